@@ -1,0 +1,54 @@
+"""A better small model through the best path from a complex one, and an honest verdict on what it gained.
+
+Public names are loaded when first used: importing the package imports neither Ray nor any plotting library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multihop_search.paths.path import Hop, Path, Truncate
+    from multihop_search.paths.space import PathSpace
+    from multihop_search.search import MultihopSearchClassifier
+    from multihop_search.transfer.schemes import ConfWeight, HardLabels, KnowledgeDistillation, Scheme
+    from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "MultihopSearchClassifier": "search",
+    "KnowledgeDistillation": "transfer.schemes",
+    "HardLabels": "transfer.schemes",
+    "ConfWeight": "transfer.schemes",
+    "Scheme": "transfer.schemes",
+    "TeacherOutputs": "transfer.transfer_set",
+    "TransferSet": "transfer.transfer_set",
+    "PathSpace": "paths.space",
+    "Path": "paths.path",
+    "Hop": "paths.path",
+    "Truncate": "paths.path",
+}
+
+__all__ = [
+    "ConfWeight",
+    "HardLabels",
+    "Hop",
+    "KnowledgeDistillation",
+    "MultihopSearchClassifier",
+    "Path",
+    "PathSpace",
+    "Scheme",
+    "TeacherOutputs",
+    "TransferSet",
+    "Truncate",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(f"multihop_search.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

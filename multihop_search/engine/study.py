@@ -1,0 +1,36 @@
+"""The study: Optuna's in-memory record of the trials, quiet unless its user's own verbosity says otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import optuna
+
+
+@contextmanager
+def _without_greetings() -> Iterator[None]:
+    """Keep Optuna from announcing studies that its user did not create; the user's verbosity is put back."""
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+
+
+def new_study() -> optuna.Study:
+    """Return an empty in-memory study that maximises."""
+    with _without_greetings():
+        return optuna.create_study(direction="maximize")
+
+
+def told_study(study: optuna.Study, n_told: int) -> optuna.Study:
+    """Return the study with its first `n_told` trials only: those asked but never told are left out."""
+    trials = study.get_trials(deepcopy=False)
+    if len(trials) == n_told:
+        return study
+    told = new_study()
+    told.sampler = study.sampler
+    told.add_trials(trials[:n_told])
+    return told

@@ -1,0 +1,51 @@
+"""The errors and warnings of the package, drawn as a tree.
+
+::
+
+    MultihopError
+    |-- InvalidSetting      (ValueError)    an argument of the search is wrong
+    |-- InvalidData         (ValueError)    X, y, weights, groups or folds cannot be used
+    |-- UnsuitableModel     (TypeError)     a student, teacher or intermediate lacks what its place needs
+    `-- SearchFailed        (RuntimeError)  nothing could be learned from the trials
+
+    MultihopWarning         (UserWarning)
+    |-- RareClassWarning                    a class is too small for the folds
+    `-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
+
+Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
+caller would catch.
+"""
+
+from __future__ import annotations
+
+
+class MultihopError(Exception):
+    """Base of every error that this package raises on purpose."""
+
+
+class InvalidSetting(MultihopError, ValueError):
+    """An argument of the search has a value that it cannot have."""
+
+
+class InvalidData(MultihopError, ValueError):
+    """The rows, the target, the weights, the groups or the folds cannot be used."""
+
+
+class UnsuitableModel(MultihopError, TypeError):
+    """A student, teacher or intermediate lacks a method that its place on the path needs."""
+
+
+class SearchFailed(MultihopError, RuntimeError):
+    """The search ended without a student; the first cause is chained."""
+
+
+class MultihopWarning(UserWarning):
+    """Base of every warning that this package gives."""
+
+
+class RareClassWarning(MultihopWarning):
+    """A class has fewer rows than there are folds, so some folds lack it."""
+
+
+class UnservedSchemeWarning(MultihopWarning):
+    """A scheme of the default list was left out because the student cannot take what it passes on."""

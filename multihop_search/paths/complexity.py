@@ -1,0 +1,91 @@
+"""Complexity: one number for the size of any fitted model, so that a path can be told to go down (rule 13)."""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+
+def complexity(model: Any) -> float:
+    """Return nodes (trees) or coefficients, summed over the steps of a Pipeline; else compressed pickle bytes / 8.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> complexity(DecisionTreeClassifier(max_depth=1).fit([[0.0], [1.0]], [0, 1]))
+    3.0
+    """
+    if isinstance(model, Pipeline):
+        return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "fit") and _is_predictor(step)))
+    nodes = count_nodes(model)
+    if nodes:
+        return float(nodes)
+    if hasattr(model, "coef_") or hasattr(model, "coefs_"):
+        arrays = [*getattr(model, "coefs_", []), *getattr(model, "intercepts_", [])] or [model.coef_, model.intercept_]
+        return float(sum(np.size(array) for array in arrays))
+    return len(zlib.compress(pickle.dumps(model))) / 8
+
+
+def _is_predictor(step: Any) -> bool:
+    return hasattr(step, "predict")
+
+
+def trees_of(model: Any) -> list[Any]:
+    """Return the `Tree`s of a tree, forest or gradient booster of scikit-learn."""
+    if hasattr(model, "tree_"):
+        return [model.tree_]
+    members = getattr(model, "estimators_", None)
+    if members is None:
+        return []
+    flat = np.asarray(members, dtype=object).ravel()
+    return [member.tree_ for member in flat if hasattr(member, "tree_")]
+
+
+def count_nodes(model: Any) -> int:
+    """Return the number of nodes of a tree model, 0 for any other."""
+    rounds = getattr(model, "_predictors", None)  # HistGradientBoosting
+    if rounds is not None:
+        return sum(len(predictor.nodes) for members in rounds for predictor in members)
+    return sum(tree.node_count for tree in trees_of(model))
+
+
+def count_features(model: Any) -> int:
+    """Return the number of features that a fitted model reads."""
+    if isinstance(model, Pipeline):
+        return count_features(model.steps[-1][1])
+    rounds = getattr(model, "_predictors", None)
+    used: set[int] = set()
+    if rounds is not None:
+        for predictor in (predictor for members in rounds for predictor in members):
+            inner = predictor.nodes["is_leaf"] == 0
+            used.update(predictor.nodes["feature_idx"][inner].tolist())
+        return len(used)
+    trees = trees_of(model)
+    if trees:
+        for tree in trees:
+            used.update(tree.feature[tree.feature >= 0].tolist())
+        return len(used)
+    if hasattr(model, "coef_"):
+        return int((np.atleast_2d(model.coef_) != 0).any(axis=0).sum())
+    return int(getattr(model, "n_features_in_", 0))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How large a fitted model is."""
+
+    nodes: float
+    """Nodes (trees), else coefficients, else compressed bytes / 8: see `complexity`."""
+    n_features_used: int
+    size_bytes: int
+    """Length of its pickle."""
+
+
+def size_of(model: Any) -> Size:
+    """Measure a fitted model."""
+    return Size(complexity(model), count_features(model), len(pickle.dumps(model)))

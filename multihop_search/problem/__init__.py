@@ -1,0 +1,1 @@
+"""The problem: data, folds and scores."""

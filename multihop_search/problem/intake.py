@@ -1,0 +1,102 @@
+"""Intake: what the user handed in becomes a `Problem`, or one clear sentence."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, column_or_1d
+
+from multihop_search.errors import InvalidData
+from multihop_search.problem.folds import make_folds
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.scoring import scoring_for
+
+
+def make_problem(
+    X: Any,
+    y: Any,
+    *,
+    sample_weight: Any,
+    groups: Any,
+    cv: Any,
+    crossfit_cv: int | bool,
+    scoring: Any,
+    random_state: int,
+) -> Problem:
+    """Return the problem of one search.
+
+    Parameters
+    ----------
+    X : array or DataFrame of shape (n_rows, n_features)
+        Validated rows.
+    y : array-like of shape (n_rows,)
+        Labels of any kind.
+    sample_weight, groups : array-like of shape (n_rows,) or None
+        Weights and groups of the rows.
+    cv, crossfit_cv, scoring
+        As the search takes them.
+    random_state : int
+        Base seed.
+
+    Raises
+    ------
+    InvalidData, InvalidSetting
+        If the target has missing values or fewer than 2 classes, or lengths, weights, folds or score cannot be used.
+    """
+    classes, codes = encode_target(y, len(X))
+    weight = None
+    if sample_weight is not None:
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
+        if not weight.sum() > 0:
+            raise InvalidData("sample_weight must have a positive sum, all weights are 0: give some row a weight.")
+    if groups is not None:
+        groups = np.asarray(groups)
+        if groups.shape != (len(codes),):
+            raise InvalidData(
+                f"groups must have one entry for each of the {len(codes)} rows, got {groups.shape}: pass a column."
+            )
+        if pd.isna(groups).any():
+            raise InvalidData("groups must have no missing value, some rows have none: name a group for each row.")
+    scorer = scoring_for(scoring, classes)
+    folds, whole = make_folds(
+        X, codes, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes
+    )
+    return Problem(X, codes, classes, weight, groups, folds, whole, scorer, random_state)
+
+
+def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted labels and the code of each row's label, (n_rows,)."""
+    if y is None:
+        raise InvalidData("requires y to be passed, but the target y is None: pass the labels of the rows.")
+    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
+        raise InvalidData(f"y must be one column of labels, got {np.shape(y)[1]} columns: search one target at a time.")
+    labels = column_or_1d(y, warn=True)
+    if len(labels) != n_rows:
+        raise InvalidData(
+            f"y must have one label for each of the {n_rows} rows, got {len(labels)}: match their lengths."
+        )
+    missing = int(pd.isna(labels).sum())
+    if missing:
+        raise InvalidData(f"y must have no missing label, {missing} of {n_rows} are NaN: drop these rows.")
+    if labels.dtype.kind == "O":
+        labels = _one_kind(labels)
+    check_classification_targets(labels)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidData(
+            f"y must have at least 2 classes, got 1 class ({classes[0]!r}): nothing can be learned from it."
+        )
+    return classes, codes
+
+
+def _one_kind(labels: np.ndarray) -> np.ndarray:
+    kinds = {type(label) for label in labels}
+    if all(issubclass(kind, str) for kind in kinds):
+        return np.asarray(labels.astype(str))
+    if len(kinds) == 1 or all(issubclass(kind, (int, float, np.number)) for kind in kinds):
+        return np.asarray(labels.tolist())
+    names = ", ".join(sorted(kind.__name__ for kind in kinds))
+    raise InvalidData(f"y must hold labels of one kind, got {names}: convert them, for instance with y.astype(str).")

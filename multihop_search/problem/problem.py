@@ -1,0 +1,63 @@
+"""The problem: rows, target, folds and score, made once per search and shared with every worker."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from multihop_search.problem.scoring import Scoring
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One outer fold, with the inner partition by which every hop in it is cross-fitted."""
+
+    number: int
+    """0, 1, ... for the outer folds; -1 for all rows (the refit)."""
+    train: np.ndarray
+    """Row numbers that models of this fold are fitted on, (n_train,)."""
+    test: np.ndarray
+    """Row numbers that judge them, (n_test,); empty for the refit."""
+    inner: tuple[np.ndarray, ...]
+    """Partition of range(n_train): each part is predicted by models fitted on the others. Empty: in-sample."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Data, folds, score and seed of one search; nothing in it changes while the search runs."""
+
+    X: Any
+    """(n_rows, n_features), array or DataFrame, as the user gave it."""
+    y: np.ndarray
+    """Class codes, 0 to n_classes - 1, (n_rows,)."""
+    classes: np.ndarray
+    """The user's labels, sorted; `classes[y]` is the user's target."""
+    sample_weight: np.ndarray | None
+    groups: np.ndarray | None
+    folds: tuple[Fold, ...]
+    whole: Fold
+    """All rows as one fold without held-out rows: where the chosen path is fitted for use."""
+    scoring: Scoring
+    random_state: int
+
+    @property
+    def n_rows(self) -> int:
+        return len(self.y)
+
+    @property
+    def n_classes(self) -> int:
+        return len(self.classes)
+
+    def fold(self, number: int) -> Fold:
+        return self.whole if number < 0 else self.folds[number]
+
+    def rows(self, rows: np.ndarray) -> Any:
+        """Return the features of `rows`."""
+        return _safe_indexing(self.X, rows)
+
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """Return the user's sample weights of `rows`, or None where none were given."""
+        return None if self.sample_weight is None else self.sample_weight[rows]

@@ -1,0 +1,1 @@
+"""Reports: what people look at; it reads results and knows no engine."""

@@ -1,0 +1,26 @@
+"""The progress bar: trials, the best score and the one-hop baseline."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm.auto import tqdm
+
+
+@contextmanager
+def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[int, float], None]]:
+    """Yield a function to call with (hops, score) of each told trial; NaN for a failed one."""
+    best = {"plain": math.nan, "one hop": math.nan, "best": math.nan}
+
+    def show(hops: int, value: float) -> None:
+        names = ["best", *(["plain"] if hops == 0 else ["one hop"] if hops == 1 else [])]
+        for name in names:
+            if not value <= best[name] and not math.isnan(value):
+                best[name] = value
+        bar.set_postfix({name: f"{found:.4f}" for name, found in best.items()}, refresh=False)
+        bar.update()
+
+    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial", disable=not shown) as bar:
+        yield show

@@ -1,0 +1,121 @@
+"""The assessment of one search: what the sampler is told, what is chosen, and the verdict, from stored predictions.
+
+An adaptive sampler climbs the noise of the rows that it is told about, so those rows cannot judge: it is told scores on
+one fixed half of the held-out rows (by key, by group where given), and the verdict resamples the other half (rule 22).
+With random search all rows judge. The choice always uses all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from multihop_search.keys import generator
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.scoring import ModelScoring, RowScoring
+from multihop_search.results.choice import choose
+from multihop_search.results.out_of_fold import Evidence, FoldEvidence, HeldOut, evidence_for, paired_error
+from multihop_search.results.record import TrialRecord
+from multihop_search.results.verdict import Verdict, compare, unjudged
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Turns the told trials of a search into scores, a choice and a verdict."""
+
+    problem: Problem
+    adaptive: bool
+    """Whether the sampler learns from the scores that it is told."""
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """All held-out rows, fold after fold."""
+        problem = self.problem
+        row = np.concatenate([fold.test for fold in problem.folds])
+        fold = np.repeat([fold.number for fold in problem.folds], [len(fold.test) for fold in problem.folds])
+        together = row if problem.groups is None else problem.groups[row]
+        unit = np.unique(together, return_inverse=True)[1]
+        return HeldOut(problem.y[row], fold, row, unit, problem.weights(row))
+
+    @cached_property
+    def told_units(self) -> np.ndarray:
+        """Which units the sampler is told about, (n_units,) of 0 and 1."""
+        n_units = self.held_out.n_units
+        if not self.adaptive:
+            return np.ones(n_units)
+        return (generator(self.problem.random_state, "halves").permutation(n_units) < n_units / 2).astype(float)
+
+    def told_score(self, record: TrialRecord, predictions: np.ndarray) -> float:
+        """Return what the sampler is told of a complete trial."""
+        if not self.adaptive or isinstance(self.problem.scoring, ModelScoring):
+            return self.score(record)
+        told = self._entries(self.told_units == 1)
+        evidence = evidence_for([predictions[told]], self.held_out.take(told), self.problem.scoring)
+        score = float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
+        return score if np.isfinite(score) else self.score(record)
+
+    def score(self, record: TrialRecord) -> float:
+        """Return the score of a complete trial on all held-out rows: over rows, or over folds, as the score is."""
+        weights = None
+        if isinstance(self.problem.scoring, RowScoring):
+            weight = self.held_out.sample_weight
+            weights = np.bincount(self.held_out.fold, weights=weight, minlength=len(self.problem.folds))
+        return float(np.average(record.fold_scores, weights=weights))
+
+    def standard_error(self, record: TrialRecord, predictions: np.ndarray) -> float:
+        """Return the standard error of `score`."""
+        scoring, held_out = self.problem.scoring, self.held_out
+        if not isinstance(scoring, RowScoring):
+            return float(paired_error(np.asarray(record.fold_scores)))
+        rows = scoring.rows(held_out.y, predictions)
+        weight = np.ones(len(rows)) if held_out.sample_weight is None else held_out.sample_weight
+        spread = np.bincount(held_out.unit, weights=weight * (rows - np.average(rows, weights=weight)))
+        return float(np.sqrt((spread**2).sum()) / weight.sum())
+
+    def choose(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> int:
+        """Return the position of the chosen one among complete trials."""
+        hops = np.array([record.hops for record in records])
+        evidence = self._evidence(records, predictions)
+        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), np.arange(len(records)))[0])
+
+    def verdict(
+        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], chosen: int, teacher: np.ndarray
+    ) -> Verdict:
+        """Return the verdict on complete trials; `teacher` holds its cross-fitted predictions on all rows."""
+        hops = np.array([record.hops for record in records])
+        problem = self.problem
+        if isinstance(problem.scoring, ModelScoring):
+            return unjudged(hops, self.held_out.n_rows, problem.scoring)
+        judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
+        return compare(
+            [proba[judging] for proba in predictions],
+            hops,
+            self.held_out.take(judging),
+            problem.scoring,
+            random_state=problem.random_state,
+            chosen=chosen,
+            teacher=teacher[self.held_out.row[judging]],
+            notes=self._notes(records),
+        )
+
+    def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
+        several = [record for record in records if record.hops >= 2]
+        if several and max(several, key=self.score).path.only_truncated:
+            return ("several hops here means only a truncated teacher",)
+        return ()
+
+    def _evidence(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> Evidence:
+        if isinstance(self.problem.scoring, ModelScoring):
+            return FoldEvidence(np.array([record.fold_scores for record in records]))
+        return evidence_for(predictions, self.held_out, self.problem.scoring)
+
+    def _entries(self, units: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(units[self.held_out.unit])
+
+
+def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:
+    """Return the share of rows on which student and teacher predict the same class."""
+    return float((predictions.argmax(axis=1) == teacher.argmax(axis=1)).mean())

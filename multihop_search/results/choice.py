@@ -1,0 +1,44 @@
+"""The choice: the one function that picks a trial, for the search and inside every resample of the verdict."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from multihop_search.results.out_of_fold import Evidence
+
+
+def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Pick, for each draw: the best by score, then the simplest within one standard error of it (rule 20).
+
+    The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
+    lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.
+
+    Parameters
+    ----------
+    evidence : Evidence
+        Scores under resampling.
+    hops : ndarray of shape (n_trials,)
+        Number of hops of each trial.
+    draws : ndarray of shape (n_draws, n_units)
+        How often each resampled unit counts; ones for all rows once.
+    trials : ndarray of shape (n_candidates,)
+        Positions of the trials to choose among, ascending.
+
+    Returns
+    -------
+    ndarray of shape (n_draws,)
+        Position of the chosen trial for each draw.
+    """
+    means = evidence.means(draws)[:, trials]
+    means = np.where(np.isfinite(means), means, -np.inf)
+    best = means.argmax(axis=1)
+    depth = hops[trials]
+    if (depth == depth[0]).all():
+        return np.asarray(trials[best])
+    errors = evidence.errors(draws, trials[best], trials)
+    gap = means[np.arange(len(draws)), best][:, None] - means
+    admitted = gap <= errors
+    admitted[np.arange(len(draws)), best] = True
+    fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
+    finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
+    return np.asarray(trials[finalists.argmax(axis=1)])

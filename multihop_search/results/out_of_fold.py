@@ -1,0 +1,185 @@
+"""Held-out rows and what was predicted on them; and the evidence that a choice is made of.
+
+*Evidence* answers two questions for any resampling of the held-out rows: the score of each trial, and the standard
+error of its paired difference to the best. Rows are resampled as *units*: a row with all its repetitions, or a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from multihop_search.problem.scoring import RowScoring, Scoring
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """The held-out rows of a search, one entry for each (fold, row)."""
+
+    y: np.ndarray
+    """Class codes, (n_entries,)."""
+    fold: np.ndarray
+    """Fold of each entry, (n_entries,)."""
+    row: np.ndarray
+    """Row number of each entry, (n_entries,)."""
+    unit: np.ndarray
+    """What is resampled together, 0 to n_units - 1, (n_entries,)."""
+    sample_weight: np.ndarray | None = None
+
+    @property
+    def n_units(self) -> int:
+        return int(self.unit.max()) + 1
+
+    @property
+    def n_rows(self) -> int:
+        """Number of distinct rows."""
+        return len(np.unique(self.row))
+
+    def take(self, entries: np.ndarray) -> HeldOut:
+        """Return some of the entries, their units numbered anew."""
+        weight = None if self.sample_weight is None else self.sample_weight[entries]
+        unit = np.unique(self.unit[entries], return_inverse=True)[1]
+        return HeldOut(self.y[entries], self.fold[entries], self.row[entries], unit, weight)
+
+
+class Evidence(Protocol):
+    """What a choice needs to know, under resampling; trials are positions in the table of predictions."""
+
+    n_trials: int
+    n_units: int
+
+    def means(self, draws: np.ndarray) -> np.ndarray:
+        """Return scores (n_draws, n_trials); `draws` (n_draws, n_units) says how often each unit counts."""
+
+    def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        """Return standard errors (n_draws, len(trials)) of the paired differences to trial `best` (n_draws,)."""
+
+    def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        """Return the score (n_draws,) of one trial for each draw; NaN where a draw is empty."""
+
+
+class RowEvidence:
+    """Evidence of a score that is a weighted mean over rows: a few matrix products for all draws at once.
+
+    With S_tu the weighted sum of the row scores of trial t in unit u, and W_u the weight of the unit, the score under
+    draws c is sum(c S) / sum(c W); the standard error of a paired difference with unit sums D_u and mean d is
+    sqrt(sum(c (D_u - d W_u)^2)) / sum(c W), which for units of one row and equal weights is sd / sqrt(n).
+    """
+
+    def __init__(self, row_scores: np.ndarray, held_out: HeldOut) -> None:
+        weight = np.ones(len(held_out.y)) if held_out.sample_weight is None else held_out.sample_weight
+        self.n_trials, self.n_units = len(row_scores), held_out.n_units
+        self._weights = np.bincount(held_out.unit, weights=weight, minlength=self.n_units)
+        order = np.argsort(held_out.unit, kind="stable")
+        starts = np.searchsorted(held_out.unit[order], np.arange(self.n_units))
+        self._sums = np.add.reduceat((row_scores * weight)[:, order], starts, axis=1)
+
+    def means(self, draws: np.ndarray) -> np.ndarray:
+        return np.asarray((draws @ self._sums.T) / (draws @ self._weights)[:, None])
+
+    def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        found = np.empty((len(draws), len(trials)))
+        for leader in np.unique(best):
+            mine = best == leader
+            counts = draws[mine]
+            gaps = self._sums[leader] - self._sums[trials]
+            total = counts @ self._weights
+            mean = (counts @ gaps.T) / total[:, None]
+            squares = counts @ (gaps**2).T - 2 * mean * (counts @ (gaps * self._weights).T)
+            squares += mean**2 * (counts @ self._weights**2)[:, None]
+            found[mine] = np.sqrt(np.maximum(squares, 0.0)) / total[:, None]
+        return found
+
+    def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        sums = np.einsum("bu,bu->b", draws, self._sums[chosen])
+        total = draws @ self._weights
+        return np.asarray(np.divide(sums, total, out=np.full(len(draws), np.nan), where=total > 0))
+
+
+class ReplayedEvidence:
+    """Evidence of any other score: the scorer is replayed, fold by fold, on stored predictions of the rows drawn.
+
+    The score is the mean over folds and its standard error is that of the paired fold differences.
+    """
+
+    def __init__(self, predictions: Sequence[np.ndarray], held_out: HeldOut, scoring: Scoring) -> None:
+        self.n_trials, self.n_units = len(predictions), held_out.n_units
+        self._predictions, self._held_out, self._scoring = predictions, held_out, scoring
+        self._folds = [np.flatnonzero(held_out.fold == fold) for fold in np.unique(held_out.fold)]
+        self._cache: dict[bytes, np.ndarray] = {}
+
+    def means(self, draws: np.ndarray) -> np.ndarray:
+        return np.asarray(_mean_over_folds(np.stack([self._fold_scores(draw) for draw in draws])))
+
+    def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        found = np.empty((len(draws), len(trials)))
+        for place, (draw, leader) in enumerate(zip(draws, best, strict=True)):
+            scores = self._fold_scores(draw)
+            gaps = scores[leader] - scores[trials]
+            found[place] = paired_error(gaps[:, np.isfinite(gaps).all(axis=0)])
+        return found
+
+    def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            [_mean_over_folds(self._score_trial(draw, trial)) for draw, trial in zip(draws, chosen, strict=True)]
+        )
+
+    def _fold_scores(self, draw: np.ndarray) -> np.ndarray:
+        key = draw.tobytes()
+        if key not in self._cache:
+            self._cache = {key: np.stack([self._score_trial(draw, trial) for trial in range(self.n_trials)])}
+        return self._cache[key]
+
+    def _score_trial(self, draw: np.ndarray, trial: int) -> np.ndarray:
+        held = self._held_out
+        scores = np.full(len(self._folds), np.nan)
+        for place, entries in enumerate(self._folds):
+            drawn = np.repeat(entries, draw[held.unit[entries]].astype(int))
+            if len(np.unique(held.y[drawn])) > 1:
+                weight = None if held.sample_weight is None else held.sample_weight[drawn]
+                scores[place] = self._scoring.score(held.y[drawn], self._predictions[trial][drawn], weight)
+        return scores
+
+
+class FoldEvidence:
+    """Evidence of a score that was only taken per fold, from the model itself: it can be chosen by, never resampled."""
+
+    def __init__(self, fold_scores: np.ndarray) -> None:
+        self.n_trials, self.n_units = len(fold_scores), 1
+        self._fold_scores = fold_scores
+
+    def means(self, draws: np.ndarray) -> np.ndarray:
+        return np.repeat(self._fold_scores.mean(axis=1)[None, :], len(draws), axis=0)
+
+    def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
+        return paired_error(self._fold_scores[best][:, None, :] - self._fold_scores[trials][None, :, :])
+
+    def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        return np.full(len(draws), np.nan)
+
+
+def paired_error(gaps: np.ndarray) -> np.ndarray:
+    """Return the standard error of the mean of paired fold differences (..., n_folds)."""
+    n_folds = gaps.shape[-1]
+    if n_folds < 2:
+        return np.zeros(gaps.shape[:-1])
+    return np.asarray(gaps.std(axis=-1, ddof=1) / np.sqrt(n_folds))
+
+
+def _mean_over_folds(scores: np.ndarray) -> np.ndarray:
+    known = np.isfinite(scores)
+    total = np.where(known, scores, 0.0).sum(axis=-1)
+    count = known.sum(axis=-1)
+    return np.asarray(np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0))
+
+
+def evidence_for(
+    predictions: Sequence[np.ndarray], held_out: HeldOut, scoring: Scoring
+) -> RowEvidence | ReplayedEvidence:
+    """Return the evidence that out-of-fold predictions, (n_entries, n_classes) each, give under `scoring`."""
+    if isinstance(scoring, RowScoring):
+        return RowEvidence(np.stack([scoring.rows(held_out.y, proba) for proba in predictions]), held_out)
+    return ReplayedEvidence(predictions, held_out, scoring)

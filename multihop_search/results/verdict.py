@@ -1,0 +1,349 @@
+"""The verdict: what was gained over plain and over one hop, with intervals that survive fresh rows.
+
+Bootstrap bias-corrected cross-validation: resample the held-out rows, re-run the whole choice on the rows drawn, score
+what it picked on the rows not drawn. No model is fitted again and no row is held back, and the optimism of having
+picked the winner is gone, since no row both picks and judges.
+
+References
+----------
+Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
+cross-validation", Machine Learning 107, 2018, arXiv:1708.07180. Re-running a choice with a one-standard-error rule
+inside each resample, and the paired comparisons of groups, are ours.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multihop_search.errors import InvalidData
+from multihop_search.keys import generator
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, RowScoring, Scoring, scoring_for
+from multihop_search.results.choice import choose
+from multihop_search.results.out_of_fold import HeldOut, RowEvidence, evidence_for
+
+N_DRAWS = 1000
+"""Resamples for a score that is a mean over rows."""
+N_DRAWS_REPLAYED = 100
+"""Resamples for a score that has to be replayed."""
+REPLAYED_TRIALS = 10
+"""Trials of each group, best first, among which a replayed score chooses."""
+CHUNK_BYTES = 64 << 20
+
+GROUPS = ("plain", "one-hop", "multi-hop", "selected")
+COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"))
+BEATS, LOSES, EQUIVALENT, INCONCLUSIVE = "beats", "loses", "equivalent", "inconclusive"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the search gained, and how sure that is.
+
+    `str(verdict)` says it in two sentences.
+    """
+
+    table: pd.DataFrame
+    """Indexed by "one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"; columns gain, low, high, verdict.
+    Gains are in units of the score, greater is better; low and high bound the 95 % interval."""
+    scores: pd.DataFrame
+    """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and teacher where known; columns
+    score (the search's), log_loss and accuracy. Unlike a cross-validated best, they do not grow with the number of
+    trials."""
+    n_trials: Mapping[str, int]
+    """Complete trials of each group."""
+    n_rows: int
+    """Rows that judged."""
+    score: str
+    """What the score is called."""
+    region: float
+    """Differences within +-region are equivalent."""
+    advice: Mapping[str, str]
+    """For each inconclusive comparison: about how many more rows would settle it."""
+    notes: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        return _sentences(self)
+
+
+def judge(
+    predictions: Any,
+    y: Any,
+    hops: Any,
+    *,
+    scoring: Any = "auto",
+    sample_weight: Any = None,
+    groups: Any = None,
+    random_state: int | None = None,
+) -> Verdict:
+    """Return the verdict on any table of out-of-fold predictions, whatever search made it.
+
+    Parameters
+    ----------
+    predictions : array-like of shape (n_trials, n_rows, n_classes)
+        Predicted probabilities of each trial for rows that its models were not fitted on; columns in the order of the
+        sorted labels.
+    y : array-like of shape (n_rows,)
+        True labels.
+    hops : array-like of shape (n_trials,)
+        Number of hops of each trial; 0 is plain.
+    scoring : "auto", str or scorer, default="auto"
+        "auto" is the log-loss with a floor of 1e-3.
+    sample_weight : array-like of shape (n_rows,), default=None
+        Weights of the rows in the score.
+    groups : array-like of shape (n_rows,), default=None
+        Rows of one group are resampled together.
+    random_state : int, default=None
+        Seed of the resampling.
+
+    Returns
+    -------
+    Verdict
+
+    Raises
+    ------
+    InvalidData
+        If the shapes do not agree or predictions are not finite.
+    """
+    table, hops = np.asarray(predictions), np.asarray(hops)
+    classes, codes = np.unique(np.asarray(y), return_inverse=True)
+    if table.ndim != 3 or table.shape[:2] != (len(hops), len(codes)) or table.shape[2] != len(classes):
+        raise InvalidData(
+            f"predictions must have shape (n_trials, n_rows, n_classes) = ({len(hops)}, {len(codes)}, {len(classes)}), "
+            f"got {table.shape}: pass one matrix of probabilities for each entry of hops."
+        )
+    if not np.isfinite(table).all():
+        raise InvalidData("predictions must be finite, got NaN or infinity: leave out the trials that failed.")
+    seed = int(np.random.default_rng().integers(2**31)) if random_state is None else random_state
+    rows = np.arange(len(codes))
+    unit = rows if groups is None else np.unique(np.asarray(groups), return_inverse=True)[1]
+    weight = None if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
+    pseudo_folds = generator(seed, "judge").permutation(len(codes)) % 5
+    held_out = HeldOut(codes, pseudo_folds, rows, unit, weight)
+    return compare(list(table), hops, held_out, scoring_for(scoring, classes), random_state=seed)
+
+
+def compare(
+    predictions: Sequence[np.ndarray],
+    hops: np.ndarray,
+    held_out: HeldOut,
+    scoring: Scoring,
+    *,
+    random_state: int,
+    chosen: int | None = None,
+    teacher: np.ndarray | None = None,
+    notes: tuple[str, ...] = (),
+) -> Verdict:
+    """Return the verdict on complete trials.
+
+    Parameters
+    ----------
+    predictions : sequence of ndarray of shape (n_entries, n_classes)
+        One for each complete trial, on the rows that judge.
+    hops : ndarray of shape (n_trials,)
+        Their numbers of hops.
+    held_out : HeldOut
+        The rows that judge.
+    scoring : Scoring
+        What better means.
+    random_state : int
+        Base seed of the resampling.
+    chosen : int or None
+        Position of the trial that the search chose; None: what the choice picks on these rows.
+    teacher : ndarray of shape (n_entries, n_classes) or None
+        Cross-fitted predictions of the teacher on the rows that judge.
+    notes : tuple of str
+        What else is to be said.
+    """
+    kept = np.arange(len(hops)) if isinstance(scoring, RowScoring) else _leaders(predictions, hops, held_out, scoring)
+    predictions, hops = [predictions[int(trial)] for trial in kept], hops[kept]
+    evidence = evidence_for(predictions, held_out, scoring)
+    everyone = np.arange(len(hops))
+    members = {
+        "plain": everyone[hops == 0],
+        "one-hop": everyone[hops == 1],
+        "multi-hop": everyone[hops >= 2],
+        "selected": everyone,
+    }
+    if chosen is None:
+        picked = int(choose(evidence, hops, np.ones((1, evidence.n_units)), everyone)[0])
+        selected_is_plain = bool(hops[picked] == 0)
+    else:
+        selected_is_plain = bool(hops[np.flatnonzero(kept == chosen)[0]] == 0) if chosen in kept else False
+    measures: dict[str, Any] = {"score": evidence}
+    for label, measure in {"log_loss": FlooredLogLoss, "accuracy": Accuracy}.items():
+        rows = measure(scoring.classes)
+        measures[label] = RowEvidence(np.stack([rows.rows(held_out.y, proba) for proba in predictions]), held_out)
+    draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
+    honest = _out_of_bag(measures, hops, members, draws, random_state)
+    scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in GROUPS} for label in measures})
+    scores["log_loss"] *= -1
+    if selected_is_plain:
+        scores.loc["selected"] = scores.loc["plain"]
+    region = scoring.region if scoring.region is not None else 0.01 * abs(scores.loc["plain", "score"])
+    table = pd.DataFrame(
+        [
+            _compare(
+                honest[better]["score"], honest[worse]["score"], region, selected_is_plain and better == "selected"
+            )
+            for better, worse in COMPARISONS
+        ],
+        index=[f"{better} vs {worse}" for better, worse in COMPARISONS],
+    )
+    advice = {
+        str(name): _advice(row["gain"], row["low"], row["high"], region, held_out.n_rows)
+        for name, row in table.iterrows()
+        if row["verdict"] == INCONCLUSIVE and np.isfinite(row["gain"])
+    }
+    if teacher is not None:
+        scores.loc["teacher"] = _teacher_scores(teacher, held_out, scoring)
+        if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
+            notes = (*notes, "the teacher is no better than the plain student on these rows")
+    counts = {group: len(trials) for group, trials in members.items() if group != "selected"}
+    return Verdict(table, scores, counts, held_out.n_rows, _label(scoring), region, advice, notes)
+
+
+def _teacher_scores(proba: np.ndarray, held_out: HeldOut, scoring: Scoring) -> list[float]:
+    log_loss, accuracy = (kind(scoring.classes) for kind in (FlooredLogLoss, Accuracy))
+    y, weight = held_out.y, held_out.sample_weight
+    return [scoring.score(y, proba, weight), -log_loss.score(y, proba, weight), accuracy.score(y, proba, weight)]
+
+
+def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring) -> Verdict:
+    """Return the empty verdict on trials whose score reads the model itself and cannot be resampled."""
+    nan = float("nan")
+    names = [f"{better} vs {worse}" for better, worse in COMPARISONS]
+    table = pd.DataFrame({"gain": nan, "low": nan, "high": nan, "verdict": INCONCLUSIVE}, index=names)
+    scores = pd.DataFrame(nan, index=list(GROUPS), columns=["score", "log_loss", "accuracy"])
+    counts = {"plain": int((hops == 0).sum()), "one-hop": int((hops == 1).sum()), "multi-hop": int((hops >= 2).sum())}
+    return Verdict(table, scores, counts, n_rows, _label(scoring), nan, {})
+
+
+def _label(scoring: Scoring) -> str:
+    return getattr(scoring, "name", None) or scoring.label
+
+
+def _leaders(predictions: Sequence[np.ndarray], hops: np.ndarray, held_out: HeldOut, scoring: Scoring) -> np.ndarray:
+    """Return the best trials of each group, ascending: replaying a scorer on all of them would take minutes."""
+    evidence = evidence_for(predictions, held_out, scoring)
+    means = evidence.means(np.ones((1, evidence.n_units)))[0]
+    means = np.where(np.isfinite(means), means, -np.inf)
+    kept: list[int] = []
+    for group in (hops == 0, hops == 1, hops >= 2):
+        trials = np.flatnonzero(group)
+        kept += trials[np.argsort(-means[trials], kind="stable")[:REPLAYED_TRIALS]].tolist()
+    return np.asarray(sorted(kept))
+
+
+def _out_of_bag(
+    measures: Mapping[str, Any], hops: np.ndarray, members: Mapping[str, np.ndarray], n_draws: int, random_state: int
+) -> dict[str, dict[str, np.ndarray]]:
+    """Choose in each bag, score out of it: (n_draws,) for each group and measure; NaN for an empty group."""
+    evidence = measures["score"]
+    n_units = evidence.n_units
+    rng = generator(random_state, "bbc")
+    found: dict[str, dict[str, list[np.ndarray]]] = {group: {label: [] for label in measures} for group in members}
+    size = max(1, min(n_draws, CHUNK_BYTES // (8 * n_units)))
+    for start in range(0, n_draws, size):
+        count = min(size, n_draws - start)
+        drawn = rng.integers(n_units, size=(count, n_units))
+        offsets = np.arange(count)[:, None] * n_units
+        bags = np.bincount((drawn + offsets).ravel(), minlength=count * n_units).reshape(count, n_units).astype(float)
+        outside = (bags == 0).astype(float)
+        for group, trials in members.items():
+            picks = choose(evidence, hops, bags, trials) if len(trials) else None
+            for label, measure in measures.items():
+                scores = np.full(count, np.nan) if picks is None else measure.scores_of(outside, picks)
+                found[group][label].append(scores)
+    return {group: {label: np.concatenate(parts) for label, parts in by.items()} for group, by in found.items()}
+
+
+def _mean(values: np.ndarray) -> float:
+    known = values[np.isfinite(values)]
+    return float(known.mean()) if len(known) else float("nan")
+
+
+def _compare(better: np.ndarray, worse: np.ndarray, region: float, same: bool) -> dict[str, Any]:
+    gains = better - worse
+    gains = gains[np.isfinite(gains)]
+    if same:
+        return {"gain": 0.0, "low": 0.0, "high": 0.0, "verdict": EQUIVALENT}
+    if len(gains) == 0:
+        return {"gain": np.nan, "low": np.nan, "high": np.nan, "verdict": INCONCLUSIVE}
+    low, high = np.percentile(gains, [2.5, 97.5])
+    return {"gain": float(gains.mean()), "low": low, "high": high, "verdict": word(low, high, region)}
+
+
+def word(low: float, high: float, region: float) -> str:
+    """Return the word for an interval (rule 23).
+
+    Examples
+    --------
+    >>> word(0.1, 0.3, 0.05), word(-0.3, -0.1, 0.05), word(-0.01, 0.02, 0.05), word(-0.1, 0.2, 0.05)
+    ('beats', 'loses', 'equivalent', 'inconclusive')
+    """
+    if low > 0:
+        return BEATS
+    if high < 0:
+        return LOSES
+    return EQUIVALENT if -region <= low and high <= region else INCONCLUSIVE
+
+
+def _advice(gain: float, low: float, high: float, region: float, n_rows: int) -> str:
+    """Say about how many more rows would settle it: an interval shrinks with the root of the number of rows."""
+    reach = gain - low if gain > 0 else high - gain  # from the gain to the end that has to leave zero behind
+    widest = max(gain - low, high - gain)
+    ratios = [(reach, abs(gain)), (widest, region - abs(gain))]
+    needed = min((n_rows * (width / target) ** 2 for width, target in ratios if target > 0), default=math.inf)
+    more = needed - n_rows
+    if more > 100 * n_rows:
+        return "the difference is so close to the edge of what matters that more rows would hardly settle it"
+    step = 10 ** max(0, math.floor(math.log10(max(more, 1))) - 1)
+    return f"about {max(math.ceil(more / step), 1) * step:,} more rows would settle it"
+
+
+def _sentences(verdict: Verdict) -> str:
+    row = verdict.table.loc["selected vs plain"]
+    counts = verdict.n_trials
+    if row["verdict"] == EQUIVALENT and row["gain"] == 0 and row["low"] == row["high"] == 0:
+        first = "No path was worth its hops: the plain student, tuned, is the choice, so nothing was gained over it"
+    elif not np.isfinite(row["gain"]):
+        first = (
+            f"The {verdict.score} cannot be replayed on stored predictions, so nothing honest can be said of the gain"
+        )
+    else:
+        first = f"The selected student {_said(row, 'selected vs plain', 'the plain student tuned as long', verdict)}"
+    first += f", judged on {verdict.n_rows:,} rows that neither chose nor trained what they judge."
+    one, many = verdict.table.loc["one-hop vs plain"], verdict.table.loc["multi-hop vs one-hop"]
+    parts = [
+        f"One hop {_said(one, 'one-hop vs plain', 'plain', verdict)}" if counts["one-hop"] else "No trial had one hop",
+        f"several hops {_said(many, 'multi-hop vs one-hop', 'one', verdict)}"
+        if counts["multi-hop"]
+        else "no trial had several hops",
+    ]
+    searched = (
+        f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials were compared"
+    )
+    notes = "".join(f" ({note})" for note in verdict.notes)
+    return f"{first} {'; '.join(parts)}{notes}; {searched}."
+
+
+def _said(row: pd.Series, name: str, other: str, verdict: Verdict) -> str:
+    if not np.isfinite(row["gain"]):
+        return f"could not be compared with {other}"
+    numbers = f"{verdict.score} {_amount(row['gain'], verdict)}, 95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
+    if row["verdict"] == INCONCLUSIVE:
+        return f"may or may not differ from {other} ({numbers}; {verdict.advice[name]})"
+    if row["verdict"] == EQUIVALENT:
+        return f"is equivalent to {other} ({numbers})"
+    return f"{row['verdict']} {other} ({numbers})"
+
+
+def _amount(gain: float, verdict: Verdict) -> str:
+    plain = verdict.scores.loc["plain", "score"]
+    relative = f" ({100 * abs(gain / plain):.1f} %)" if verdict.score == "log-loss" and plain else ""
+    return f"better by {gain:.4f}{relative}" if gain >= 0 else f"worse by {-gain:.4f}{relative}"

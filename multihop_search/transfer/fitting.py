@@ -1,0 +1,239 @@
+"""Fitting: how a model of any class is taught a transfer set, and comes back as an object of that class.
+
+Routes, chosen by the model's class and the targets:
+
+====================  ==========================================================================================
+plain                 no transfer set: the class's own fit on the true labels
+labels                hard targets: the class's own fit on them, with the weights
+regression            soft targets, trees and forests with Gini: by their regression twin (`trees.py`)
+repetition            soft targets, anything with `sample_weight`: each row once per class with weight q_c
+====================  ==========================================================================================
+
+In a Pipeline the transformers are fitted on the real rows with the true labels; targets and weights reach the last step
+only. What is changed on the model for a fit (`random_state`, `n_jobs`, leaf sizes of repeated rows, `class_weight`) is
+put back afterwards: the user finds the parameters that the user set.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+from sklearn.utils import _safe_indexing
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.validation import has_fit_parameter
+
+from multihop_search.errors import UnsuitableModel
+from multihop_search.keys import seed
+from multihop_search.transfer.transfer_set import TransferSet
+from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
+
+SMALLEST_TARGET = 1e-3
+"""Repeated rows of a smaller target are dropped and the rest renormalised."""
+
+
+def last_step(estimator: Any) -> Any:
+    """Return the estimator that is taught: the last step of a Pipeline, recursively."""
+    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def takes_weights(estimator: Any) -> bool:
+    """Return whether `estimator` can be taught soft labels and weights."""
+    return bool(has_fit_parameter(last_step(estimator), "sample_weight"))
+
+
+def repeats_rows(estimator: Any, transfer: TransferSet | None) -> bool:
+    """Return whether a row stands more than once in what `estimator` is fitted on."""
+    if transfer is None or transfer.is_hard:
+        return False
+    return not takes_regression_route(last_step(estimator), transfer.targets.shape[1])
+
+
+def settle(estimator: Any, name: str, random_state: int, *key: Any) -> tuple[Any, dict[str, Any]]:
+    """Return a clone with every open seed filled by key and one job per fit, and what has to be put back.
+
+    Parameters
+    ----------
+    estimator : estimator
+        Never changed.
+    name : str
+        What the estimator is on the path, for messages.
+    random_state : int
+        Base seed of the search.
+    *key : object
+        What the fit is for.
+
+    Raises
+    ------
+    UnsuitableModel
+        If a `random_state` is a generator object: it would draw in order of execution.
+    """
+    model = clone(estimator)
+    if isinstance(estimator, FrozenEstimator):
+        return model, {}
+    before: dict[str, Any] = {}
+    after: dict[str, Any] = {}
+    for param, value in model.get_params(deep=True).items():
+        last = param.rpartition("__")[2]
+        if last == "random_state":
+            if isinstance(value, (np.random.RandomState, np.random.Generator)):
+                raise UnsuitableModel(
+                    f"random_state of {name} must be None or an integer, got a {type(value).__name__}: pass one, "
+                    "or None to have it derived from the search's random_state."
+                )
+            if value is None:
+                after[param] = seed(random_state, "estimator", param, *key)
+        elif last in ("n_jobs", "num_threads", "thread_count") and value not in (None, 1):
+            after[param] = 1
+        if param in after:
+            before[param] = value
+    return model.set_params(**after), before
+
+
+def fit(
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    labels: np.ndarray,
+    *,
+    transfer: TransferSet | None = None,
+    sample_weight: np.ndarray | None = None,
+) -> Any:
+    """Fit `model` and return it (or its equal) as a fitted object of its own class.
+
+    Parameters
+    ----------
+    model : estimator
+        Settled (see `settle`); may be changed.
+    X : array or DataFrame of shape (n_rows, n_features)
+        Real rows.
+    y : ndarray of shape (n_rows,)
+        Class codes; `labels[y]` is what the model learns to say.
+    labels : ndarray of shape (n_classes,)
+        Labels by code, sorted.
+    transfer : TransferSet or None
+        None: the plain fit.
+    sample_weight : ndarray of shape (n_rows,) or None
+        The user's weights.
+
+    Raises
+    ------
+    UnsuitableModel
+        If the model takes neither weights nor soft labels and the transfer set needs them.
+    """
+    if isinstance(model, Pipeline):
+        return _fit_pipeline(model, X, y, labels, transfer, sample_weight)
+    if transfer is None:
+        return model.fit(X, labels[y], **_weight_argument(model, sample_weight))
+    prepared = transfer.finished(y, sample_weight)
+    targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
+    if prepared.is_hard:
+        fitted = model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights))
+    elif takes_regression_route(model, len(labels)):
+        fitted = fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
+    else:
+        fitted = _fit_repeated(model, X, targets, weights, labels)
+    return fitted.set_params(**class_weight)
+
+
+def _fit_pipeline(
+    model: Pipeline,
+    X: Any,
+    y: np.ndarray,
+    labels: np.ndarray,
+    transfer: TransferSet | None,
+    sample_weight: np.ndarray | None,
+) -> Pipeline:
+    name, last = model.steps[-1]
+    if len(model.steps) > 1:
+        head = model[:-1]
+        X = head.fit_transform(X, labels[y])
+        model.steps[:-1] = head.steps
+    model.steps[-1] = (name, fit(last, X, y, labels, transfer=transfer, sample_weight=sample_weight))
+    return model
+
+
+def _none_if_equal(weights: np.ndarray | None) -> np.ndarray | None:
+    """Return None for unit weights: a model without `sample_weight` can take them, and its fit is the plain one."""
+    return None if weights is None or np.allclose(weights, 1.0, rtol=1e-12, atol=0) else weights
+
+
+def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.ndarray]:
+    weights = _none_if_equal(weights)
+    if weights is None:
+        return {}
+    _require_weights(model)
+    return {"sample_weight": weights}
+
+
+def _require_weights(model: Any) -> None:
+    if not has_fit_parameter(model, "sample_weight"):
+        raise UnsuitableModel(
+            f"{type(model).__name__} must take sample_weight in fit to be taught weights or soft labels, it does not: "
+            "use schemes=[HardLabels()] without sample_weight, or another model."
+        )
+
+
+def _class_weighted(
+    model: Any, transfer: TransferSet, y: np.ndarray, labels: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Move `class_weight` into targets and weights: it counts rows, and repeated rows would be counted twice."""
+    class_weight = model.get_params(deep=False).get("class_weight")
+    if class_weight is None:
+        return transfer.targets, transfer.weights, {}
+    rule = "balanced" if isinstance(class_weight, str) else class_weight
+    of_class = np.ones(len(labels))
+    present = np.unique(y)
+    if isinstance(rule, Mapping):
+        rule = {label: weight for label, weight in rule.items() if label in set(labels[present].tolist())}
+    of_class[present] = compute_class_weight(rule, classes=labels[present], y=labels[y])
+    weighted = transfer.targets * of_class
+    share = weighted.sum(axis=1)
+    model.set_params(class_weight=None)
+    return weighted / share[:, None], transfer.weights * share, {"class_weight": class_weight}
+
+
+def _fit_repeated(model: Any, X: Any, targets: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Any:
+    """Fit on each row once per class with weight q_c; sizes that count rows are translated and put back."""
+    _require_weights(model)
+    kept = np.where(targets >= SMALLEST_TARGET, targets, 0.0)
+    kept /= kept.sum(axis=1, keepdims=True)
+    rows, codes = np.nonzero(kept)
+    translated = _repeated_sizes(model, len(kept), len(rows))
+    before = {name: model.get_params(deep=False)[name] for name in translated}
+    model.set_params(**translated)
+    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * kept[rows, codes])
+    return model.set_params(**before)
+
+
+def _repeated_sizes(model: Any, n_rows: int, n_repeated: int) -> dict[str, Any]:
+    """Return parameters under which repeated rows mean what `n_rows` real ones would.
+
+    Where leaves can be bounded by weight (trees, forests), `min_samples_leaf` becomes a share of the total weight;
+    where they only count rows (histogram boosters) it grows with the mean number of copies. Early stopping would
+    split copies of one row into both of its parts: it is off.
+    """
+    params = model.get_params(deep=False)
+    copies = n_repeated / n_rows
+    changed: dict[str, Any] = {}
+    leaf = params.get("min_samples_leaf")
+    if isinstance(leaf, (int, np.integer)) and leaf > 1:
+        if "min_weight_fraction_leaf" in params:
+            share = leaf / n_rows * (1 - 1e-9)
+            changed = {
+                "min_samples_leaf": 1,
+                "min_weight_fraction_leaf": max(share, params["min_weight_fraction_leaf"]),
+            }
+            changed["min_weight_fraction_leaf"] = min(changed["min_weight_fraction_leaf"], 0.5)
+        else:
+            changed["min_samples_leaf"] = max(1, round(leaf * copies))
+    split = params.get("min_samples_split")
+    if isinstance(split, (int, np.integer)) and split > 2:
+        changed["min_samples_split"] = max(2, round(split * copies))
+    if params.get("early_stopping"):
+        changed["early_stopping"] = False
+    return changed

@@ -1,0 +1,97 @@
+"""What a scheme is: a frozen recipe that turns the upper model's outputs into the lower model's transfer set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields, replace
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+
+from multihop_search.errors import InvalidSetting
+from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
+
+S = TypeVar("S", bound="Scheme")
+
+
+class Scheme:
+    """Base of all schemes. A subclass is a frozen dataclass; each field holds a value or an Optuna distribution.
+
+    A field that holds a value is fixed; a field that holds a distribution is searched. `resolve` replaces the
+    distributions by values, and only a resolved scheme makes transfer sets. The search calls, in this order:
+    `check` once, `searched` when the space is built, `usual` for the first trials and for hops above the last,
+    `resolve` for each trial, `transfer_set` in each fold.
+    """
+
+    needs_weights: ClassVar[bool] = True
+    """Whether the lower model must take soft labels or sample weights."""
+    usual_values: ClassVar[Mapping[str, Any]] = {}
+    """Value of each searchable field in the first trial and in hops above the last."""
+
+    def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
+        """Return targets (n_rows, n_classes) and weights (n_rows,) for the lower model.
+
+        Parameters
+        ----------
+        outputs : TeacherOutputs
+            Cross-fitted outputs of the upper model on the rows.
+        y : ndarray of shape (n_rows,)
+            True class codes.
+        """
+        raise NotImplementedError
+
+    def check(self) -> None:
+        """Raise `InvalidSetting` if a fixed field has a value that it cannot have."""
+
+    def searched(self) -> dict[str, BaseDistribution]:
+        """Return the fields that hold a distribution."""
+        return {name: value for name, value in self._fields().items() if isinstance(value, BaseDistribution)}
+
+    def resolve(self: S, values: Mapping[str, Any]) -> S:
+        """Return the scheme with its searched fields set to `values`."""
+        return replace(self, **{name: values[name] for name in self.searched()})  # type: ignore[type-var]
+
+    def usual(self: S) -> S:
+        """Return the scheme with its searched fields at their usual values."""
+        return self.resolve(
+            {name: default_value(dist, self.usual_values.get(name)) for name, dist in self.searched().items()}
+        )
+
+    def _fields(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __str__(self) -> str:
+        inside = ", ".join(f"{name}={_short(value)}" for name, value in self._fields().items())
+        return f"{type(self).__name__}({inside})" if inside else type(self).__name__
+
+
+def _short(value: Any) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def default_value(distribution: BaseDistribution, wanted: Any) -> Any:
+    """Return `wanted` if `distribution` holds it, else its first choice or lower end."""
+    if isinstance(distribution, CategoricalDistribution):
+        return wanted if wanted in distribution.choices else distribution.choices[0]
+    if isinstance(distribution, (FloatDistribution, IntDistribution)):
+        inside = isinstance(wanted, (int, float)) and distribution.low <= wanted <= distribution.high
+        return wanted if inside else distribution.low
+    return wanted
+
+
+def check_field(scheme: Scheme, name: str, low: float, high: float, *, open_low: bool = False) -> None:
+    """Raise `InvalidSetting` unless the field is a distribution or a number in [low, high] (or (low, high])."""
+    value = getattr(scheme, name)
+    values: tuple[Any, ...] = (value,)
+    if isinstance(value, CategoricalDistribution):
+        values = value.choices
+    elif isinstance(value, (FloatDistribution, IntDistribution)):
+        values = (value.low, value.high)
+    numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in values)
+    if not numbers or min(values) < low or max(values) > high or (open_low and min(values) == low):
+        bracket = "(" if open_low else "["
+        raise InvalidSetting(
+            f"{name} of {type(scheme).__name__} must be a number or an Optuna distribution within {bracket}{low:g}, "
+            f"{high:g}], got {value!r}: pass a value in that range."
+        )

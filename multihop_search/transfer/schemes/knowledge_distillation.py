@@ -1,0 +1,56 @@
+"""Knowledge distillation: the upper model's probabilities, mixed with the true labels, are the targets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from optuna.distributions import BaseDistribution, FloatDistribution
+
+from multihop_search.transfer.schemes.base import Scheme, check_field
+from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet, one_hot
+
+
+@dataclass(frozen=True)
+class KnowledgeDistillation(Scheme):
+    """Targets ``alpha * q_T + (1 - alpha) * Y``, with ``q_T = q**(1/T)`` renormalised and Y the one-hot labels.
+
+    Parameters
+    ----------
+    alpha : float in [0, 1] or Optuna distribution, default=FloatDistribution(0.2, 1.0)
+        Share of the upper model's probabilities; the rest are true labels.
+    temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.5, 3.0, log=True)
+        Above 1 the probabilities are flattened, below 1 sharpened. With logits log q this is the softmax at
+        temperature T.
+
+    References
+    ----------
+    Hinton, Vinyals and Dean, "Distilling the knowledge in a neural network", 2015, arXiv:1503.02531.
+
+    Examples
+    --------
+    >>> q = TeacherOutputs(np.array([[0.8, 0.2], [0.5, 0.5]]))
+    >>> KnowledgeDistillation(alpha=0.5, temperature=1.0).transfer_set(q, np.array([0, 1])).targets
+    array([[0.9 , 0.1 ],
+           [0.25, 0.75]])
+    """
+
+    alpha: float | BaseDistribution = FloatDistribution(0.2, 1.0)
+    temperature: float | BaseDistribution = FloatDistribution(0.5, 3.0, log=True)
+
+    usual_values: ClassVar[Mapping[str, Any]] = {"alpha": 0.7, "temperature": 1.0}
+
+    def check(self) -> None:
+        check_field(self, "alpha", 0, 1)
+        check_field(self, "temperature", 0, 100, open_low=True)
+
+    def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
+        assert not isinstance(self.alpha, BaseDistribution)
+        assert not isinstance(self.temperature, BaseDistribution)
+        q = outputs.proba.astype(np.float64)
+        softened = (q / q.max(axis=1, keepdims=True)) ** (1.0 / self.temperature)
+        softened /= softened.sum(axis=1, keepdims=True)
+        targets = self.alpha * softened + (1.0 - self.alpha) * one_hot(y, q.shape[1])
+        return TransferSet(targets, np.ones(len(y)))
