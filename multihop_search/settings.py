@@ -102,6 +102,10 @@ def choose_schemes(schemes: Any, student: Any, intermediates: Any) -> tuple[Sche
 
 
 def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...]) -> None:
+    if not isinstance(intermediates, (str, list, tuple)):
+        raise InvalidSetting(
+            f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
+        )
     if isinstance(intermediates, str) or not any(scheme.needs_weights for scheme in schemes):
         return
     for item in intermediates:

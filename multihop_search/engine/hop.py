@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,11 +17,12 @@ from typing import Any
 import joblib
 import numpy as np
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from threadpoolctl import ThreadpoolController
 
 from multihop_search.keys import digest
-from multihop_search.paths.complexity import Size, size_of
+from multihop_search.paths.complexity import Size, latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Path, Truncate
 from multihop_search.paths.stages import FORESTS, stage_probabilities, truncated
@@ -32,8 +34,6 @@ from multihop_search.transfer.transfer_set import TeacherOutputs
 
 BAG_SIZE = 30
 """A bagged model with at least this many members is cross-fitted by its out-of-bag rows (rule 5)."""
-LATENCY_CALLS = 5
-"""Predictions of one row that a latency is the median of."""
 
 
 @dataclass(frozen=True)
@@ -152,9 +152,10 @@ class _UpperModel:
         """Fit on some of the training rows, given by position; `part` names the fit in its key."""
         upper = None if self.upper is None else self.upper.take(rows)
         chosen = self.estimator if estimator is None else estimator
-        return teach(
-            self.problem, self.fold.train[rows], chosen, self.name, self.scheme, upper, self.fold.number, self.key, part
-        )
+        key = (self.fold.number, self.key, part)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
+            return teach(self.problem, self.fold.train[rows], chosen, self.name, self.scheme, upper, *key)
 
     def fit_all(self) -> Any:
         if isinstance(self.estimator, FrozenEstimator):
@@ -260,14 +261,3 @@ def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper
 
 def _with_params(estimator: Any, params: dict[str, Any]) -> Any:
     return clone(estimator).set_params(**params)
-
-
-def latency_us(model: Any, row: Any) -> float:
-    """Return the median time, in microseconds, to predict one row."""
-    predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
-    seconds = []
-    for _ in range(LATENCY_CALLS):
-        start = time.perf_counter()
-        predict(row)
-        seconds.append(time.perf_counter() - start)
-    return float(np.median(seconds) * 1e6)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import pickle
+import time
 import zlib
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
+
+LATENCY_CALLS = 5
+"""Predictions of one row that a latency is the median of."""
 
 
 def complexity(model: Any) -> float:
@@ -89,3 +93,14 @@ class Size:
 def size_of(model: Any) -> Size:
     """Measure a fitted model."""
     return Size(complexity(model), count_features(model), len(pickle.dumps(model)))
+
+
+def latency_us(model: Any, row: Any) -> float:
+    """Return the median time, in microseconds, to predict one row."""
+    predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
+    seconds = []
+    for _ in range(LATENCY_CALLS):
+        start = time.perf_counter()
+        predict(row)
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds) * 1e6)

@@ -15,12 +15,17 @@ MANY_CLASSES = 10
 """Above this number of classes boosters, which fit a tree per class and round, leave the defaults."""
 
 
+def teachers() -> dict[str, Any]:
+    """Return the teachers that can be asked for by name."""
+    return {
+        "forest": RandomForestClassifier(n_estimators=300),
+        "boosting": HistGradientBoostingClassifier(max_iter=100),
+    }
+
+
 def default_teachers(n_classes: int) -> dict[str, Any]:
     """Return the teachers that `teacher="auto"` compares by cross-validation."""
-    teachers: dict[str, Any] = {"forest": RandomForestClassifier(n_estimators=300)}
-    if n_classes <= MANY_CLASSES:
-        teachers["boosting"] = HistGradientBoostingClassifier(max_iter=100)
-    return teachers
+    return {name: model for name, model in teachers().items() if name != "boosting" or n_classes <= MANY_CLASSES}
 
 
 def default_intermediates(n_classes: int) -> list[tuple[str, Any]]:

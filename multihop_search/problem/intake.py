@@ -83,7 +83,12 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidData(f"y must have no missing label, {missing} of {n_rows} are NaN: drop these rows.")
     if labels.dtype.kind == "O":
         labels = _one_kind(labels)
-    check_classification_targets(labels)
+    try:
+        check_classification_targets(labels)
+    except ValueError as error:
+        raise InvalidData(
+            f"y must hold class labels, got another kind of target ({error}): bin it into classes."
+        ) from error
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise InvalidData(

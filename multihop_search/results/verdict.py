@@ -51,9 +51,9 @@ class Verdict:
     """Indexed by "one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"; columns gain, low, high, verdict.
     Gains are in units of the score, greater is better; low and high bound the 95 % interval."""
     scores: pd.DataFrame
-    """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and teacher where known; columns
-    score (the search's), log_loss and accuracy. Unlike a cross-validated best, they do not grow with the number of
-    trials."""
+    """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and teacher where known;
+    columns score (the search's), log_loss and accuracy. Unlike a cross-validated best, they do not grow with the
+    number of trials."""
     n_trials: Mapping[str, int]
     """Complete trials of each group."""
     n_rows: int
@@ -308,42 +308,48 @@ def _advice(gain: float, low: float, high: float, region: float, n_rows: int) ->
 
 def _sentences(verdict: Verdict) -> str:
     row = verdict.table.loc["selected vs plain"]
-    counts = verdict.n_trials
-    if row["verdict"] == EQUIVALENT and row["gain"] == 0 and row["low"] == row["high"] == 0:
-        first = "No path was worth its hops: the plain student, tuned, is the choice, so nothing was gained over it"
+    if row["gain"] == row["low"] == row["high"] == 0:
+        first = "No path was worth its hops: the plain student, tuned, is the choice, and nothing is gained over it"
     elif not np.isfinite(row["gain"]):
-        first = (
-            f"The {verdict.score} cannot be replayed on stored predictions, so nothing honest can be said of the gain"
-        )
+        first = f"Nothing honest can be said of the gain: {verdict.score} cannot be taken again on rows drawn anew"
     else:
-        first = f"The selected student {_said(row, 'selected vs plain', 'the plain student tuned as long', verdict)}"
-    first += f", judged on {verdict.n_rows:,} rows that neither chose nor trained what they judge."
-    one, many = verdict.table.loc["one-hop vs plain"], verdict.table.loc["multi-hop vs one-hop"]
-    parts = [
-        f"One hop {_said(one, 'one-hop vs plain', 'plain', verdict)}" if counts["one-hop"] else "No trial had one hop",
-        f"several hops {_said(many, 'multi-hop vs one-hop', 'one', verdict)}"
-        if counts["multi-hop"]
-        else "no trial had several hops",
-    ]
-    searched = (
-        f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials were compared"
-    )
-    notes = "".join(f" ({note})" for note in verdict.notes)
-    return f"{first} {'; '.join(parts)}{notes}; {searched}."
+        first = f"The selected student {_said(verdict, 'selected vs plain', 'the plain student tuned as long')}"
+    counts = verdict.n_trials
+    one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "was not tried"
+    many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "were not tried"
+    notes = "".join(f"; {note}" for note in verdict.notes)
+    searched = f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials"
+    second = f"One hop {one}; several hops {many}{notes}; {searched}"
+    return f"{first}. {second}, judged on {verdict.n_rows:,} rows that neither trained nor chose what they judge."
 
 
-def _said(row: pd.Series, name: str, other: str, verdict: Verdict) -> str:
+def _said(verdict: Verdict, name: str, other: str) -> str:
+    row = verdict.table.loc[name]
     if not np.isfinite(row["gain"]):
         return f"could not be compared with {other}"
-    numbers = f"{verdict.score} {_amount(row['gain'], verdict)}, 95 % interval {row['low']:+.4f} to {row['high']:+.4f}"
-    if row["verdict"] == INCONCLUSIVE:
-        return f"may or may not differ from {other} ({numbers}; {verdict.advice[name]})"
-    if row["verdict"] == EQUIVALENT:
-        return f"is equivalent to {other} ({numbers})"
-    return f"{row['verdict']} {other} ({numbers})"
+    plural = name.startswith("multi-hop")
+    told = {
+        BEATS: f"beat {other}" if plural else f"beats {other}",
+        LOSES: f"lose to {other}" if plural else f"loses to {other}",
+        EQUIVALENT: f"are as good as {other}" if plural else f"is as good as {other}",
+        INCONCLUSIVE: f"cannot yet be told from {other}",
+    }[row["verdict"]]
+    gain, low, high, unit = _in_words(verdict, row)
+    advice = f"; {verdict.advice[name]}" if name in verdict.advice else ""
+    return f"{told} (gain {gain}{unit}, 95 % interval {low} to {high}{advice})"
 
 
-def _amount(gain: float, verdict: Verdict) -> str:
-    plain = verdict.scores.loc["plain", "score"]
-    relative = f" ({100 * abs(gain / plain):.1f} %)" if verdict.score == "log-loss" and plain else ""
-    return f"better by {gain:.4f}{relative}" if gain >= 0 else f"worse by {-gain:.4f}{relative}"
+def _in_words(verdict: Verdict, row: pd.Series) -> tuple[str, str, str, str]:
+    """Return gain, low, high and their unit: per cent of the plain log-loss, points of accuracy, or the score's."""
+    gain, low, high = row["gain"], row["low"], row["high"]
+    plain = abs(verdict.scores.loc["plain", "score"])
+    if verdict.score == "log-loss" and plain > 0:
+        return (
+            f"{100 * gain / plain:+.1f}",
+            f"{100 * low / plain:+.1f}",
+            f"{100 * high / plain:+.1f}",
+            " % of the log-loss",
+        )
+    if verdict.score == "accuracy":
+        return f"{100 * gain:+.1f}", f"{100 * low:+.1f}", f"{100 * high:+.1f}", " points of accuracy"
+    return f"{gain:+.4f}", f"{low:+.4f}", f"{high:+.4f}", f" of {verdict.score}"

@@ -1,0 +1,1 @@
+"""Export: the student leaves as a file that needs none of this package."""
