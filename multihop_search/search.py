@@ -11,6 +11,7 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
@@ -263,7 +264,7 @@ class MultihopSearchClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
     def _search(self, problem: Problem, ladder: Ladder, space: PathSpace) -> None:
         plan = Plan(space, problem.random_state, make_sampler(self.sampler, problem.random_state))
-        assessment = Assessment(problem, plan.adaptive)
+        assessment = Assessment(problem, plan.adaptive, optimistic=isinstance(ladder.teacher, FrozenEstimator))
         study, told = self._run(problem, ladder, plan, assessment)
         records = [record for record, _ in told]
         complete = [(record, proba) for record, proba in told if proba is not None]

@@ -108,7 +108,7 @@ def _splits(
     if counts.min() < n_splits:
         rare = int(counts.argmin())
         warnings.warn(
-            f"class {classes[rare]!r} has {counts[rare]} rows, fewer than cv={n_splits} folds: some folds lack it.",
+            f"class {classes[rare]} has {counts[rare]} rows, fewer than cv={n_splits} folds: some folds lack it.",
             RareClassWarning,
             stacklevel=2,
         )

@@ -71,9 +71,10 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted labels and the code of each row's label, (n_rows,)."""
     if y is None:
         raise InvalidData("requires y to be passed, but the target y is None: pass the labels of the rows.")
-    if np.ndim(y) == 2 and np.shape(y)[1] > 1:
-        raise InvalidData(f"y must be one column of labels, got {np.shape(y)[1]} columns: search one target at a time.")
-    labels = column_or_1d(y, warn=True)
+    given = y if hasattr(y, "iloc") else np.asarray(y)
+    if given.ndim == 2 and given.shape[1] > 1:
+        raise InvalidData(f"y must be one column of labels, got {given.shape[1]} columns: search one target at a time.")
+    labels = column_or_1d(given, warn=True)
     if len(labels) != n_rows:
         raise InvalidData(
             f"y must have one label for each of the {n_rows} rows, got {len(labels)}: match their lengths."
@@ -81,6 +82,8 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     missing = int(pd.isna(labels).sum())
     if missing:
         raise InvalidData(f"y must have no missing label, {missing} of {n_rows} are NaN: drop these rows.")
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise InvalidData("Input y contains infinity, labels must be finite: drop these rows or name the classes.")
     if labels.dtype.kind == "O":
         labels = _one_kind(labels)
     try:

@@ -17,7 +17,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.metrics import get_scorer
+from sklearn.metrics import get_scorer, log_loss
 from sklearn.metrics._scorer import _BaseScorer
 
 from multihop_search.errors import InvalidSetting
@@ -116,6 +116,11 @@ class LogLoss(RowScoring):
     def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
         eps = np.finfo(np.float64).eps
         return np.asarray(np.log(np.clip(_true_class(y, proba).astype(np.float64), eps, 1 - eps)))
+
+    def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
+        labels = np.arange(len(self.classes))
+        given = proba[:, 1] if len(labels) == 2 else proba  # as scikit-learn's scorer passes them
+        return -float(log_loss(y, given, labels=labels, sample_weight=sample_weight))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Assessment:
     problem: Problem
     adaptive: bool
     """Whether the sampler learns from the scores that it is told."""
+    optimistic: bool = False
+    """Whether the teacher is used as it is, so that it may have seen the rows that judge."""
 
     @cached_property
     def held_out(self) -> HeldOut:
@@ -102,10 +104,13 @@ class Assessment:
         )
 
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
+        notes = []
         several = [record for record in records if record.hops >= 2]
         if several and max(several, key=self.score).path.only_truncated:
-            return ("several hops here means only a truncated teacher",)
-        return ()
+            notes.append("several hops here means only a truncated teacher")
+        if self.optimistic:
+            notes.append("the teacher was used as it is and may have seen these rows, so all gains are optimistic")
+        return tuple(notes)
 
     def _evidence(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> Evidence:
         if isinstance(self.problem.scoring, ModelScoring):

@@ -76,9 +76,12 @@ class RowEvidence:
         order = np.argsort(held_out.unit, kind="stable")
         starts = np.searchsorted(held_out.unit[order], np.arange(self.n_units))
         self._sums = np.add.reduceat((row_scores * weight)[:, order], starts, axis=1)
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def means(self, draws: np.ndarray) -> np.ndarray:
-        return np.asarray((draws @ self._sums.T) / (draws @ self._weights)[:, None])
+        if self._last is None or self._last[0] is not draws:
+            self._last = (draws, (draws @ self._sums.T) / (draws @ self._weights)[:, None])
+        return self._last[1]
 
     def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
         found = np.empty((len(draws), len(trials)))
@@ -109,31 +112,31 @@ class ReplayedEvidence:
         self.n_trials, self.n_units = len(predictions), held_out.n_units
         self._predictions, self._held_out, self._scoring = predictions, held_out, scoring
         self._folds = [np.flatnonzero(held_out.fold == fold) for fold in np.unique(held_out.fold)]
-        self._cache: dict[bytes, np.ndarray] = {}
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def means(self, draws: np.ndarray) -> np.ndarray:
-        return np.asarray(_mean_over_folds(np.stack([self._fold_scores(draw) for draw in draws])))
+        return _mean_over_folds(self._fold_scores(draws))
 
     def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
         found = np.empty((len(draws), len(trials)))
-        for place, (draw, leader) in enumerate(zip(draws, best, strict=True)):
-            scores = self._fold_scores(draw)
+        for place, (scores, leader) in enumerate(zip(self._fold_scores(draws), best, strict=True)):
             gaps = scores[leader] - scores[trials]
             found[place] = paired_error(gaps[:, np.isfinite(gaps).all(axis=0)])
         return found
 
     def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         return np.asarray(
-            [_mean_over_folds(self._score_trial(draw, trial)) for draw, trial in zip(draws, chosen, strict=True)]
+            [_mean_over_folds(self._replay(draw, int(trial))) for draw, trial in zip(draws, chosen, strict=True)]
         )
 
-    def _fold_scores(self, draw: np.ndarray) -> np.ndarray:
-        key = draw.tobytes()
-        if key not in self._cache:
-            self._cache = {key: np.stack([self._score_trial(draw, trial) for trial in range(self.n_trials)])}
-        return self._cache[key]
+    def _fold_scores(self, draws: np.ndarray) -> np.ndarray:
+        """Return scores (n_draws, n_trials, n_folds); those of the latest draws are kept."""
+        if self._last is None or self._last[0] is not draws:
+            scores = [[self._replay(draw, trial) for trial in range(self.n_trials)] for draw in draws]
+            self._last = (draws, np.asarray(scores))
+        return self._last[1]
 
-    def _score_trial(self, draw: np.ndarray, trial: int) -> np.ndarray:
+    def _replay(self, draw: np.ndarray, trial: int) -> np.ndarray:
         held = self._held_out
         scores = np.full(len(self._folds), np.nan)
         for place, entries in enumerate(self._folds):
