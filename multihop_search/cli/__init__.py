@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from multihop_search import __version__
-from multihop_search.cli.run import run
+from multihop_search.cli.run import run as run_command
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -14,4 +14,4 @@ def main() -> None:
     """Search for a better small model through the best path from a complex one, and say honestly what it gained."""
 
 
-main.add_command(run)
+main.add_command(run_command)

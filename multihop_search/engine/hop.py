@@ -6,20 +6,15 @@ model on given rows; both others and the refit go through it. All are plain func
 
 from __future__ import annotations
 
-import functools
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from threadpoolctl import ThreadpoolController
 
 from multihop_search.keys import digest
 from multihop_search.paths.complexity import Size, latency_us, size_of
@@ -30,6 +25,7 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import stored_form
 from multihop_search.transfer.fitting import fit, repeats_rows, settle
 from multihop_search.transfer.schemes import Scheme
+from multihop_search.transfer.threads import one_thread
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 BAG_SIZE = 30
@@ -47,18 +43,6 @@ class Outcome:
     size: Size
     latency_us: float
     """Microseconds to predict one row; NaN except in the first fold."""
-
-
-@functools.cache
-def _thread_pools() -> ThreadpoolController:
-    return ThreadpoolController()
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep every fit inside to one thread: sums change with the number of threads, so results would too."""
-    with _thread_pools().limit(limits=1), joblib.parallel_config(backend="threading", n_jobs=1):
-        yield
 
 
 def teach(

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from multihop_search.transfer.threads import one_thread
+
 LATENCY_CALLS = 5
 """Predictions of one row that a latency is the median of."""
 
@@ -96,11 +98,12 @@ def size_of(model: Any) -> Size:
 
 
 def latency_us(model: Any, row: Any) -> float:
-    """Return the median time, in microseconds, to predict one row."""
+    """Return the median time, in microseconds, to predict one row on one thread."""
     predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     seconds = []
-    for _ in range(LATENCY_CALLS):
-        start = time.perf_counter()
-        predict(row)
-        seconds.append(time.perf_counter() - start)
+    with one_thread():
+        for _ in range(LATENCY_CALLS):
+            start = time.perf_counter()
+            predict(row)
+            seconds.append(time.perf_counter() - start)
     return float(np.median(seconds) * 1e6)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
@@ -16,6 +18,7 @@ from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.stages import stage_sizes, truncated
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.fitting import fit, settle
+from multihop_search.transfer.threads import one_thread
 
 PROBE_ROWS = 2000
 """Complexity is measured on a plain fit of at most this many rows (rule 13)."""
@@ -73,7 +76,9 @@ def probe(problem: Problem, name: str, estimator: Any) -> Any:
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
-        fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
+        with one_thread(), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
+            fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
     except UnsuitableModel:
         raise
     except (ValueError, TypeError) as error:

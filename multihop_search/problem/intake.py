@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, column_or_1d
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import column_or_1d
 
 from multihop_search.errors import InvalidData
 from multihop_search.problem.folds import make_folds
@@ -49,9 +49,7 @@ def make_problem(
     classes, codes = encode_target(y, len(X))
     weight = None
     if sample_weight is not None:
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
-        if not weight.sum() > 0:
-            raise InvalidData("sample_weight must have a positive sum, all weights are 0: give some row a weight.")
+        weight = _checked_weights(sample_weight, len(codes))
     if groups is not None:
         groups = np.asarray(groups)
         if groups.shape != (len(codes),):
@@ -65,6 +63,20 @@ def make_problem(
         X, codes, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes
     )
     return Problem(X, codes, classes, weight, groups, folds, whole, scorer, random_state)
+
+
+def _checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    weight = np.asarray(sample_weight, dtype=np.float64)
+    if weight.shape != (n_rows,):
+        raise InvalidData(
+            f"sample_weight must have one entry for each of the {n_rows} rows, got shape {weight.shape}: pass a column."
+        )
+    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0:
+        raise InvalidData(
+            "sample_weight must be finite, not negative and not zero for every row, "
+            f"got values from {weight.min():g} to {weight.max():g}: mend them."
+        )
+    return weight
 
 
 def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,8 +101,9 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     try:
         check_classification_targets(labels)
     except ValueError as error:
+        kind = type_of_target(labels)
         raise InvalidData(
-            f"y must hold class labels, got another kind of target ({error}): bin it into classes."
+            f"y must hold class labels, got an Unknown label type: {kind}, bin it into classes."
         ) from error
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:

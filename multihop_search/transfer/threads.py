@@ -1,0 +1,28 @@
+"""Threads: every fit and prediction runs under the same limit, here and on a worker."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import joblib
+from threadpoolctl import ThreadpoolController
+
+
+@functools.lru_cache(maxsize=1)
+def _thread_pools(n_modules: int) -> ThreadpoolController:
+    """Return the controller of the libraries loaded so far; looking for them takes milliseconds, so it is kept."""
+    return ThreadpoolController()
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Keep what runs inside to one thread.
+
+    Sums change with the number of threads, so results would too; and two pools on one core wait for each other.
+    """
+    controller = _thread_pools(len(sys.modules))
+    with controller.limit(limits=1), joblib.parallel_config(backend="threading", n_jobs=1):
+        yield

@@ -1,0 +1,44 @@
+"""Shared fixtures: the data folder, small data and small searches."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.datasets import load_breast_cancer, make_classification
+
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of real data sets beside the checkout; tests that need it are skipped where it is absent."""
+    if not (DATA / "DATASETS.csv").exists():
+        pytest.skip(f"the real data sets are not here: {DATA} is absent")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def blobs() -> tuple[np.ndarray, np.ndarray]:
+    """240 rows, 6 columns, 3 classes."""
+    return make_classification(240, 6, n_informative=4, n_redundant=1, n_classes=3, flip_y=0.1, random_state=0)
+
+
+@pytest.fixture(scope="session")
+def cancer() -> tuple[pd.DataFrame, pd.Series]:
+    """Real data: 569 rows, 30 columns, string labels."""
+    bunch = load_breast_cancer(as_frame=True)
+    return bunch.data, bunch.target.map({0: "malignant", 1: "benign"})
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how many of scikit-learn's estimator checks ran."""
+    stats = terminalreporter.stats
+    ran = {
+        outcome: sum(
+            "test_scikit_learn_check" in report.nodeid for report in stats.get(outcome, []) if hasattr(report, "nodeid")
+        )
+        for outcome in ("passed", "failed", "xfailed", "skipped")
+    }
+    if any(ran.values()):
+        terminalreporter.write_line("scikit-learn estimator checks: " + ", ".join(f"{n} {o}" for o, n in ran.items()))

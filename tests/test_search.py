@@ -1,0 +1,447 @@
+"""The face, as its user meets it."""
+
+import pickle
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import get_scorer, make_scorer, recall_score
+from sklearn.model_selection import RepeatedStratifiedKFold, ShuffleSplit, StratifiedKFold, cross_val_score
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from multihop_search import (
+    ConfWeight,
+    HardLabels,
+    KnowledgeDistillation,
+    MultihopSearchClassifier,
+)
+from multihop_search.errors import RareClassWarning, UnservedSchemeWarning
+
+TREE = DecisionTreeClassifier(max_depth=3)
+POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
+TIMES = ["fit_seconds", "latency_us"]
+
+
+def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
+    usual = {
+        "teacher": RandomForestClassifier(30),
+        "intermediates": POOL,
+        "n_trials": 12,
+        "cv": 3,
+        "crossfit_cv": 2,
+        "random_state": 0,
+    }
+    return MultihopSearchClassifier(student, **{**usual, **settings})
+
+
+def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier) -> None:
+    pd.testing.assert_frame_equal(one.results_.drop(columns=TIMES), two.results_.drop(columns=TIMES), check_exact=True)
+    pd.testing.assert_frame_equal(one.verdict_.table, two.verdict_.table, check_exact=True)
+    assert one.best_path_ == two.best_path_
+    assert one.best_index_ == two.best_index_
+    assert [trial.value for trial in one.study_.trials] == [trial.value for trial in two.study_.trials]
+
+
+@pytest.fixture(scope="module")
+def found(cancer: tuple[pd.DataFrame, pd.Series]) -> MultihopSearchClassifier:
+    return search_for(n_trials=24).fit(*cancer)
+
+
+def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchClassifier) -> None:
+    assert type(found.best_estimator_) is DecisionTreeClassifier
+    assert found.best_estimator_.get_depth() <= 3
+    assert found.best_estimator_.max_depth == 3
+    assert list(found.best_estimator_.classes_) == ["benign", "malignant"]
+
+
+def test_what_was_changed_for_a_fit_is_put_back(found: MultihopSearchClassifier) -> None:
+    params = found.best_estimator_.get_params()
+    searched = {name for name, _ in found.best_path_.student}
+    assert {name: value for name, value in params.items() if name not in searched} == {
+        name: value for name, value in TREE.get_params().items() if name not in searched
+    }
+
+
+def test_results_have_a_row_for_each_trial_and_the_groups_are_equal(found: MultihopSearchClassifier) -> None:
+    results = found.results_
+    assert list(results["trial"]) == list(range(24))
+    assert (results["state"] == "COMPLETE").all()
+    assert list(results["hops"].clip(upper=2).value_counts().sort_index()) == [8, 8, 8]
+    assert found.verdict_.n_trials == {"plain": 8, "one-hop": 8, "multi-hop": 8}
+
+
+def test_the_first_trial_is_the_students_own_fit(cancer: tuple[pd.DataFrame, pd.Series]) -> None:
+    X, y = cancer
+    folds = StratifiedKFold(3, shuffle=True, random_state=7)
+    student = DecisionTreeClassifier(max_depth=3, random_state=5)
+    search = search_for(student, cv=folds, scoring="neg_log_loss", n_trials=1).fit(X, y)
+    theirs = cross_val_score(student, X, y, cv=folds, scoring="neg_log_loss")
+    ours = [search.cv_results_[f"split{fold}_test_score"][0] for fold in range(3)]
+    assert ours == list(theirs)
+    weights = [len(test) for _, test in folds.split(X, y)]
+    assert search.best_score_ == pytest.approx(np.average(theirs, weights=weights), abs=1e-12)
+
+
+def test_the_space_gives_the_best_path_back(found: MultihopSearchClassifier) -> None:
+    assert found.space_.suggest(found.best_trial_) == found.best_path_
+    assert found.space_.decode(found.space_.encode(found.best_path_)) == found.best_path_
+    assert found.best_trial_.number == found.best_index_
+    assert found.best_params_ == found.best_trial_.params
+
+
+def test_the_best_score_is_that_of_its_row_and_no_trial_with_as_few_hops_beats_it(
+    found: MultihopSearchClassifier,
+) -> None:
+    results = found.results_
+    assert results["score"][found.best_index_] == found.best_score_
+    rivals = results[results["hops"] <= results["hops"][found.best_index_]]
+    assert rivals["score"].max() == found.best_score_
+
+
+def test_refit_trial_of_the_best_is_the_best_estimator(
+    found: MultihopSearchClassifier, cancer: tuple[pd.DataFrame, pd.Series]
+) -> None:
+    again = found.refit_trial(found.best_index_)
+    np.testing.assert_array_equal(again.predict_proba(cancer[0]), found.best_estimator_.predict_proba(cancer[0]))
+
+
+def test_the_path_models_lead_from_the_teacher_to_the_student(cancer: tuple[pd.DataFrame, pd.Series]) -> None:
+    search = search_for(n_trials=9, max_hops=2).fit(*cancer)
+    number = int(search.results_.index[search.results_["hops"] == 2][0])
+    assert search.refit_trial(number).get_depth() <= 3
+    assert next(iter(search.path_models_)) == "teacher"
+    assert search.path_models_["student"] is search.best_estimator_
+    assert search.teacher_ is search.path_models_["teacher"]
+    assert len(search.teacher_.estimators_) == 30
+
+
+def test_predictions_are_those_of_the_student(
+    found: MultihopSearchClassifier, cancer: tuple[pd.DataFrame, pd.Series]
+) -> None:
+    X, y = cancer
+    np.testing.assert_array_equal(found.predict(X), found.best_estimator_.predict(X))
+    np.testing.assert_array_equal(found.predict_proba(X), found.best_estimator_.predict_proba(X))
+    proba = np.maximum(found.predict_proba(X), 1e-3)
+    true = (y == "malignant").to_numpy().astype(int)
+    expected = np.log(proba[np.arange(len(y)), true] / proba.sum(axis=1)).mean()
+    assert found.score(X, y) == pytest.approx(expected)
+
+
+def test_methods_are_offered_as_the_student_offers_them() -> None:
+    assert hasattr(search_for(), "predict_proba")
+    assert not hasattr(search_for(), "decision_function")
+    assert hasattr(search_for(LogisticRegression()), "decision_function")
+    assert not hasattr(search_for(LinearSVC()), "predict_proba")
+
+
+def test_twice_in_one_process_gives_the_same_search(found: MultihopSearchClassifier, cancer: Any) -> None:
+    same_search(found, search_for(n_trials=24).fit(*cancer))
+
+
+@pytest.mark.parametrize("sampler", ["auto", "tpe"])
+def test_another_process_with_another_hash_seed_gives_the_same_search(sampler: str, tmp_path: Any) -> None:
+    script = f"""
+import pickle, sys, warnings
+import optuna
+from sklearn.datasets import load_wine
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.tree import DecisionTreeClassifier
+from multihop_search import MultihopSearchClassifier
+tpe = lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
+search = MultihopSearchClassifier(
+    DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=20), n_trials=18, cv=2, crossfit_cv=2,
+    n_ahead=2, intermediates=[("tree", DecisionTreeClassifier(max_depth=5))],
+    sampler={"'auto'" if sampler == "auto" else "tpe"}, random_state=3,
+).fit(*load_wine(return_X_y=True))
+search.sampler = search.study_ = None
+pickle.dump((search.results_, search.verdict_, search.best_path_, search.best_index_), open(sys.argv[1], "wb"))
+"""
+    runs = []
+    for hash_seed in ("1", "2"):
+        file = tmp_path / hash_seed
+        subprocess.run(
+            [sys.executable, "-c", script, str(file)], check=True, env={"PYTHONHASHSEED": hash_seed, "PATH": ""}
+        )
+        runs.append(pickle.loads(file.read_bytes()))
+    (results, verdict, *choice), (results2, verdict2, *choice2) = runs
+    pd.testing.assert_frame_equal(results.drop(columns=TIMES), results2.drop(columns=TIMES), check_exact=True)
+    pd.testing.assert_frame_equal(verdict.table, verdict2.table, check_exact=True)
+    assert choice == choice2
+    assert str(verdict) == str(verdict2)
+
+
+def test_another_seed_gives_another_search(found: MultihopSearchClassifier, cancer: Any) -> None:
+    other = search_for(n_trials=24, random_state=1).fit(*cancer)
+    assert not (other.results_["score"] == found.results_["score"]).all()
+
+
+class CountingForest(RandomForestClassifier):
+    """A teacher without stages or out-of-bag rows that counts its fits, clones included."""
+
+    fits = 0
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        type(self).fits += 1
+        return super().fit(X, y, sample_weight)
+
+
+def test_the_teacher_is_fitted_no_more_often_for_200_trials_than_for_50(blobs: Any) -> None:
+    counts = []
+    for n_trials in (50, 200):
+        CountingForest.fits = 0
+        search_for(teacher=CountingForest(5), n_trials=n_trials).fit(*blobs)
+        counts.append(CountingForest.fits)
+    assert counts[0] == counts[1] == 3 * 2 + 2 + 1 + 0  # folds x inner folds, the refit's inner folds, itself
+
+
+def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
+    CountingForest.fits = 0
+    search = search_for(intermediates=[("middle", CountingForest(3))], schemes=[HardLabels()], n_trials=30, max_hops=2)
+    search.fit(*blobs)
+    in_search = 3 * 2  # folds x inner folds of the one prefix that all 10 two-hop paths share
+    in_refit = 2 + 1 if len(search.best_path_.hops) == 2 else 0
+    assert CountingForest.fits == in_search + in_refit
+
+
+def test_a_repeated_path_is_answered_from_the_records(blobs: Any) -> None:
+    search = search_for(param_distributions={}, schemes=[HardLabels()], max_hops=1, n_trials=8).fit(*blobs)
+    assert list(search.results_["reason"])[2:] == [f"same path as trial {number % 2}" for number in range(2, 8)]
+    assert search.results_["score"].nunique() <= 2
+
+
+def test_callbacks_see_each_told_trial(blobs: Any) -> None:
+    seen: list[tuple[int, str]] = []
+    search_for(n_trials=5, callbacks=[lambda study, trial: seen.append((trial.number, trial.state.name))]).fit(*blobs)
+    assert seen == [(number, "COMPLETE") for number in range(5)]
+
+
+def test_a_timeout_keeps_what_was_told(blobs: Any) -> None:
+    search = search_for(timeout=1e-6, n_trials=50).fit(*blobs)
+    assert 1 <= len(search.results_) < 50
+    assert len(search.study_.trials) == len(search.results_)
+    assert {trial.state.name for trial in search.study_.trials} == {"COMPLETE"}
+
+
+def test_nothing_is_printed_unless_asked(blobs: Any, capfd: pytest.CaptureFixture[str]) -> None:
+    search_for(n_trials=3).fit(*blobs)
+    assert capfd.readouterr() == ("", "")
+    assert optuna.logging.get_verbosity() == optuna.logging.INFO
+    search_for(n_trials=3, verbose=1).fit(*blobs)
+    assert "3/3" in capfd.readouterr().err
+
+
+def test_fit_leaves_the_users_objects_alone(blobs: Any) -> None:
+    student, teacher = DecisionTreeClassifier(max_depth=2), RandomForestClassifier(5, n_jobs=2)
+    before = repr(student), repr(teacher), repr(POOL)
+    search_for(student, teacher=teacher, n_trials=6).fit(*blobs)
+    assert (repr(student), repr(teacher), repr(POOL)) == before
+    assert not hasattr(student, "tree_")
+
+
+def test_a_search_can_be_cloned_and_pickled(found: MultihopSearchClassifier, cancer: Any) -> None:
+    clone(found)
+    again = pickle.loads(pickle.dumps(found))
+    np.testing.assert_array_equal(again.predict(cancer[0]), found.predict(cancer[0]))
+    with pytest.raises(RuntimeError, match="fit it again"):
+        again.refit_trial(0)
+
+
+def test_a_sampler_that_learns_is_told_one_half_and_the_other_half_judges(cancer: Any) -> None:
+    search = search_for(sampler=lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)).fit(*cancer)
+    told = [trial.value for trial in search.study_.trials]
+    assert not np.allclose(told, search.results_["score"], rtol=1e-3)
+    assert np.corrcoef(told, search.results_["score"])[0, 1] > 0.5
+    assert search.verdict_.n_rows in (284, 285)
+
+
+def test_random_search_is_told_all_rows(found: MultihopSearchClassifier) -> None:
+    assert [trial.value for trial in found.study_.trials] == list(found.results_["score"])
+    assert found.verdict_.n_rows == 569
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        LogisticRegression(max_iter=500),
+        make_pipeline(StandardScaler(), LogisticRegression()),
+        HistGradientBoostingClassifier(max_iter=3, max_bins=16),
+        RandomForestClassifier(3, max_depth=2),
+        GaussianNB(),
+        DecisionTreeClassifier(max_depth=3, criterion="entropy", class_weight="balanced"),
+    ],
+    ids=lambda student: type(student).__name__,
+)
+def test_students_of_many_classes_come_back_as_themselves(student: Any, blobs: Any) -> None:
+    search = search_for(student, n_trials=9).fit(*blobs)
+    assert type(search.best_estimator_) is type(student)
+    assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
+    for number in (1, 2):
+        params = search.refit_trial(number).get_params()
+        changed = {name for name, value in student.get_params().items() if repr(params[name]) != repr(value)}
+        assert {name for name in changed if name not in {n for n, _ in search.best_path_.student}} <= {"steps"} | {
+            name for name in changed if type(params[name]).__module__.startswith("sklearn")
+        }
+
+
+def test_a_student_without_weights_gets_the_schemes_that_need_none(blobs: Any) -> None:
+    with pytest.warns(UnservedSchemeWarning, match="KnowledgeDistillation, ConfWeight"):
+        search = search_for(KNeighborsClassifier(3), n_trials=6).fit(*blobs)
+    assert list(search.space_.schemes) == ["HardLabels"]
+
+
+def test_a_student_without_probabilities_is_searched_by_accuracy(blobs: Any) -> None:
+    search = search_for(LinearSVC(), scoring="accuracy", n_trials=6).fit(*blobs)
+    assert search.verdict_.score == "accuracy"
+    assert 0 < search.best_score_ <= 1
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "roc_auc_ovr", "neg_log_loss"])
+def test_any_scorer_scores_as_scikit_learn_does(scoring: str, blobs: Any) -> None:
+    X, y = blobs
+    search = search_for(scoring=scoring, n_trials=4, cv=2).fit(X, y)
+    assert list(search.verdict_.table.index) == ["one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"]
+    assert search.score(X, y) == pytest.approx(get_scorer(scoring)(search, X, y), abs=1e-12)
+
+
+def test_a_scorer_with_the_users_labels_is_replayed(cancer: Any) -> None:
+    recall = make_scorer(recall_score, pos_label="malignant")
+    search = search_for(scoring=recall, n_trials=4, cv=2).fit(*cancer)
+    assert np.isfinite(search.verdict_.table.loc["one-hop vs plain", "gain"])
+
+
+def test_a_callable_that_reads_the_model_ranks_but_does_not_judge(blobs: Any) -> None:
+    search = search_for(scoring=lambda model, X, y: -float(model.tree_.node_count), n_trials=6).fit(*blobs)
+    best = search.results_["score"].idxmax()
+    assert search.results_["hops"][search.best_index_] <= search.results_["hops"][best]
+    assert search.verdict_.table["gain"].isna().all()
+    assert "Nothing honest can be said" in str(search.verdict_)
+
+
+@pytest.mark.parametrize(
+    "cv",
+    [
+        2,
+        StratifiedKFold(3),
+        ShuffleSplit(3, test_size=0.3),
+        RepeatedStratifiedKFold(n_splits=2, n_repeats=2),
+        [(np.arange(0, 160), np.arange(160, 240)), (np.arange(80, 240), np.arange(0, 80))],
+    ],
+    ids=["int", "splitter", "shuffle", "repeated", "list"],
+)
+def test_any_cv_works_and_repeats_itself(cv: Any, blobs: Any) -> None:
+    one, two = (search_for(cv=cv, n_trials=6).fit(*blobs) for _ in range(2))
+    same_search(one, two)
+    assert one.n_splits_ == len(one.cv_results_["params"]) * 0 + len(
+        [k for k in one.cv_results_ if k.startswith("split")]
+    )
+
+
+def test_groups_stay_together_and_are_resampled_together(blobs: Any) -> None:
+    X, y = blobs
+    groups = np.repeat(np.arange(24), 10)
+    search = search_for(n_trials=6).fit(X, y, groups=groups)
+    for fold in search._workshop.problem.folds:
+        assert not set(groups[fold.train]) & set(groups[fold.test])
+        for held in fold.inner:
+            others = np.setdiff1d(np.arange(len(fold.train)), held)
+            assert not set(groups[fold.train[held]]) & set(groups[fold.train[others]])
+
+
+def test_sample_weight_counts_in_fits_scores_and_verdict(blobs: Any) -> None:
+    X, y = blobs
+    weight = np.where(y == 0, 5.0, 1.0)
+    plain, weighted = search_for(n_trials=6).fit(X, y), search_for(n_trials=6).fit(X, y, sample_weight=weight)
+    assert not np.allclose(plain.results_["score"], weighted.results_["score"])
+    same_search(plain, search_for(n_trials=6).fit(X, y, sample_weight=np.ones(len(y))))
+
+
+def test_a_rare_class_is_warned_of_once_and_its_column_stays(blobs: Any) -> None:
+    X, y = blobs
+    y = np.where(np.arange(len(y)) < 2, 9, y)
+    with pytest.warns(RareClassWarning, match="class 9 has 2 rows, fewer than cv=3") as caught:
+        search = search_for(n_trials=9).fit(X, y)
+    assert len(caught) == 1
+    assert list(search.best_estimator_.classes_) == [0, 1, 2, 9]
+    assert search.predict_proba(X).shape == (240, 4)
+
+
+def test_a_frozen_teacher_is_used_as_it_is(blobs: Any) -> None:
+    X, y = blobs
+    teacher = RandomForestClassifier(5, random_state=0).fit(X, y)
+    search = search_for(teacher=FrozenEstimator(teacher), n_trials=6).fit(X, y)
+    np.testing.assert_array_equal(search.teacher_.predict_proba(X), teacher.predict_proba(X))
+    assert "may have seen" in str(search.verdict_)
+
+
+def test_a_worse_teacher_is_said_to_be_worse(cancer: Any) -> None:
+    search = search_for(teacher=DecisionTreeClassifier(max_depth=1, max_features=1), n_trials=6).fit(*cancer)
+    assert "the teacher is no better than the plain student" in str(search.verdict_)
+
+
+def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
+    search = MultihopSearchClassifier(
+        TREE,
+        HistGradientBoostingClassifier(max_iter=60),
+        schemes=[KnowledgeDistillation(), ConfWeight()],
+        n_trials=48,
+        cv=2,
+        random_state=1,
+    ).fit(*cancer)
+    assert {"teacher[:30]", "teacher[:10]"} <= set(search.space_.rungs)
+    truncated = search.results_["path"].str.contains("Truncate")
+    assert truncated.any()
+    assert (search.results_["state"] == "COMPLETE").all()
+    number = int(search.results_.index[truncated][0])
+    assert search.refit_trial(number).get_depth() <= 3
+
+
+def test_the_automatic_teacher_is_the_better_of_forest_and_booster(blobs: Any) -> None:
+    search = search_for(teacher="auto", n_trials=3).fit(*blobs)
+    assert isinstance(search.teacher_, RandomForestClassifier | HistGradientBoostingClassifier)
+
+
+@pytest.mark.parametrize(("max_hops", "hops"), [(0, {0}), (1, {0, 1}), (2, {0, 1, 2})])
+def test_max_hops_bounds_the_paths(max_hops: int, hops: set[int], blobs: Any) -> None:
+    search = search_for(max_hops=max_hops, n_trials=9).fit(*blobs)
+    assert set(search.results_["hops"]) == hops
+    assert len(search.verdict_.table) == 3
+
+
+def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
+    assert search_for(crossfit_cv=False, n_trials=6).fit(*blobs).results_["fidelity"].notna().all()
+
+
+def test_missing_values_are_taken_where_the_student_takes_them(blobs: Any) -> None:
+    X, y = blobs
+    X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
+    search = MultihopSearchClassifier(TREE, n_trials=12, cv=2, random_state=0).fit(X, y)
+    assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
+
+
+def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
+    class Broken(DecisionTreeClassifier):
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+            raise ArithmeticError("it broke")
+
+    search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24).fit(*blobs)
+    failed = search.results_[search.results_["state"] == "FAIL"]
+    assert len(failed)
+    assert set(failed["reason"]) == {"ArithmeticError: it broke"}
+    assert failed["path"].str.contains("broken").all()
+    assert failed["score"].isna().all()
+    assert search.cv_results_["rank_test_score"][failed.index[0]] == search.cv_results_["rank_test_score"].max()
+    rest = search.results_[~search.results_["path"].str.contains("broken")]
+    assert (rest["state"] == "COMPLETE").all()
