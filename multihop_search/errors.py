@@ -18,6 +18,9 @@ caller would catch.
 
 from __future__ import annotations
 
+import sys
+import warnings
+
 
 class MultihopError(Exception):
     """Base of every error that this package raises on purpose."""
@@ -49,3 +52,11 @@ class RareClassWarning(MultihopWarning):
 
 class UnservedSchemeWarning(MultihopWarning):
     """A scheme of the default list was left out because the student cannot take what it passes on."""
+
+
+def warn(message: str, category: type[MultihopWarning]) -> None:
+    """Give a warning that points at the first line outside this package: the user's."""
+    level, frame = 1, sys._getframe(0)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "multihop_search":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(message, category, stacklevel=level)

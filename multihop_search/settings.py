@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
 from sklearn.base import is_regressor
 
 from multihop_search.engine.hop import crossfit
-from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, UnsuitableModel
+from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import default_teachers
 from multihop_search.problem.problem import Problem
@@ -78,11 +77,10 @@ def choose_schemes(schemes: Any, student: Any, intermediates: Any) -> tuple[Sche
         served = tuple(scheme for scheme in default_schemes() if takes_weights(student) or not scheme.needs_weights)
         left_out = [type(scheme).__name__ for scheme in default_schemes() if scheme not in served]
         if left_out:
-            warnings.warn(
+            warn(
                 f"{type(student).__name__} takes no sample_weight, so {', '.join(left_out)} cannot teach it and are "
                 f"left out; {', '.join(map(str, served))} can.",
                 UnservedSchemeWarning,
-                stacklevel=4,
             )
         _check_intermediates(intermediates, served)
         return served

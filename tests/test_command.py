@@ -51,7 +51,13 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         "size <=",
     ):
         assert word in result.output
-    assert sorted(file.name for file in out.iterdir()) == ["model.skops", "results.csv", "verdict.csv", "verdict.txt"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "model.skops",
+        "results.csv",
+        "search.svg",
+        "verdict.csv",
+        "verdict.txt",
+    ]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
     assert len(pd.read_csv(out / "results.csv")) == 6
     assert len(pd.read_csv(out / "verdict.csv")) == 3

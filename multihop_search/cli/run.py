@@ -19,6 +19,7 @@ from multihop_search.cli.data import EXAMPLES, Table, example_table, preparation
 from multihop_search.errors import InvalidSetting, MultihopError
 from multihop_search.export.skops import write_skops
 from multihop_search.paths.pool import teachers
+from multihop_search.report.figures import draw_search
 from multihop_search.report.text import comparison, describe
 from multihop_search.search import MultihopSearchClassifier
 
@@ -73,7 +74,7 @@ def run(
             click.echo("\n" + summary(search, X))
         if out is not None:
             _write(search, make_pipeline(prepared, search.best_estimator_), out)
-            click.echo(f"\nwritten to {out}: model.skops, results.csv, verdict.csv, verdict.txt")
+            click.echo(f"\nwritten to {out}: model.skops, results.csv, search.svg, verdict.csv, verdict.txt")
     except MultihopError as error:
         raise click.ClickException(str(error)) from error
 
@@ -148,6 +149,7 @@ def _write(search: MultihopSearchClassifier, model: Any, out: File) -> None:
         search.results_.to_csv(partial / "results.csv", index=False)
         search.verdict_.table.to_csv(partial / "verdict.csv", index_label="comparison")
         (partial / "verdict.txt").write_text(f"{search.verdict_}\n")
+        draw_search(search.results_, search.verdict_, search.best_index_).savefig(partial / "search.svg")
         partial.chmod(0o755)
         _check_out(out)
         partial.rename(out)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, check_cv
 
-from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning
+from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning, warn
 from multihop_search.keys import seed
 from multihop_search.problem.problem import Fold
 
@@ -107,10 +107,9 @@ def _splits(
         raise InvalidData(f"cv={n_splits} needs at least {n_splits} groups, got {n_groups}: use a smaller cv.")
     if counts.min() < n_splits:
         rare = int(counts.argmin())
-        warnings.warn(
+        warn(
             f"class {classes[rare]} has {counts[rare]} rows, fewer than cv={n_splits} folds: some folds lack it.",
             RareClassWarning,
-            stacklevel=2,
         )
     splitter: Any
     if groups is None:

@@ -207,6 +207,8 @@ def _fit_repeated(model: Any, X: Any, targets: np.ndarray, weights: np.ndarray, 
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
     model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * kept[rows, codes])
+    if hasattr(model, "tree_"):  # so that the tree says how many rows each node holds, not how many copies
+        model.tree_.n_node_samples[:] = np.asarray(model.decision_path(X).sum(axis=0)).ravel()
     return model.set_params(**before)
 
 
