@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from sklearn.base import is_regressor
+from sklearn.frozen import FrozenEstimator
 
 from multihop_search.engine.hop import crossfit
 from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
@@ -117,6 +119,8 @@ def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...]) -> Non
 def choose_teacher(teacher: Any, problem: Problem) -> Any:
     """Return the user's teacher, or the default with the best cross-fitted score on all rows."""
     if not isinstance(teacher, str):
+        if isinstance(teacher, FrozenEstimator):
+            _check_frozen(teacher, problem)
         return teacher
     candidates = default_teachers(problem.n_classes)
     if len(candidates) == 1:
@@ -129,3 +133,13 @@ def choose_teacher(teacher: Any, problem: Problem) -> Any:
         return float(FlooredLogLoss(problem.classes).score(problem.y, outputs.proba, weights))
 
     return max(candidates.values(), key=held_out_score)
+
+
+def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
+    if not hasattr(teacher, "classes_"):
+        raise UnsuitableModel("a frozen teacher must be fitted and know its classes_, it does not: fit it first.")
+    unknown = [label for label in np.asarray(teacher.classes_).tolist() if label not in problem.classes.tolist()]
+    if unknown:
+        raise UnsuitableModel(
+            f"a frozen teacher must know only the labels of y, it also knows {unknown[0]!r}: train it on y."
+        )

@@ -153,6 +153,21 @@ def test_a_student_that_cannot_fit_the_rows_says_what_it_said() -> None:
         )
 
 
+def test_a_frozen_teacher_with_other_labels_is_refused() -> None:
+    from sklearn.frozen import FrozenEstimator
+
+    teacher = RandomForestClassifier(3, random_state=0).fit(X, np.where(Y, "yes", "no"))
+    with pytest.raises(TypeError, match="a frozen teacher must know only the labels of y, it also knows 'no'"):
+        search_for(teacher=FrozenEstimator(teacher)).fit(X, Y)
+    with pytest.raises(TypeError, match="a frozen teacher must be fitted"):
+        search_for(teacher=FrozenEstimator(RandomForestClassifier())).fit(X, Y)
+
+
+def test_a_score_of_unseen_labels_is_refused() -> None:
+    with pytest.raises(ValueError, match="y must hold labels seen in fit, got [78] too"):
+        search_for().fit(X, Y).score(X, Y + 7 * (np.arange(60) == 0))
+
+
 def test_refit_trial_refuses_a_number_that_is_no_completed_trial() -> None:
     search = search_for().fit(X, Y)
     with pytest.raises(ValueError, match="number must be that of a completed trial, got 99"):

@@ -126,7 +126,9 @@ def _collect(asked: Asked, number: int, executor: Executor, told: dict[Path, Tol
         outcomes = [executor.result(future) for future in asked.folds]
     except Exception as error:
         if number == 0:
-            raise SearchFailed(f"the plain student must fit every fold, it said: {error}") from error
+            raise SearchFailed(
+                f"the plain student must be fitted and scored in every fold, it said: {error}"
+            ) from error
         return TrialRecord(number, asked.path, FAIL, reason=f"{type(error).__name__}: {error}"), None
     return _record(number, asked.path, outcomes), np.concatenate([outcome.proba for outcome in outcomes])
 

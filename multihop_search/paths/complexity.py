@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from multihop_search.transfer.threads import one_thread
@@ -26,6 +27,8 @@ def complexity(model: Any) -> float:
     >>> complexity(DecisionTreeClassifier(max_depth=1).fit([[0.0], [1.0]], [0, 1]))
     3.0
     """
+    if isinstance(model, FrozenEstimator):
+        return complexity(model.estimator)
     if isinstance(model, Pipeline):
         return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "fit") and _is_predictor(step)))
     nodes = count_nodes(model)

@@ -20,7 +20,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.metrics._scorer import _BaseScorer
 
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidData, InvalidSetting
 
 FLOOR = 1e-3
 """Smallest probability that the default log-loss sees. Measured, depth-6 tree, spambase: the score's noise is
@@ -51,7 +51,11 @@ class Scoring:
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score a fitted estimator as a scikit-learn scorer does; `y` in the user's labels."""
-        codes = np.searchsorted(self.classes, np.asarray(y))
+        labels = np.asarray(y)
+        unknown = np.setdiff1d(labels, self.classes)
+        if len(unknown):
+            raise InvalidData(f"y must hold labels seen in fit, got {unknown.tolist()[0]!r} too: leave these rows out.")
+        codes = np.searchsorted(self.classes, labels)
         return self.score(codes, stored_form(estimator, X, self.classes), sample_weight)
 
 

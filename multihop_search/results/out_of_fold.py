@@ -6,6 +6,8 @@ error of its paired difference to the best. Rows are resampled as *units*: a row
 
 from __future__ import annotations
 
+import contextlib
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -141,8 +143,9 @@ class ReplayedEvidence:
         scores = np.full(len(self._folds), np.nan)
         for place, entries in enumerate(self._folds):
             drawn = np.repeat(entries, draw[held.unit[entries]].astype(int))
-            if len(np.unique(held.y[drawn])) > 1:
-                weight = None if held.sample_weight is None else held.sample_weight[drawn]
+            weight = None if held.sample_weight is None else held.sample_weight[drawn]
+            with warnings.catch_warnings(), contextlib.suppress(ValueError):  # a draw may lack a class: NaN
+                warnings.simplefilter("ignore")
                 scores[place] = self._scoring.score(held.y[drawn], self._predictions[trial][drawn], weight)
         return scores
 
