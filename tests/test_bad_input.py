@@ -164,7 +164,7 @@ def test_a_frozen_teacher_with_other_labels_is_refused() -> None:
 
 
 def test_a_score_of_unseen_labels_is_refused() -> None:
-    with pytest.raises(ValueError, match="y must hold labels seen in fit, got [78] too"):
+    with pytest.raises(ValueError, match=r"y must hold labels seen in fit, got [78] too"):
         search_for().fit(X, Y).score(X, Y + 7 * (np.arange(60) == 0))
 
 

@@ -301,7 +301,7 @@ def _advice(gain: float, low: float, high: float, region: float, n_rows: int) ->
     needed = min((n_rows * (width / target) ** 2 for width, target in ratios if target > 0), default=math.inf)
     more = needed - n_rows
     if more > 100 * n_rows:
-        return "the difference is so close to the edge of what matters that more rows would hardly settle it"
+        return "more than 100 times as many rows would be needed to settle it"
     step = 10 ** max(0, math.floor(math.log10(max(more, 1))) - 1)
     return f"about {max(math.ceil(more / step), 1) * step:,} more rows would settle it"
 
