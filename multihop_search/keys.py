@@ -28,11 +28,15 @@ def canonical(value: Any) -> Any:
     >>> canonical({"b": (1, 2.5), "a": None})
     {'a': None, 'b': [1, 2.5]}
     """
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if value is None or isinstance(value, (bool, int, str)):
         return value
+    if isinstance(value, float):  # 1.0 == 1, so both have one key
+        return int(value) if value.is_integer() and abs(value) < 2**53 else value
     if isinstance(value, np.generic):
-        return value.item()
+        return canonical(value.item())
     if isinstance(value, np.ndarray):
+        if value.dtype == object:
+            return canonical(value.tolist())
         content = np.ascontiguousarray(value)
         return {"array": hashlib.blake2b(content.tobytes(), digest_size=16).hexdigest(), "shape": list(content.shape)}
     if isinstance(value, Mapping):
@@ -43,18 +47,21 @@ def canonical(value: Any) -> Any:
         return sorted((canonical(item) for item in value), key=str)
     if is_dataclass(value) and not isinstance(value, type):
         return {"class": _name(type(value)), **{f.name: canonical(getattr(value, f.name)) for f in fields(value)}}
-    if isinstance(value, type) or callable(value):
+    if isinstance(value, type):
         return _name(value)
     if hasattr(value, "get_params"):
         return {"class": _name(type(value)), **canonical(value.get_params(deep=False))}
     if hasattr(value, "_asdict"):  # Optuna's distributions
         return {"class": _name(type(value)), **canonical(value._asdict())}
-    raise TypeError(f"{type(value).__qualname__} has no canonical form: pass plain values, dataclasses or estimators.")
+    if callable(value) and "<" not in getattr(value, "__qualname__", "<"):  # a named function, no lambda or partial
+        return _name(value)
+    raise TypeError(
+        f"{type(value).__qualname__} has no canonical form: pass plain values, named functions, dataclasses or estimators."
+    )
 
 
 def _name(thing: Any) -> str:
-    named = thing if hasattr(thing, "__qualname__") else type(thing)
-    return f"{named.__module__}.{named.__qualname__}"
+    return f"{thing.__module__}.{thing.__qualname__}"
 
 
 def digest(*parts: Any) -> str:

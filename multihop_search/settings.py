@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,10 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
     """Raise `InvalidSetting` unless counts, `timeout` and `verdict` have values that they can have."""
     for name, smallest in SMALLEST.items():
         value = settings[name]
-        if not isinstance(value, int) or isinstance(value, bool) or value < smallest:
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < smallest:
             raise InvalidSetting(f"{name} must be an integer of at least {smallest}, got {value!r}: pass one.")
     timeout = settings["timeout"]
-    if timeout is not None and not (isinstance(timeout, (int, float)) and timeout > 0):
+    if timeout is not None and not (isinstance(timeout, Real) and float(timeout) > 0):
         raise InvalidSetting(
             f"timeout must be None or a positive number of seconds, got {timeout!r}: pass one of these."
         )

@@ -30,7 +30,7 @@ def complexity(model: Any) -> float:
     if isinstance(model, FrozenEstimator):
         return complexity(model.estimator)
     if isinstance(model, Pipeline):
-        return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "fit") and _is_predictor(step)))
+        return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "predict")))
     nodes = count_nodes(model)
     if nodes:
         return float(nodes)
@@ -38,10 +38,6 @@ def complexity(model: Any) -> float:
         arrays = [*getattr(model, "coefs_", []), *getattr(model, "intercepts_", [])] or [model.coef_, model.intercept_]
         return float(sum(np.size(array) for array in arrays))
     return len(zlib.compress(pickle.dumps(model))) / 8
-
-
-def _is_predictor(step: Any) -> bool:
-    return hasattr(step, "predict")
 
 
 def trees_of(model: Any) -> list[Any]:
@@ -52,7 +48,7 @@ def trees_of(model: Any) -> list[Any]:
     if members is None:
         return []
     flat = np.asarray(members, dtype=object).ravel()
-    return [member.tree_ for member in flat if hasattr(member, "tree_")]
+    return [member.tree_ for member in flat] if all(hasattr(member, "tree_") for member in flat) else []
 
 
 def count_nodes(model: Any) -> int:

@@ -14,7 +14,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from multihop_search.errors import InvalidSetting
 from multihop_search.paths.path import STUDENT, Hop, Path, Truncate
 from multihop_search.transfer.schemes import Scheme
-from multihop_search.transfer.schemes.base import default_value
+from multihop_search.transfer.schemes.base import default_value, holds
 
 MENU_SIZE = 24
 """Most (rung, scheme setting) pairs that hops above the last draw from: prefixes repeat only if they can be equal."""
@@ -43,9 +43,9 @@ class PathSpace:
     >>> from multihop_search import KnowledgeDistillation
     >>> space = PathSpace(["forest"], [KnowledgeDistillation(alpha=0.5, temperature=1.0)], {}, {}, max_hops=2)
     >>> print(space)
-    n_hops                          0 to 2
-    upper_1                         'forest <- KnowledgeDistillation(alpha=0.5, temperature=1)'
-    scheme                          'KnowledgeDistillation'
+    n_hops   0 to 2
+    upper_1  'forest <- KnowledgeDistillation(alpha=0.5, temperature=1)'
+    scheme   'KnowledgeDistillation'
     >>> path = space.decode({"n_hops": 1, "upper_1": 0, "scheme": "KnowledgeDistillation"})
     >>> print(path)
     teacher -[KnowledgeDistillation(alpha=0.5, temperature=1)]-> student
@@ -124,7 +124,10 @@ class PathSpace:
             if path.hops:
                 params |= self._scheme_params(path.hops[-1].scheme)
             params |= {f"{STUDENT}.{name}": value for name, value in path.student}
-            if self.decode(params) != path or set(params) != set(self.distributions):
+            inside = set(params) == set(self.distributions)
+            if not inside or not all(holds(dist, params[name]) for name, dist in self.distributions.items()):
+                raise KeyError(str(path))
+            if self.decode(params) != path:
                 raise KeyError(str(path))
         except KeyError as error:
             raise InvalidSetting(f"the path must lie in the space, {path} does not: see print(space).") from error
@@ -147,13 +150,16 @@ class PathSpace:
     def _scheme_params(self, scheme: Any) -> dict[str, Any]:
         for label, template in self.schemes.items():
             if type(template) is type(scheme):
-                values = {name: getattr(scheme, name) for name in template.searched()}
-                if template.resolve(values) == scheme:
+                searched = template.searched()
+                values = {name: getattr(scheme, name) for name in searched}
+                inside = all(holds(dist, values[name]) for name, dist in searched.items())
+                if inside and template.resolve(values) == scheme:
                     return {"scheme": label, **{f"{label}.{name}": value for name, value in values.items()}}
         raise KeyError(str(scheme))
 
     def __str__(self) -> str:
-        return "\n".join(f"{name:<32}{_words(dist)}" for name, dist in self.distributions.items())
+        width = max(map(len, self.distributions)) + 2
+        return "\n".join(f"{name:<{width}}{_words(dist)}" for name, dist in self.distributions.items())
 
     def __repr__(self) -> str:
         return f"<PathSpace of {len(self.distributions)} dimensions, up to {self.max_hops} hops>"
@@ -174,7 +180,9 @@ def _menu(rungs: Sequence[str], schemes: Sequence[Scheme], cuts: Mapping[str, Tr
     for setting in dict.fromkeys(scheme.usual() for scheme in schemes):
         for rung in rungs:
             if rung not in cuts and len(menu) < MENU_SIZE:
-                menu[f"{rung} <- {setting}"] = Hop(setting, rung)
+                label = f"{rung} <- {setting}"
+                same = sum(known.partition("#")[0] == label for known in menu)  # two values that print alike
+                menu[f"{label}#{same + 1}" if same else label] = Hop(setting, rung)
     return menu
 
 

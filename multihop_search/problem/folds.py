@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -46,9 +47,9 @@ def make_folds(
     InvalidSetting, InvalidData
         If `cv` or `crossfit_cv` is no valid splitter, or the rows cannot fill the folds.
     """
-    if crossfit_cv is True or (crossfit_cv is not False and (not isinstance(crossfit_cv, int) or crossfit_cv < 2)):
+    if crossfit_cv is True or (crossfit_cv is not False and (not isinstance(crossfit_cv, Integral) or crossfit_cv < 2)):
         raise InvalidSetting(f"crossfit_cv must be False or an integer of at least 2, got {crossfit_cv!r}: pass 3.")
-    parts = 0 if crossfit_cv is False else crossfit_cv
+    parts = 0 if crossfit_cv is False else int(crossfit_cv)
 
     def inner(number: int, train: np.ndarray) -> tuple[np.ndarray, ...]:
         return _partition(
@@ -72,7 +73,7 @@ def make_folds(
 def _outer(
     X: Any, y: np.ndarray, groups: np.ndarray | None, cv: Any, random_state: int, classes: np.ndarray
 ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
+    if isinstance(cv, Integral) and not isinstance(cv, bool):
         if cv < 2:
             raise InvalidSetting(
                 f"cv must be an integer of at least 2, a splitter or a list of splits, got {cv}: pass 5."

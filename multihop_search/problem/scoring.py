@@ -19,6 +19,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.metrics._scorer import _BaseScorer
+from sklearn.utils.validation import column_or_1d
 
 from multihop_search.errors import InvalidData, InvalidSetting
 
@@ -51,7 +52,7 @@ class Scoring:
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score a fitted estimator as a scikit-learn scorer does; `y` in the user's labels."""
-        labels = np.asarray(y)
+        labels = column_or_1d(y)
         unknown = np.setdiff1d(labels, self.classes)
         if len(unknown):
             raise InvalidData(f"y must hold labels seen in fit, got {unknown.tolist()[0]!r} too: leave these rows out.")
@@ -67,7 +68,7 @@ def stored_form(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     seen = np.searchsorted(classes, estimator.classes_)
     if hasattr(estimator, "predict_proba"):
         found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        if len(seen) == len(classes):
+        if np.array_equal(seen, np.arange(len(classes))):
             return found
         proba = np.zeros((len(found), len(classes)))
         proba[:, seen] = found
@@ -123,6 +124,7 @@ class LogLoss(RowScoring):
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
         labels = np.arange(len(self.classes))
+        proba = proba.astype(np.float64)  # it is clipped at the precision of its type
         given = proba[:, 1] if len(labels) == 2 else proba  # as scikit-learn's scorer passes them
         return -float(log_loss(y, given, labels=labels, sample_weight=sample_weight))
 

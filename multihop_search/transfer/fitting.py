@@ -16,6 +16,7 @@ put back afterwards: the user finds the parameters that the user set.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -33,7 +34,7 @@ from multihop_search.transfer.transfer_set import TransferSet
 from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
 
 SMALLEST_TARGET = 1e-3
-"""Repeated rows of a smaller target are dropped and the rest renormalised."""
+"""Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""
 
 
 def last_step(estimator: Any) -> Any:
@@ -136,7 +137,7 @@ def fit(
     elif takes_regression_route(model, len(labels)):
         fitted = fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
     else:
-        fitted = _fit_repeated(model, X, targets, weights, labels)
+        fitted = _fit_repeated(model, X, y, targets, weights, labels)
     return fitted.set_params(**class_weight)
 
 
@@ -197,45 +198,56 @@ def _class_weighted(
     return weighted / share[:, None], transfer.weights * share, {"class_weight": class_weight}
 
 
-def _fit_repeated(model: Any, X: Any, targets: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Any:
-    """Fit on each row once per class with weight q_c; sizes that count rows are translated and put back."""
+def _fit_repeated(
+    model: Any, X: Any, y: np.ndarray, targets: np.ndarray, weights: np.ndarray, labels: np.ndarray
+) -> Any:
+    """Fit on each row once per class with weight q_c; sizes that count rows are translated and put back.
+
+    Tiny targets are dropped, but never that of the true class, so that no class is lost.
+    """
     _require_weights(model)
-    kept = np.where(targets >= SMALLEST_TARGET, targets, 0.0)
-    kept /= kept.sum(axis=1, keepdims=True)
+    kept = targets >= SMALLEST_TARGET * targets.max(axis=1, keepdims=True)
+    kept[np.arange(len(y)), y] = True
+    shares = np.where(kept, targets, 0.0)
+    shares /= shares.sum(axis=1, keepdims=True)
     rows, codes = np.nonzero(kept)
-    translated = _repeated_sizes(model, len(kept), len(rows))
+    translated = _repeated_sizes(model, len(kept), len(rows), even=bool(np.ptp(weights) == 0))
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
-    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * kept[rows, codes])
+    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * shares[rows, codes])
     if hasattr(model, "tree_"):  # so that the tree says how many rows each node holds, not how many copies
         model.tree_.n_node_samples[:] = np.asarray(model.decision_path(X).sum(axis=0)).ravel()
     return model.set_params(**before)
 
 
-def _repeated_sizes(model: Any, n_rows: int, n_repeated: int) -> dict[str, Any]:
+def _repeated_sizes(model: Any, n_rows: int, n_repeated: int, *, even: bool) -> dict[str, Any]:
     """Return parameters under which repeated rows mean what `n_rows` real ones would.
 
-    Where leaves can be bounded by weight (trees, forests), `min_samples_leaf` becomes a share of the total weight;
-    where they only count rows (histogram boosters) it grows with the mean number of copies. Early stopping would
-    split copies of one row into both of its parts: it is off.
+    Where leaves can be bounded by weight (trees, forests) and rows weigh the same (`even`), `min_samples_leaf` becomes
+    a share of the total weight; elsewhere it grows with the mean number of copies, which is right on average only.
+    Early stopping would put copies of one row into both of its parts: it is off.
     """
     params = model.get_params(deep=False)
     copies = n_repeated / n_rows
     changed: dict[str, Any] = {}
-    leaf = params.get("min_samples_leaf")
-    if isinstance(leaf, (int, np.integer)) and leaf > 1:
-        if "min_weight_fraction_leaf" in params:
-            share = leaf / n_rows * (1 - 1e-9)
-            changed = {
-                "min_samples_leaf": 1,
-                "min_weight_fraction_leaf": max(share, params["min_weight_fraction_leaf"]),
-            }
-            changed["min_weight_fraction_leaf"] = min(changed["min_weight_fraction_leaf"], 0.5)
-        else:
-            changed["min_samples_leaf"] = max(1, round(leaf * copies))
-    split = params.get("min_samples_split")
-    if isinstance(split, (int, np.integer)) and split > 2:
+    leaf = _as_count(params.get("min_samples_leaf"), n_rows)
+    if leaf > n_rows / 2:
+        changed["min_samples_leaf"] = n_repeated  # no split can leave as many rows on both sides
+    elif leaf > 1 and even and "min_weight_fraction_leaf" in params:
+        share = max(leaf / n_rows * (1 - 1e-9), params["min_weight_fraction_leaf"])
+        changed |= {"min_samples_leaf": 1, "min_weight_fraction_leaf": share}
+    elif leaf > 1:
+        changed["min_samples_leaf"] = max(1, round(leaf * copies))
+    split = _as_count(params.get("min_samples_split"), n_rows)
+    if split > 2:
         changed["min_samples_split"] = max(2, round(split * copies))
     if params.get("early_stopping"):
         changed["early_stopping"] = False
     return changed
+
+
+def _as_count(size: Any, n_rows: int) -> int:
+    """Return a size given as a number of rows, or as a share of them, as a number; 0 if there is none."""
+    if isinstance(size, (float, np.floating)):
+        return math.ceil(size * n_rows)
+    return int(size) if isinstance(size, (int, np.integer)) else 0

@@ -51,19 +51,18 @@ class TransferSet:
         sample_weight : ndarray of shape (n_rows,) or None
             The user's weights.
         """
-        weights, note = self.weights, self.note
-        if not weights.sum() > 0:
-            weights, note = np.ones(len(y)), "all weights were 0: unit weights were used"
-        totals = np.bincount(y, weights=weights, minlength=self.targets.shape[1])
-        lost = (totals[y] == 0) & (weights == 0)
-        if lost.any():
-            weights = np.where(lost, weights.mean(), weights)
-            note = "a class lost all its weight: its rows kept the mean weight"
         user = np.ones(len(y)) if sample_weight is None else sample_weight
-        product = weights * user
-        if product.sum() > 0:
-            product = product * (user.sum() / product.sum())
-        return TransferSet(self.targets, product, note)
+        weights, note = self.weights * user, self.note
+        if not weights.sum() > 0:
+            weights, note = user.copy(), "all weights were 0: unit weights were used"
+        totals = np.bincount(y, weights=weights, minlength=self.targets.shape[1])
+        lost = (totals[y] == 0) & (user > 0)
+        if lost.any():
+            weights = np.where(lost, user * weights.sum() / user.sum(), weights)
+            note = "a class lost all its weight: its rows kept the mean weight"
+        if weights.sum() > 0:
+            weights = weights * (user.sum() / weights.sum())
+        return TransferSet(self.targets, weights, note)
 
 
 def one_hot(y: np.ndarray, n_classes: int) -> np.ndarray:

@@ -70,14 +70,29 @@ def _short(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
+def holds(distribution: BaseDistribution, value: Any) -> bool:
+    """Return whether `value` can be drawn from `distribution`."""
+    if isinstance(distribution, CategoricalDistribution):
+        return value in distribution.choices
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float))
+        or not distribution.low <= value <= distribution.high
+    ):
+        return False
+    steps = (value - distribution.low) / (distribution.step or 1.0)
+    return distribution.step is None or abs(steps - round(steps)) < 1e-8
+
+
 def default_value(distribution: BaseDistribution, wanted: Any) -> Any:
     """Return `wanted` if `distribution` holds it, else its first choice or lower end."""
+    if holds(distribution, wanted):
+        return wanted
     if isinstance(distribution, CategoricalDistribution):
-        return wanted if wanted in distribution.choices else distribution.choices[0]
-    if isinstance(distribution, (FloatDistribution, IntDistribution)):
-        inside = isinstance(wanted, (int, float)) and distribution.low <= wanted <= distribution.high
-        return wanted if inside else distribution.low
-    return wanted
+        return distribution.choices[0]
+    assert isinstance(distribution, (FloatDistribution, IntDistribution))
+    return distribution.low
 
 
 def check_field(scheme: Scheme, name: str, low: float, high: float, *, open_low: bool = False) -> None:
@@ -89,7 +104,7 @@ def check_field(scheme: Scheme, name: str, low: float, high: float, *, open_low:
     elif isinstance(value, (FloatDistribution, IntDistribution)):
         values = (value.low, value.high)
     numbers = all(isinstance(end, (int, float)) and not isinstance(end, bool) for end in values)
-    if not numbers or min(values) < low or max(values) > high or (open_low and min(values) == low):
+    if not numbers or not all(low <= end <= high for end in values) or (open_low and min(values) == low):
         bracket = "(" if open_low else "["
         raise InvalidSetting(
             f"{name} of {type(scheme).__name__} must be a number or an Optuna distribution within {bracket}{low:g}, "

@@ -33,7 +33,8 @@ class HardLabels(Scheme):
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
         n_classes = outputs.proba.shape[1]
         labels = outputs.proba.argmax(axis=1)
-        gone = np.setdiff1d(y, labels)
-        labels = np.where(np.isin(y, gone), y, labels)
-        note = "a class that the upper model never predicts kept its true rows" if len(gone) else ""
+        note = ""
+        while len(gone := np.setdiff1d(y, labels)):  # the rows of one class may have been all that another had
+            labels = np.where(np.isin(y, gone), y, labels)
+            note = "a class that the upper model never predicts kept its true rows"
         return TransferSet(one_hot(labels, n_classes), np.ones(len(y)), note)
