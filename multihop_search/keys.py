@@ -55,9 +55,8 @@ def canonical(value: Any) -> Any:
         return {"class": _name(type(value)), **canonical(value._asdict())}
     if callable(value) and "<" not in getattr(value, "__qualname__", "<"):  # a named function, no lambda or partial
         return _name(value)
-    raise TypeError(
-        f"{type(value).__qualname__} has no canonical form: pass plain values, named functions, dataclasses or estimators."
-    )
+    kind = type(value).__qualname__
+    raise TypeError(f"{kind} has no canonical form: pass plain values, named functions, dataclasses or estimators.")
 
 
 def _name(thing: Any) -> str:

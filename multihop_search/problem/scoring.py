@@ -124,7 +124,8 @@ class LogLoss(RowScoring):
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
         labels = np.arange(len(self.classes))
-        proba = proba.astype(np.float64)  # it is clipped at the precision of its type
+        if proba.dtype != np.float64:  # stored predictions: scikit-learn would clip them at their own precision
+            return super().score(y, proba, sample_weight)
         given = proba[:, 1] if len(labels) == 2 else proba  # as scikit-learn's scorer passes them
         return -float(log_loss(y, given, labels=labels, sample_weight=sample_weight))
 
