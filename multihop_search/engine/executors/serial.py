@@ -16,11 +16,12 @@ class _Deferred:
 
     def result(self) -> Any:
         if self._call is not None:
-            (fn, args), self._call = self._call, None
+            fn, args = self._call
             try:
                 self._value = fn(*(arg.result() if isinstance(arg, _Deferred) else arg for arg in args))
             except Exception as error:
                 self._error = error
+            self._call = None  # an interrupted call stays, to be run when it is asked for again
         if self._error is not None:
             raise self._error
         return self._value

@@ -1,0 +1,199 @@
+"""What sharing prefixes saves: `python benchmarks/prefix_sharing.py` writes docs/benchmarks/prefix_sharing.md."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path as File
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from multihop_search import MultihopSearchClassifier, Path
+from multihop_search.engine import hop
+from multihop_search.keys import generator
+from multihop_search.paths import ladder as rungs
+from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
+from multihop_search.paths.stages import FORESTS
+from multihop_search.problem.problem import Problem
+
+ROOT = File(__file__).resolve().parents[1]
+STUDENT_MODEL, TEACHER_MODEL = DecisionTreeClassifier(max_depth=4), RandomForestClassifier(n_estimators=300)
+SAMPLED = {"plain": 4, "one-hop": 4, "multi-hop": 6}
+ROLES = ("teacher", "small forests", "intermediates", "students")
+REQUIRED = {"teacher": 20, "all": 2, "wall seconds": 5}
+HEAD = """# What sharing prefixes saves
+
+Written by `{}` on {} cores; Python {}, {}.
+
+A search of {} trials (student DecisionTreeClassifier(max_depth=4), teacher RandomForestClassifier(n_estimators=300),
+max_hops=3, cv=5, crossfit_cv=3, random_state=0) against an objective that keeps nothing: in each trial and fold it
+cross-fits the teacher and each intermediate of the path and fits the student, by the search's own functions (`crossfit`
+and `judge` of `engine/hop.py`, in one thread). A repeated path is run again, a plain trial needs no teacher.
+- *whole path*: the objective as it stands. `crossfit` gives all stages of the teacher, whatever the path, and those of
+  fewer than 30 members cost a small forest (the teacher with 10 trees) for each inner fold.
+- *needed stages*: a more careful objective, which computes only the stage with which its path begins, if any.
+
+Fits are counted; for the objectives by arithmetic, which agrees with the counter in the search and in all sampled
+trials. Sampled trials score exactly as in the search. Seconds: of the search its loop of trials, of the objectives the
+sampled trials (by key, same process) scaled up by kind, ± one standard error; CPU seconds leave out other processes.
+Sharing cannot save students, each distinct path has its own in each fold: they bound "all" from above.
+"""
+
+
+def clock() -> np.ndarray:
+    """Return (wall seconds, CPU seconds)."""
+    return np.array([time.perf_counter(), time.process_time()])
+
+
+@contextmanager
+def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
+    """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
+    in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
+    teach, probe = hop.teach, rungs.probe
+
+    def counted(problem: Problem, rows: np.ndarray, model: Any, name: str, *args: Any) -> Any:
+        small = name == TEACHER and model.n_estimators != TEACHER_MODEL.n_estimators
+        role = "small forests" if small else {TEACHER: "teacher", STUDENT: "students"}.get(name, "intermediates")
+        (in_refit if args[2] < 0 else in_folds)[role] += 1  # args: scheme, upper, the fold's number, ...
+        return teach(problem, rows, model, name, *args)
+
+    def probed(*args: Any) -> Any:
+        model = probe(*args)
+        probes.append(clock())
+        return model
+
+    with patch.object(hop, "teach", counted), patch.object(rungs, "probe", probed):
+        yield in_folds, in_refit, probes
+
+
+def prefixes(path: Path) -> list[tuple[Hop, ...]]:
+    """Return the hops to each model above the student, () for the teacher."""
+    return [path.hops[:place] for place in range(len(path.hops))]
+
+
+def needed(ladder: rungs.Ladder, path: Path) -> rungs.Ladder:
+    """Return the ladder with only those truncated teachers that `path` uses."""
+    return replace(ladder, truncations=tuple(one.scheme for one in path.hops if isinstance(one.scheme, Truncate)))
+
+
+def crossfits(problem: Problem, ladder: rungs.Ladder, hops: tuple[Hop, ...]) -> Counter[str]:
+    """Return, by arithmetic, the fits in all folds that the outputs of the model at the end of `hops` cost."""
+    if hops and isinstance(hops[-1].scheme, Truncate):
+        return Counter()
+    model, parts = ladder.estimator(hops[-1].model if hops else TEACHER), sum(len(fold.inner) for fold in problem.folds)
+    fits = len(problem.folds) if isinstance(model, FORESTS) and model.n_estimators >= hop.BAG_SIZE else parts
+    small = parts * any(k < hop.BAG_SIZE for k in ladder.stage_sizes)
+    return Counter(intermediates=fits) if hops else Counter({"teacher": fits, "small forests": small})
+
+
+def path_fits(problem: Problem, ladder: rungs.Ladder, path: Path) -> Counter[str]:
+    """Return, by arithmetic, the fits of `path` run alone."""
+    return sum((crossfits(problem, ladder, hops) for hops in prefixes(path)), Counter(students=len(problem.folds)))
+
+
+def run_alone(problem: Problem, ladder: rungs.Ladder, path: Path, scores: list[float]) -> np.ndarray:
+    """Return the (wall, CPU) seconds of `path` run alone, after its `scores` and its number of fits are checked."""
+    with counting() as (fits, _, _):
+        found, start = [], clock()
+        for fold in problem.folds:
+            upper = None
+            for hops in prefixes(path):
+                upper = hop.crossfit(problem, ladder, fold.number, hops, upper)
+            found.append(hop.judge(problem, ladder, fold.number, path, upper).score)
+    spent: np.ndarray = clock() - start
+    assert found == scores, f"{path} must score {scores} as in the search, alone it scored {found}"
+    assert fits == path_fits(problem, ladder, path), f"{path}: counter and arithmetic must agree"
+    return spent
+
+
+def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
+    """Run the search and the sample; return the section of the page on one data set."""
+    told: list[np.ndarray] = []
+    search = MultihopSearchClassifier(STUDENT_MODEL, TEACHER_MODEL, n_trials=n_trials, random_state=0)
+    search.set_params(max_hops=3, cv=5, crossfit_cv=3, callbacks=[lambda study, trial: told.append(clock())])
+    with counting() as (shared, refit, probes):
+        search.fit(frame.drop(columns="target"), frame["target"])
+    loop, after = told[-1] - probes[-1], clock() - told[-1]
+    problem, ladder, paths = search._workshop.problem, search._workshop.ladder, search._workshop.paths
+    nodes = {hops for path in paths for hops in prefixes(path)}
+    students = Counter(students=len(problem.folds) * len(set(paths)))
+    assert shared == sum((crossfits(problem, ladder, hops) for hops in nodes), students), "counter and arithmetic"
+    ladders = ([ladder] * len(paths), [needed(ladder, path) for path in paths])  # of the two objectives
+    counts = [shared] + [sum(map(path_fits, [problem] * len(paths), way, paths), Counter()) for way in ladders]
+    scores = np.column_stack([search.cv_results_[f"split{fold.number}_test_score"] for fold in problem.folds]).tolist()
+    kinds, sample, total, variance = np.array([min(len(path.hops), 2) for path in paths]), "", *np.zeros((2, 2, 2))
+    for kind, (stratum, most) in enumerate(SAMPLED.items()):
+        numbers = np.flatnonzero(kinds == kind)
+        of, n = len(numbers), min(most, len(numbers))
+        chosen = sorted(generator(0, "prefix_sharing", stratum).choice(numbers, n, replace=False).tolist())
+        spent = np.array([[run_alone(problem, way[i], paths[i], scores[i]) for way in ladders] for i in chosen])
+        mean, deviation = spent.mean(axis=0), spent.std(axis=0, ddof=1)  # [objective, wall or CPU]
+        total, variance = total + of * mean, variance + of**2 * deviation**2 * (1 - n / of) / n
+        cells = [f"{m:.2f} ({d:.2f})" for m, d in zip(mean.ravel(), deviation.ravel(), strict=True)]
+        sample += f"| {stratum} | {of} | {', '.join(map(str, chosen))} | {' | '.join(cells)} |\n"
+    table = "".join(row(role, [count[role] for count in counts]) for role in ROLES)
+    table += row("teacher, small forests too", [count["teacher"] + count["small forests"] for count in counts])
+    table += row("all", [count.total() for count in counts])
+    for place, unit in enumerate(("wall seconds", "CPU seconds")):
+        table += row(unit, [loop[place], *total[:, place]], [f" ± {error:.1f}" for error in variance[:, place] ** 0.5])
+    return f"""
+## {name}: {len(frame)} rows, {frame.shape[1] - 1} features, {problem.n_classes} classes
+
+{len(paths)} trials, {len(set(paths))} distinct paths. Hops above the last: {sum(len(path.prefix) for path in paths)} \
+drawn, {len(nodes - {()})} distinct.
+
+| fits, seconds | shared | whole path | times fewer | needed stages | times fewer | required |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: |
+{table}
+Seconds of a trial run alone, mean (standard deviation) over the sampled trials:
+
+| kind | drawn | sampled trials | whole path, wall | CPU | needed stages, wall | CPU |
+| --- | ---: | --- | ---: | ---: | ---: | ---: |
+{sample}
+Outside the loop of trials, in no figure above: {len(probes)} complexity probes; choice, verdict and refit \
+{after[0]:.1f} s wall, {after[1]:.1f} s CPU; the refit {search.refit_time_:.1f} s wall of it, fits: {dict(refit)}.
+"""
+
+
+def row(name: str, values: list[float], errors: Sequence[str] = ("", "")) -> str:
+    """Return a row of the main table: the search and the two objectives."""
+    cells = [str(value) if isinstance(value, int) else f"{value:.1f}" for value in values]
+    for place in (1, 2):
+        ratio = values[place] / values[0] if values[0] else float("nan")
+        cells[place] += f"{errors[place - 1]} | {ratio:.2f}" + " (not met)" * bool(ratio < REQUIRED.get(name, 0))
+    return f"| {name} | {' | '.join(cells)} | {REQUIRED.get(name, '')} |\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["spambase"], help="tables NAME.csv.gz with a column `target`")
+    parser.add_argument("--folder", type=File, default=ROOT.parent / "shared" / "data")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--out", type=File, default=ROOT / "docs" / "benchmarks" / "prefix_sharing.md")
+    args = parser.parse_args()
+    command = " ".join(["python benchmarks/prefix_sharing.py", *sys.argv[1:]])
+    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn", "optuna", "multihop_search"))
+    page = HEAD.format(command, os.cpu_count(), sys.version.split()[0], libraries, args.trials)
+    files = [args.folder / f"{name}.csv.gz" for name in args.data]
+    if absent := [str(file) for file in files if not file.exists()]:
+        parser.exit(message=f"skipped: there is no {', '.join(absent)}; pass --folder and --data\n")
+    for name, file in zip(args.data, files, strict=True):
+        page += benchmark(name, pd.read_csv(file), args.trials)
+    args.out.write_text(page, encoding="utf-8")
+    print(page)
+
+
+if __name__ == "__main__":
+    main()
