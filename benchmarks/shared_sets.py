@@ -106,8 +106,8 @@ def main() -> None:
         f"`DecisionTreeClassifier(max_depth={DEPTH})`, teacher chosen by the search; 70 % of the "
         "rows searched, 30 % fresh.",
         "Gains are in nats of log-loss (floor 1e-3), greater is better. *Naive claim*: the difference of the two best "
-        "cross-validated scores. *Fresh rows*: the same two models, refitted, on rows that the search never saw, +- the "
-        "standard error of the paired differences there.\n",
+        "cross-validated scores. *Fresh rows*: the same two models, refitted, on rows that the search never saw, +- "
+        "the standard error of the paired differences there.\n",
         markdown(summary),
     ]
     for comparison in ("one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"):

@@ -50,8 +50,8 @@ def _branches(tree: Any, node: int, indent: str, features: Sequence[str], classe
     if tree.children_left[node] == -1:
         shares = tree.value[node, 0]
         best = int(shares.argmax())
-        rows = tree.n_node_samples[node]
-        yield f"{indent}{classes[best]} {100 * shares[best] / shares.sum():.0f} % ({rows:,} row{'s' * (rows != 1)})"
+        rows, word = int(tree.n_node_samples[node]), "row" if tree.n_node_samples[node] == 1 else "rows"
+        yield f"{indent}{classes[best]} {100 * shares[best] / shares.sum():.0f} % ({rows:,} {word})"
         return
     name, threshold = features[tree.feature[node]], tree.threshold[node]
     for sign, child in (("<=", tree.children_left[node]), (">", tree.children_right[node])):

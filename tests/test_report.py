@@ -1,0 +1,81 @@
+"""What people read in the terminal and see in the picture."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.tree import DecisionTreeClassifier
+
+from multihop_search.report.figures import draw_search
+from multihop_search.report.progress import progress
+from multihop_search.report.text import comparison, describe
+from multihop_search.results import judge
+
+X = np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0], [3.0, 5.0], [3.0, 6.0]])
+Y = np.array(["no", "no", "yes", "yes", "no"])
+
+
+def test_a_tree_is_told_as_rules_with_classes_shares_and_rows() -> None:
+    tree = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, Y)
+    assert describe(tree, ["size", "age"], tree.classes_).splitlines() == [
+        "size <= 1.5: no 100 % (2 rows)",
+        "size > 1.5",
+        "|   age <= 5.5: yes 100 % (2 rows)",
+        "|   age > 5.5: no 100 % (1 row)",
+    ]
+
+
+def test_a_tree_of_one_leaf_is_told() -> None:
+    stump = DecisionTreeClassifier(min_samples_leaf=5).fit(X, Y)
+    assert describe(stump, ["size", "age"], stump.classes_) == "no 60 % (5 rows)"
+
+
+def test_a_linear_model_is_told_by_its_largest_coefficients() -> None:
+    wide = np.random.default_rng(0).normal(size=(40, 15))
+    model = LogisticRegression().fit(wide, wide[:, 3] > 0)
+    lines = describe(model, [f"x{column}" for column in range(15)], model.classes_).splitlines()
+    assert lines[0].split() == ["feature", "True"]
+    assert lines[1].split()[0] == "x3"
+    assert lines[-1] == "... and 3 smaller ones"
+    many = LogisticRegression().fit(X, ["a", "b", "c", "a", "b"])
+    assert describe(many, ["size", "age"], many.classes_).splitlines()[0].split() == ["feature", "a", "b", "c"]
+
+
+def test_any_other_model_is_told_by_its_size() -> None:
+    forest = RandomForestClassifier(2, max_depth=1, random_state=0).fit(X, Y)
+    nodes = sum(tree.tree_.node_count for tree in forest.estimators_)
+    assert describe(forest, ["size", "age"], forest.classes_) == f"RandomForestClassifier of {nodes} nodes"
+
+
+def test_the_comparison_has_a_line_for_each_model() -> None:
+    tree = DecisionTreeClassifier(max_depth=1).fit(X, Y)
+    scores = pd.DataFrame({"log_loss": [0.5, 0.25], "accuracy": [0.75, 0.875]}, index=["plain", "selected"])
+    text = comparison({"tuned plain": tree, "ours": tree}, scores, {"tuned plain": "plain", "ours": "selected"}, X[:1])
+    assert text.splitlines()[0].split() == ["log-loss", "accuracy", "nodes", "latency"]
+    assert text.splitlines()[1].split()[:5] == ["tuned", "plain", "0.5000", "0.7500", "3"]
+    assert text.splitlines()[2].split()[:4] == ["ours", "0.2500", "0.8750", "3"]
+
+
+@pytest.mark.parametrize("hops", [[0, 1, 2], [0, 0, 0]])
+def test_the_picture_shows_every_trial_and_every_comparison(hops: list[int]) -> None:
+    y = np.random.default_rng(0).integers(2, size=60)
+    predictions = np.stack([np.eye(2)[y] * gain + (1 - gain) / 2 for gain in (0.1, 0.2, 0.3)])
+    results = pd.DataFrame({"trial": [0, 1, 2], "hops": hops, "score": [-0.6, -0.5, -0.4]})
+    figure = draw_search(results, judge(predictions, y, hops, random_state=0), best=2)
+    trials, gains = figure.axes
+    assert sum(len(points.get_offsets()) for points in trials.collections) == 3 + 1  # and the ring round the chosen one
+    assert [label.get_text() for label in gains.get_yticklabels()] == [
+        "one-hop vs plain",
+        "multi-hop vs one-hop",
+        "selected vs plain",
+    ]
+
+
+def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+    with progress(3, "log-loss", shown=True) as show:
+        for hops, score in ((0, -0.5), (1, -0.4), (2, float("nan"))):
+            show(hops, score)
+    shown = capsys.readouterr().err
+    for part in ("search by log-loss", "3/3", "plain=-0.5000", "one hop=-0.4000", "best=-0.4000"):
+        assert part in shown
