@@ -49,15 +49,9 @@ def make_problem(
     classes, codes = encode_target(y, len(X))
     weight = None
     if sample_weight is not None:
-        weight = _checked_weights(sample_weight, len(codes))
+        weight = checked_weights(sample_weight, len(codes))
     if groups is not None:
-        groups = np.asarray(groups)
-        if groups.shape != (len(codes),):
-            raise InvalidData(
-                f"groups must have one entry for each of the {len(codes)} rows, got {groups.shape}: pass a column."
-            )
-        if pd.isna(groups).any():
-            raise InvalidData("groups must have no missing value, some rows have none: name a group for each row.")
+        groups = checked_groups(groups, len(codes))
     scorer = scoring_for(scoring, classes)
     folds, whole = make_folds(
         X, codes, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes
@@ -65,7 +59,20 @@ def make_problem(
     return Problem(X, codes, classes, weight, groups, folds, whole, scorer, random_state)
 
 
-def _checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
+    """Return the user's groups, (n_rows,), or raise `InvalidData` if some row has none."""
+    named = np.asarray(groups)
+    if named.shape != (n_rows,):
+        raise InvalidData(
+            f"groups must have one entry for each of the {n_rows} rows, got {named.shape}: pass a column."
+        )
+    if pd.isna(named).any():
+        raise InvalidData("groups must have no missing value, some rows have none: name a group for each row.")
+    return named
+
+
+def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Return the user's weights, (n_rows,), or raise `InvalidData` if they cannot weigh rows."""
     weight = np.asarray(sample_weight, dtype=np.float64)
     if weight.shape != (n_rows,):
         raise InvalidData(

@@ -6,6 +6,9 @@ import numpy as np
 
 from multihop_search.results.out_of_fold import Evidence
 
+TIE = 1e-12
+"""Scores that differ by less are equal."""
+
 
 def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
     """Pick, for each draw: the best by score, then the simplest within one standard error of it (rule 20).
@@ -30,15 +33,19 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         Position of the chosen trial for each draw.
     """
     means = evidence.means(draws)[:, trials]
-    means = np.where(np.isfinite(means), means, -np.inf)
-    best = means.argmax(axis=1)
+    means = np.where(np.isfinite(means), means, np.finfo(np.float64).min)
+    best = _first_best(means)
     depth = hops[trials]
     if (depth == depth[0]).all():
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
     gap = means[np.arange(len(draws)), best][:, None] - means
-    admitted = gap <= errors
-    admitted[np.arange(len(draws)), best] = True
+    admitted = gap <= errors + TIE
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
-    return np.asarray(trials[finalists.argmax(axis=1)])
+    return np.asarray(trials[_first_best(finalists)])
+
+
+def _first_best(values: np.ndarray) -> np.ndarray:
+    """Return the first column within `TIE` of each row's maximum: equal trials may differ by the rounding of a sum."""
+    return np.asarray((values >= values.max(axis=1, keepdims=True) - TIE).argmax(axis=1))

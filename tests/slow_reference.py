@@ -1,0 +1,62 @@
+"""The choice and the verdict in plain loops, written from the words of the rules, to hold the fast ones against."""
+
+import numpy as np
+
+from multihop_search.keys import generator
+
+
+def unit_sums(row_scores, unit, weights):
+    """Return, for each trial, the weighted sum of its row scores in each unit; and the weight of each unit."""
+    units = range(max(unit) + 1)
+    sums = [
+        [sum(s * w for s, w, u in zip(scores, weights, unit, strict=True) if u == k) for k in units]
+        for scores in row_scores
+    ]
+    return sums, [sum(w for w, u in zip(weights, unit, strict=True) if u == k) for k in units]
+
+
+def mean(sums, weights, sample):
+    """Return the weighted mean score over the units in `sample`, each as often as it stands there."""
+    return sum(sums[k] for k in sample) / sum(weights[k] for k in sample)
+
+
+def squared_error(best, other, weights, sample):
+    """Return the squared standard error of the paired difference of two trials over the units in `sample`."""
+    gap = mean(best, weights, sample) - mean(other, weights, sample)
+    total = sum(weights[k] for k in sample)
+    return sum((best[k] - other[k] - gap * weights[k]) ** 2 for k in sample) / total**2
+
+
+def slow_choice(sums, weights, hops, sample, trials):
+    """Return the best trial by score, or the simplest within one standard error of it; ties to the lowest number."""
+    means = {t: mean(sums[t], weights, sample) for t in trials}
+    best = min(trials, key=lambda t: (-means[t], t))
+    within = [
+        t
+        for t in trials
+        if t == best or (means[best] - means[t]) ** 2 <= squared_error(sums[best], sums[t], weights, sample)
+    ]
+    return min(within, key=lambda t: (hops[t], -means[t], t))
+
+
+def slow_gains(row_scores, hops, unit, weights, n_draws, random_state):
+    """Return the out-of-bag gains of each draw, for the three comparisons, and the mean score of each group."""
+    sums, totals = unit_sums(row_scores, unit, weights)
+    n_units, everyone = len(totals), range(len(hops))
+    drawn = generator(random_state, "bbc").integers(n_units, size=(n_draws, n_units))
+    members = {
+        "plain": [t for t in everyone if hops[t] == 0],
+        "one-hop": [t for t in everyone if hops[t] == 1],
+        "multi-hop": [t for t in everyone if hops[t] >= 2],
+        "selected": list(everyone),
+    }
+    scores = {group: [] for group in members}
+    for bag in drawn.tolist():
+        outside = [k for k in range(n_units) if k not in bag]
+        for group, trials in members.items():
+            chosen = slow_choice(sums, totals, hops, bag, trials)
+            scores[group].append(mean(sums[chosen], totals, outside) if outside else np.nan)
+    found = {group: np.array(values) for group, values in scores.items()}
+    pairs = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"))
+    gains = {f"{better} vs {worse}": found[better] - found[worse] for better, worse in pairs}
+    return gains, {group: np.nanmean(values) for group, values in found.items()}

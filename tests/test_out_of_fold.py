@@ -1,0 +1,243 @@
+"""Evidence: scores and paired errors under resampling, against brute force and against scikit-learn's own scorers."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
+from multihop_search.results.out_of_fold import (
+    FoldEvidence,
+    HeldOut,
+    ReplayedEvidence,
+    RowEvidence,
+    evidence_for,
+    paired_error,
+)
+
+CLASSES = np.arange(2)
+
+
+def held_out_of(n_rows, *, y=None, unit=None, weight=None, n_folds=2):
+    rows = np.arange(n_rows)
+    y = np.zeros(n_rows, int) if y is None else y
+    return HeldOut(y, rows % n_folds, rows, rows if unit is None else unit, weight)
+
+
+def taken(draw, unit):
+    """Return the entries that a draw takes, each as often as its unit was drawn."""
+    return np.repeat(np.arange(len(unit)), draw.astype(int)[unit])
+
+
+def some_table(seed, n_trials=4, n_rows=40):
+    """Return labels, probabilities (n_trials, n_rows, 2) and uneven weights."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(2, size=n_rows)
+    proba = rng.dirichlet([1, 1], size=(n_trials, n_rows))
+    proba[:, np.arange(n_rows), y] += 0.4
+    return y, proba / proba.sum(axis=2, keepdims=True), rng.uniform(0.2, 3.0, size=n_rows)
+
+
+# Held-out rows
+
+
+def test_units_and_rows_are_counted_apart_from_entries():
+    held_out = HeldOut(
+        np.zeros(5, int), np.array([0, 0, 1, 1, 1]), np.array([7, 8, 7, 8, 9]), np.array([0, 1, 0, 1, 2])
+    )
+    assert held_out.n_units == 3
+    assert held_out.n_rows == 3
+
+
+def test_taken_entries_have_their_units_numbered_anew():
+    held_out = HeldOut(np.arange(4), np.array([0, 0, 1, 1]), np.arange(4), np.array([3, 1, 3, 0]), np.arange(4) + 0.5)
+    few = held_out.take(np.array([0, 1, 2]))
+    assert few.unit.tolist() == [1, 0, 1]
+    assert few.n_units == 2
+    assert few.y.tolist() == few.row.tolist() == [0, 1, 2]
+    assert few.fold.tolist() == [0, 0, 1]
+    assert few.sample_weight.tolist() == [0.5, 1.5, 2.5]
+    assert held_out_of(4).take(np.array([1])).sample_weight is None
+
+
+# Scores that are means over rows
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(seed=st.integers(0, 2**32 - 1), weighted=st.booleans(), grouped=st.booleans())
+def test_means_and_errors_equal_brute_force_on_the_rows_drawn(seed, weighted, grouped):
+    rng = np.random.default_rng(seed)
+    n_rows, n_trials = int(rng.integers(3, 15)), int(rng.integers(1, 6))
+    row_scores = rng.normal(size=(n_trials, n_rows))
+    unit = np.unique(rng.integers(n_rows, size=n_rows), return_inverse=True)[1] if grouped else np.arange(n_rows)
+    weight = rng.uniform(0.1, 3.0, size=n_rows) if weighted else None
+    evidence = RowEvidence(row_scores, held_out_of(n_rows, unit=unit, weight=weight))
+    n_units = unit.max() + 1
+    draws = rng.integers(4, size=(5, n_units)).astype(float)
+    draws[:, 0] += 1  # never empty
+    best = rng.integers(n_trials, size=5)
+    trials = np.sort(rng.permutation(n_trials)[: rng.integers(1, n_trials + 1)])
+    means, errors = evidence.means(draws), evidence.errors(draws, best, trials)
+    assert means.shape == (5, n_trials)
+    assert errors.shape == (5, len(trials))
+    for draw, mean, leader, error in zip(draws, means, best, errors, strict=True):
+        rows = taken(draw, unit)
+        w = np.ones(len(rows)) if weight is None else weight[rows]
+        np.testing.assert_allclose(mean, np.average(row_scores[:, rows], axis=1, weights=w), atol=1e-12)
+        for trial, found in zip(trials, error, strict=True):
+            gaps = row_scores[leader, rows] - row_scores[trial, rows]
+            away = w * (gaps - np.average(gaps, weights=w))
+            # one sum for each time that a unit was drawn: a unit drawn twice counts as two pieces of evidence
+            pieces = np.bincount(unit[rows], weights=away, minlength=n_units) / np.maximum(draw, 1)
+            np.testing.assert_allclose(found, np.sqrt((draw * pieces**2).sum()) / w.sum(), atol=1e-7)
+
+
+def test_the_paired_error_of_unit_rows_is_their_standard_deviation_over_the_root_of_their_number():
+    rng = np.random.default_rng(1)
+    row_scores = rng.normal(size=(3, 50))
+    evidence = RowEvidence(row_scores, held_out_of(50))
+    gaps = row_scores[2] - row_scores
+    all_rows = evidence.errors(np.ones((1, 50)), np.array([2]), np.arange(3))[0]
+    np.testing.assert_allclose(all_rows, gaps.std(axis=1) / np.sqrt(50), atol=1e-12)
+    draw = rng.multinomial(50, np.full(50, 0.02))
+    drawn = evidence.errors(draw[None].astype(float), np.array([2]), np.arange(3))[0]
+    np.testing.assert_allclose(drawn, np.repeat(gaps, draw, axis=1).std(axis=1) / np.sqrt(50), atol=1e-12)
+
+
+def test_the_error_to_itself_and_of_a_constant_difference_is_zero():
+    row_scores = np.random.default_rng(2).normal(size=20)
+    evidence = RowEvidence(np.stack([row_scores, row_scores + 0.25]), held_out_of(20))
+    np.testing.assert_allclose(evidence.errors(np.ones((1, 20)), np.array([0]), np.arange(2)), [[0, 0]], atol=1e-7)
+
+
+def test_entries_of_one_unit_may_stand_anywhere():
+    y, proba, weight = some_table(3)
+    rows = Accuracy(CLASSES).rows(y, proba)
+    unit = np.arange(40) % 13
+    order = np.random.default_rng(0).permutation(40)
+    one = RowEvidence(rows, held_out_of(40, unit=unit, weight=weight))
+    two = RowEvidence(rows[:, order], held_out_of(40, unit=unit[order], weight=weight[order]))
+    draws = np.random.default_rng(1).integers(3, size=(6, 13)).astype(float) + 1
+    np.testing.assert_allclose(one.means(draws), two.means(draws), atol=1e-12)
+    best = np.zeros(6, int)
+    np.testing.assert_allclose(one.errors(draws, best, np.arange(4)), two.errors(draws, best, np.arange(4)), atol=1e-12)
+
+
+def test_a_row_that_stands_in_two_folds_counts_as_one_unit():
+    # two rows, held out twice each; repetitions agree, so they say nothing that the rows alone do not
+    once = RowEvidence(np.array([[0.0, 1.0], [1.0, 1.0]]), held_out_of(2))
+    twice = RowEvidence(np.array([[0.0, 1.0, 0.0, 1.0], [1.0] * 4]), held_out_of(4, unit=np.array([0, 1, 0, 1])))
+    for draw in ([1, 1], [2, 0], [0, 2]):
+        draws, best = np.array([draw], dtype=float), np.array([1])
+        np.testing.assert_allclose(once.means(draws), twice.means(draws))
+        np.testing.assert_allclose(once.errors(draws, best, np.arange(2)), twice.errors(draws, best, np.arange(2)))
+
+
+def test_scores_of_are_the_means_of_the_trials_asked_for():
+    rng = np.random.default_rng(4)
+    evidence = RowEvidence(rng.normal(size=(5, 30)), held_out_of(30, weight=rng.uniform(0.5, 2, size=30)))
+    draws = rng.integers(3, size=(8, 30)).astype(float)
+    asked = rng.integers(5, size=8)
+    np.testing.assert_allclose(evidence.scores_of(draws, asked), evidence.means(draws)[np.arange(8), asked])
+
+
+def test_an_empty_draw_has_no_score():
+    evidence = RowEvidence(np.ones((2, 3)), held_out_of(3))
+    scores = evidence.scores_of(np.array([[0.0, 0.0, 0.0], [0.0, 1.0, 0.0]]), np.array([0, 1]))
+    assert np.isnan(scores[0])
+    assert scores[1] == 1
+
+
+@pytest.mark.parametrize("scoring", ["accuracy", "roc_auc"])
+def test_answers_belong_to_the_draws_asked_for_whatever_was_asked_before(scoring):
+    y, proba, _ = some_table(5)
+    held_out = held_out_of(40, y=y)
+    evidence = evidence_for(list(proba), held_out, scoring_for(scoring, CLASSES))
+    rng = np.random.default_rng(0)
+    first, second = (rng.multinomial(40, np.full(40, 1 / 40), size=3).astype(float) for _ in range(2))
+    best = np.zeros(3, int)
+    before = evidence.means(first), evidence.errors(first, best, np.arange(4))
+    other = evidence.means(second)
+    again = evidence.means(first), evidence.errors(first, best, np.arange(4))
+    assert not np.allclose(before[0], other)
+    np.testing.assert_array_equal(before[0], again[0])
+    np.testing.assert_array_equal(before[1], again[1])
+    fresh = evidence_for(list(proba), held_out, scoring_for(scoring, CLASSES))
+    np.testing.assert_array_equal(fresh.means(second), other)
+
+
+# Scores that are replayed
+
+SCORERS = {
+    "roc_auc": lambda y, proba, w: roc_auc_score(y, proba[:, 1], sample_weight=w),
+    "balanced_accuracy": lambda y, proba, w: balanced_accuracy_score(y, proba.argmax(axis=1), sample_weight=w),
+    "f1_macro": lambda y, proba, w: f1_score(y, proba.argmax(axis=1), average="macro", sample_weight=w),
+}
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("grouped", [False, True])
+@pytest.mark.parametrize("scoring", SCORERS)
+def test_replayed_scores_equal_scikit_learn_on_the_rows_drawn(scoring, grouped, weighted):
+    y, proba, weight = some_table(6, n_rows=60)
+    unit = np.arange(60) // 3 if grouped else np.arange(60)
+    weight = weight if weighted else None
+    held_out = held_out_of(60, y=y, unit=unit, weight=weight, n_folds=3)
+    evidence = ReplayedEvidence(list(proba), held_out, scoring_for(scoring, CLASSES))
+    n_units = held_out.n_units
+    draws = np.random.default_rng(0).multinomial(n_units, np.full(n_units, 1 / n_units), size=4).astype(float)
+    best = np.array([0, 3, 2, 1])
+    expected = np.empty((4, 4, 3))  # draw, trial, fold
+    for place, draw in enumerate(draws):
+        rows = taken(draw, unit)
+        for fold in range(3):
+            drawn = rows[held_out.fold[rows] == fold]
+            w = None if weight is None else weight[drawn]
+            expected[place, :, fold] = [SCORERS[scoring](y[drawn], matrix[drawn], w) for matrix in proba]
+    np.testing.assert_allclose(evidence.means(draws), expected.mean(axis=2), atol=1e-12)
+    gaps = expected[np.arange(4), best][:, None, :] - expected
+    np.testing.assert_allclose(
+        evidence.errors(draws, best, np.arange(4)), gaps.std(axis=2, ddof=1) / np.sqrt(3), atol=1e-12
+    )
+    np.testing.assert_allclose(evidence.scores_of(draws, best), expected.mean(axis=2)[np.arange(4), best], atol=1e-12)
+
+
+def test_a_fold_of_which_one_class_was_drawn_is_left_out():
+    y, proba, _ = some_table(7, n_rows=12)
+    y[:6], y[6:] = 0, [0, 1, 0, 1, 0, 1]
+    rows = np.arange(12)
+    held_out = HeldOut(y, rows // 6, rows, rows)
+    evidence = ReplayedEvidence(list(proba), held_out, scoring_for("roc_auc", CLASSES))
+    one_fold = [roc_auc_score(y[6:], matrix[6:, 1]) for matrix in proba]
+    np.testing.assert_allclose(evidence.means(np.ones((1, 12)))[0], one_fold)
+    assert np.isnan(evidence.means((rows < 6).astype(float)[None])).all()
+    assert np.isnan(evidence.scores_of((rows < 6).astype(float)[None], np.array([1]))).all()
+
+
+# Scores of whole folds
+
+
+def test_fold_scores_can_be_chosen_by_but_never_resampled():
+    scores = np.array([[0.1, 0.3], [0.5, 0.6]])
+    evidence = FoldEvidence(scores)
+    np.testing.assert_allclose(evidence.means(np.ones((3, 1))), [[0.2, 0.55]] * 3)
+    # differences of the second to the first: .4, .3: standard deviation .0707, standard error .05
+    np.testing.assert_allclose(evidence.errors(np.ones((1, 1)), np.array([1]), np.arange(2)), [[0.05, 0.0]], atol=1e-12)
+    assert np.isnan(evidence.scores_of(np.ones((3, 1)), np.array([0, 1, 0]))).all()
+
+
+def test_one_fold_tells_nothing_about_the_error():
+    assert paired_error(np.array([[0.3], [0.1]])).tolist() == [0, 0]
+    assert paired_error(np.array([0.1, 0.3])) == pytest.approx(np.sqrt(0.02) / np.sqrt(2))
+
+
+def test_row_scores_get_row_evidence_and_other_scores_are_replayed():
+    y, proba, _ = some_table(8)
+    held_out = held_out_of(40, y=y)
+    for scoring in (FlooredLogLoss(CLASSES), Accuracy(CLASSES), scoring_for("neg_log_loss", CLASSES)):
+        evidence = evidence_for(list(proba), held_out, scoring)
+        assert isinstance(evidence, RowEvidence)
+        expected = [scoring.score(y, matrix, None) for matrix in proba]
+        np.testing.assert_allclose(evidence.means(np.ones((1, 40)))[0], expected)
+    assert isinstance(evidence_for(list(proba), held_out, scoring_for("roc_auc", CLASSES)), ReplayedEvidence)
