@@ -10,7 +10,8 @@
 
     MultihopWarning         (UserWarning)
     |-- RareClassWarning                    a class is too small for the folds
-    `-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
+    |-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
+    `-- FailedTrialsWarning                 some trials failed
 
 Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
 caller would catch.
@@ -52,6 +53,10 @@ class RareClassWarning(MultihopWarning):
 
 class UnservedSchemeWarning(MultihopWarning):
     """A scheme of the default list was left out because the student cannot take what it passes on."""
+
+
+class FailedTrialsWarning(MultihopWarning):
+    """Some trials failed; `results_["reason"]` says why."""
 
 
 def warn(message: str, category: type[MultihopWarning]) -> None:

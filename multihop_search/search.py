@@ -11,7 +11,6 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
-from sklearn.frozen import FrozenEstimator
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
@@ -22,9 +21,9 @@ from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import refit, refit_student
 from multihop_search.engine.study import new_study, told_study
-from multihop_search.errors import InvalidSetting, SearchFailed
-from multihop_search.paths.ladder import Ladder, make_ladder
-from multihop_search.paths.path import Path
+from multihop_search.errors import FailedTrialsWarning, InvalidSetting, SearchFailed, warn
+from multihop_search.paths.ladder import Ladder, make_ladder, probe
+from multihop_search.paths.path import STUDENT, Path
 from multihop_search.paths.space import PathSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.intake import make_problem
@@ -32,7 +31,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.report.progress import progress
 from multihop_search.results.assessment import Assessment, fidelity
 from multihop_search.results.table import cv_results, results_table
-from multihop_search.settings import check_models, check_numbers, choose_schemes, choose_teacher
+from multihop_search.settings import check_models, check_numbers, choose_schemes, choose_teacher, holds_frozen
 
 
 @dataclass(frozen=True)
@@ -90,7 +89,8 @@ class MultihopSearchClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     n_ahead : int, default=16
         Trials asked but not yet told; part of the result when the sampler learns.
     callbacks : list of callable or None, default=None
-        Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`.
+        Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`; ``study.stop()`` in
+        one of them ends the search.
     random_state : int, RandomState or None, default=None
         Everything random is derived from it.
     verbose : int, default=0
@@ -252,6 +252,7 @@ class MultihopSearchClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
     def _ladder_and_space(self, problem: Problem) -> tuple[Ladder, PathSpace]:
         schemes = choose_schemes(self.schemes, self.student, self.intermediates)
         distributions = student_distributions(self.student, self.param_distributions)
+        probe(problem, STUDENT, self.student)  # before anything larger is fitted
         teacher = choose_teacher(self.teacher, problem)
         intermediates = self.intermediates if self.max_hops > 1 else []
         ladder = make_ladder(problem, teacher, self.student, intermediates)
@@ -264,11 +265,19 @@ class MultihopSearchClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
 
     def _search(self, problem: Problem, ladder: Ladder, space: PathSpace) -> None:
         plan = Plan(space, problem.random_state, make_sampler(self.sampler, problem.random_state))
-        assessment = Assessment(problem, plan.adaptive, optimistic=isinstance(ladder.teacher, FrozenEstimator))
+        assessment = Assessment(problem, plan.adaptive, optimistic=holds_frozen(ladder.teacher))
         study, told = self._run(problem, ladder, plan, assessment)
         records = [record for record, _ in told]
         complete = [(record, proba) for record, proba in told if proba is not None]
         kept, predictions = [record for record, _ in complete], [proba for _, proba in complete]
+        failed = [record for record in records if not record.complete]
+        if not kept:
+            raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {failed[0].reason}")
+        if failed:
+            warn(
+                f"{len(failed)} of {len(records)} trials failed, the first by {failed[0].reason}: see results_.",
+                FailedTrialsWarning,
+            )
         position = assessment.choose(kept, predictions)
         best = kept[position]
         start = time.perf_counter()
@@ -320,10 +329,21 @@ class MultihopSearchClassifier(ClassifierMixin, MetaEstimatorMixin, BaseEstimato
             ):
                 told.append((record, proba))
                 show(record.hops, assessment.score(record) if record.complete else float("nan"))
-                for callback in self.callbacks or ():
-                    callback(study, study.get_trials(deepcopy=False)[record.number])
-        executor.close()
+                if self._stopped_by_callback(study, record.number):
+                    break
         return told_study(study, len(told)), told
+
+    def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
+        """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
+        stopped = False
+        for callback in self.callbacks or ():
+            try:
+                callback(study, study.get_trials(deepcopy=False)[number])
+            except RuntimeError as error:  # `Study.stop` outside `Study.optimize`
+                if "`Study.stop`" not in str(error):
+                    raise
+                stopped = True
+        return stopped
 
     def refit_trial(self, number: int) -> Any:
         """Return the student of any completed trial, fitted on all rows: what a check on fresh rows needs.

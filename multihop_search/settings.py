@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,8 +11,9 @@ from sklearn.base import is_regressor
 from sklearn.frozen import FrozenEstimator
 
 from multihop_search.engine.hop import crossfit
+from multihop_search.engine.plan import make_sampler
 from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
-from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.ladder import Ladder, probe
 from multihop_search.paths.pool import default_teachers
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import FlooredLogLoss
@@ -23,7 +24,7 @@ SMALLEST = {"max_hops": 0, "n_trials": 1, "n_ahead": 1}
 
 
 def check_numbers(settings: Mapping[str, Any]) -> None:
-    """Raise `InvalidSetting` unless counts, `timeout` and `verdict` have values that they can have."""
+    """Raise `InvalidSetting` unless the settings that need no data have values that they can have."""
     for name, smallest in SMALLEST.items():
         value = settings[name]
         if not isinstance(value, Integral) or isinstance(value, bool) or value < smallest:
@@ -33,6 +34,13 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
         raise InvalidSetting(
             f"timeout must be None or a positive number of seconds, got {timeout!r}: pass one of these."
         )
+    seed = settings["random_state"]
+    if isinstance(seed, Integral) and int(seed) < 0:
+        raise InvalidSetting(f"random_state must not be negative, got {seed}: pass 0 or a larger integer.")
+    callbacks = settings["callbacks"]
+    if callbacks is not None and not (isinstance(callbacks, Iterable) and all(map(callable, callbacks))):
+        raise InvalidSetting(f"callbacks must be a list of callables, got {callbacks!r}: pass [callback].")
+    make_sampler(settings["sampler"], 0)
     if settings["verdict"] != "bbc":
         raise InvalidSetting(f"verdict must be 'bbc', got {settings['verdict']!r}: leave it out.")
 
@@ -124,9 +132,11 @@ def choose_teacher(teacher: Any, problem: Problem) -> Any:
             _check_frozen(teacher, problem)
         return teacher
     candidates = default_teachers(problem.n_classes)
-    if len(candidates) == 1:
+    if len(candidates) == 1:  # probed with the ladder
         return next(iter(candidates.values()))
     weights = problem.weights(problem.whole.train)
+    for name, candidate in candidates.items():
+        probe(problem, f"teacher {name!r}", candidate)
 
     def held_out_score(candidate: Any) -> float:
         ladder = Ladder(candidate, None, {}, (), {})
@@ -139,8 +149,20 @@ def choose_teacher(teacher: Any, problem: Problem) -> Any:
 def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
     if not hasattr(teacher, "classes_"):
         raise UnsuitableModel("a frozen teacher must be fitted and know its classes_, it does not: fit it first.")
+    n_features = getattr(teacher, "n_features_in_", np.shape(problem.X)[1])
+    if n_features != np.shape(problem.X)[1]:
+        raise UnsuitableModel(
+            f"a frozen teacher must know the columns of X, it expects {n_features} and X has {np.shape(problem.X)[1]}: "
+            "train it on the same columns."
+        )
     unknown = [label for label in np.asarray(teacher.classes_).tolist() if label not in problem.classes.tolist()]
     if unknown:
         raise UnsuitableModel(
             f"a frozen teacher must know only the labels of y, it also knows {unknown[0]!r}: train it on y."
         )
+
+
+def holds_frozen(teacher: Any) -> bool:
+    """Return whether the teacher is, or has inside, a model that is used as it is."""
+    parts = [teacher, *teacher.get_params(deep=True).values()]
+    return any(isinstance(part, FrozenEstimator) for part in parts)

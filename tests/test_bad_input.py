@@ -42,6 +42,10 @@ SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"sampler": "tpe"}, ValueError, "sampler must be 'auto' or a function of a seed"),
     ({"sampler": optuna.samplers.RandomSampler()}, ValueError, "sampler must be 'auto' or a function of a seed"),
     ({"sampler": lambda seed: seed}, ValueError, "sampler must return an optuna.samplers.BaseSampler, got int"),
+    ({"sampler": lambda seed: optuna.samplers.GridSampler({"a": [1]})}, ValueError, "GridSampler enumerates it"),
+    ({"random_state": -1}, ValueError, "random_state must not be negative, got -1"),
+    ({"callbacks": print}, ValueError, "callbacks must be a list of callables"),
+    ({"teacher": RandomForestClassifier(random_state=np.random.RandomState(0))}, TypeError, "random_state of teacher"),
     ({"schemes": "distillation"}, ValueError, "schemes must be 'auto' or a list of schemes, got 'distillation'"),
     ({"schemes": []}, ValueError, "schemes must be 'auto' or a list of schemes"),
     ({"schemes": ["KnowledgeDistillation"]}, ValueError, "must hold Scheme instances, got 'KnowledgeDistillation'"),
@@ -166,6 +170,22 @@ def test_a_frozen_teacher_with_other_labels_is_refused() -> None:
 def test_a_score_of_unseen_labels_is_refused() -> None:
     with pytest.raises(ValueError, match=r"y must hold labels seen in fit, got [78] too"):
         search_for().fit(X, Y).score(X, Y + 7 * (np.arange(60) == 0))
+
+
+def test_a_column_of_words_is_met_with_one_sentence_with_all_defaults_too() -> None:
+    with pytest.raises(
+        TypeError, match=r"student .* must take the columns as they are, colour hold no numbers: use skrub"
+    ):
+        MultihopSearchClassifier(TREE).fit(WORDS, Y)
+
+
+def test_a_teacher_that_cannot_be_fitted_is_met_before_the_search() -> None:
+    class Broken(RandomForestClassifier):
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+            raise ValueError("no")
+
+    with pytest.raises(TypeError, match=r"teacher \(Broken\) must be able to fit the rows, it said: no"):
+        search_for(teacher=Broken(), intermediates=[]).fit(X, Y)
 
 
 def test_refit_trial_refuses_a_number_that_is_no_completed_trial() -> None:

@@ -3,6 +3,7 @@
 import pickle
 import subprocess
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_info
 
 from multihop_search import (
     ConfWeight,
@@ -28,7 +30,7 @@ from multihop_search import (
     KnowledgeDistillation,
     MultihopSearchClassifier,
 )
-from multihop_search.errors import RareClassWarning, UnservedSchemeWarning
+from multihop_search.errors import FailedTrialsWarning, RareClassWarning, UnservedSchemeWarning
 
 TREE = DecisionTreeClassifier(max_depth=3)
 POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
@@ -159,6 +161,7 @@ import optuna
 from sklearn.datasets import load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
+from threadpoolctl import threadpool_info
 from multihop_search import MultihopSearchClassifier
 tpe = lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
 search = MultihopSearchClassifier(
@@ -204,7 +207,9 @@ def test_the_teacher_is_fitted_no_more_often_for_200_trials_than_for_50(blobs: A
         CountingForest.fits = 0
         search_for(teacher=CountingForest(5), n_trials=n_trials).fit(*blobs)
         counts.append(CountingForest.fits)
-    assert counts[0] == counts[1] == 3 * 2 + 2 + 1 + 0  # folds x inner folds, the refit's inner folds, itself
+    assert (
+        counts[0] == counts[1] == 1 + 3 * 2 + 2 + 1
+    )  # the probe, folds x inner folds, the refit's inner folds, itself
 
 
 def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
@@ -437,7 +442,8 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
         def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
             raise ArithmeticError("it broke")
 
-    search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24).fit(*blobs)
+    with pytest.warns(FailedTrialsWarning, match="trials failed, the first by ArithmeticError: it broke"):
+        search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24).fit(*blobs)
     failed = search.results_[search.results_["state"] == "FAIL"]
     assert len(failed)
     assert set(failed["reason"]) == {"ArithmeticError: it broke"}
@@ -446,3 +452,78 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
     assert search.cv_results_["rank_test_score"][failed.index[0]] == search.cv_results_["rank_test_score"].max()
     rest = search.results_[~search.results_["path"].str.contains("broken")]
     assert (rest["state"] == "COMPLETE").all()
+
+
+class ThreadSpy(DecisionTreeClassifier):
+    """A tree that writes down on how many threads each of its fits may run."""
+
+    threads: list[int] = []  # noqa: RUF012
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.threads.extend(pool["num_threads"] for pool in threadpool_info())
+        return super().fit(X, y, sample_weight)
+
+
+def test_every_fit_runs_on_one_thread(blobs: Any) -> None:
+    ThreadSpy.threads.clear()
+    search = search_for(ThreadSpy(max_depth=2), intermediates=[("spy", ThreadSpy(max_depth=4))], n_trials=6).fit(*blobs)
+    search.refit_trial(1)
+    assert ThreadSpy.threads
+    assert set(ThreadSpy.threads) == {1}
+
+
+def test_a_subclass_of_a_forest_is_cross_fitted_by_parts(blobs: Any) -> None:
+    class Shuffling(RandomForestClassifier):
+        def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+            order = np.random.default_rng(0).permutation(len(y))
+            return super().fit(X[order], y[order], sample_weight)
+
+    X, y = blobs
+    noise = np.random.default_rng(1).integers(2, size=len(y))
+    search = search_for(teacher=Shuffling(40), n_trials=3, max_hops=1).fit(X, noise)
+    assert search.verdict_.scores.loc["teacher", "accuracy"] < 0.65
+
+
+def test_inner_parts_may_lack_a_class(blobs: Any) -> None:
+    X, _ = blobs
+    y = (np.arange(len(X)) < 2).astype(int)
+    for teacher in (HistGradientBoostingClassifier(max_iter=20), LogisticRegression()):
+        search = search_for(teacher=teacher, cv=2, n_trials=9).fit(X, y)
+        assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
+
+
+def test_a_frozen_model_inside_the_teacher_is_said_to_be_optimistic(blobs: Any) -> None:
+    X, y = blobs
+    frozen = FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X, y))
+    search = search_for(teacher=make_pipeline(StandardScaler(), frozen), n_trials=3).fit(X, y)
+    assert "may have seen" in str(search.verdict_)
+
+
+def test_nullable_columns_are_taken(blobs: Any) -> None:
+    X, y = blobs
+    frame = pd.DataFrame(X, columns=list("abcdef")).astype({"a": "Float64"})
+    frame.loc[3, "a"] = pd.NA
+    search = search_for(n_trials=3).fit(frame, y)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_a_fold_that_cannot_be_scored_is_left_out_of_the_mean(cancer: Any) -> None:
+    X, y = cancer
+    folds = [(np.arange(200, 569), np.arange(100)), (np.arange(200), np.flatnonzero(y[200:] == "benign") + 200)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # scikit-learn says that ROC AUC is undefined there
+        search = search_for(cv=folds, scoring="roc_auc", n_trials=2, max_hops=1).fit(X, y)
+    assert np.isnan(search.cv_results_["split1_test_score"]).all()
+    assert search.best_score_ == search.cv_results_["split0_test_score"][search.best_index_]
+
+
+def test_a_callback_can_stop_the_search(blobs: Any) -> None:
+    search = search_for(callbacks=[optuna.study.MaxTrialsCallback(3)], n_trials=9).fit(*blobs)
+    assert list(search.results_["trial"]) == [0, 1, 2]
+    assert len(search.study_.trials) == 3
+    with pytest.raises(RuntimeError, match="my own"):
+        search_for(callbacks=[_raise_runtime_error], n_trials=3).fit(*blobs)
+
+
+def _raise_runtime_error(study: Any, trial: Any) -> None:
+    raise RuntimeError("my own")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path as File
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
@@ -58,7 +59,8 @@ def read_table(file: File, target: str) -> Table:
         )
     if frame.shape[1] < 2:
         raise InvalidData(f"{file.name} must have a column beside the target, it has none: add features.")
-    return Table(file.name, frame.drop(columns=target), frame[target])
+    features = frame.drop(columns=target)
+    return Table(file.name, features.replace([np.inf, -np.inf], np.nan), frame[target])
 
 
 def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
@@ -81,6 +83,10 @@ def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
     )
     prepared = ColumnTransformer(
         [("numbers", make_pipeline(*number_steps), numbers), ("categories", encoder, others)],
-        verbose_feature_names_out=False,
+        verbose_feature_names_out=any(
+            str(name).startswith(f"{other}_")
+            for other in others
+            for name in X.columns  # a_b, and category b of a
+        ),
     )
     return prepared.set_output(transform="pandas")

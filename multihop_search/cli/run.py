@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 import warnings
@@ -110,6 +111,10 @@ def parse_student(spec: str) -> Any:
 def _check_out(out: File | None) -> None:
     if out is not None and out.exists():
         raise InvalidSetting(f"--out must be a folder that does not exist yet, {out} does: choose another name.")
+    if out is not None:
+        above = next(folder for folder in out.absolute().parents if folder.exists())
+        if not above.is_dir() or not os.access(above, os.W_OK):
+            raise InvalidSetting(f"--out must be a folder that can be made, {above} cannot hold one: choose another.")
 
 
 def _table(data: File | None, target: str | None, example: str | None) -> Table:

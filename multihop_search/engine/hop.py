@@ -13,8 +13,10 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
+from sklearn.utils import check_array
 
 from multihop_search.keys import digest
 from multihop_search.paths.complexity import Size, latency_us, size_of
@@ -58,7 +60,9 @@ def teach(
     model, before = settle(estimator, name, problem.random_state, *key)
     y = problem.y[rows]
     transfer = None if scheme is None or upper is None else scheme.transfer_set(upper, y)
-    fitted = fit(model, problem.rows(rows), y, problem.classes, transfer=transfer, sample_weight=problem.weights(rows))
+    with one_thread():
+        weights = problem.weights(rows)
+        fitted = fit(model, problem.rows(rows), y, problem.classes, transfer=transfer, sample_weight=weights)
     return fitted.set_params(**before) if before else fitted
 
 
@@ -136,6 +140,9 @@ class _UpperModel:
         """Fit on some of the training rows, given by position; `part` names the fit in its key."""
         upper = None if self.upper is None else self.upper.take(rows)
         chosen = self.estimator if estimator is None else estimator
+        labels = self.problem.classes[self.problem.y[self.fold.train[rows]]]
+        if len(np.unique(labels)) == 1:  # an inner part may lack a class; few classifiers take a single one
+            return DummyClassifier(strategy="prior").fit(np.zeros((len(rows), 1)), labels)
         key = (self.fold.number, self.key, part)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
@@ -164,7 +171,7 @@ class _UpperModel:
 
     def has_out_of_bag(self) -> bool:
         """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once (rule 5)."""
-        if not (isinstance(self.estimator, FORESTS) and self.estimator.bootstrap):
+        if type(self.estimator) not in FORESTS or not self.estimator.bootstrap:
             return False
         if self.estimator.n_estimators < BAG_SIZE or self.problem.groups is not None:
             return False
@@ -192,7 +199,7 @@ def _outputs(proba: np.ndarray, stages: dict[int, np.ndarray]) -> TeacherOutputs
 
 def _out_of_bag(problem: Problem, fold: Fold, forest: Any, sizes: tuple[int, ...]) -> TeacherOutputs:
     """Average, for each row, the trees that did not see it; for each stage of `BAG_SIZE` members or more too."""
-    X = np.asarray(problem.rows(fold.train), dtype=np.float32)
+    X = check_array(problem.rows(fold.train), dtype=np.float32, ensure_all_finite=False)
     n_rows = len(X)
     totals = np.zeros((n_rows, len(forest.classes_)))
     counts = np.zeros(n_rows)
@@ -208,7 +215,7 @@ def _out_of_bag(problem: Problem, fold: Fold, forest: Any, sizes: tuple[int, ...
     for k, (tree, seen) in enumerate(zip(forest.estimators_, forest.estimators_samples_, strict=True), start=1):
         unseen = np.ones(n_rows, dtype=bool)
         unseen[seen] = False
-        totals[unseen] += tree.tree_.predict(X[unseen]).reshape(unseen.sum(), -1)
+        totals[unseen] += tree.tree_.predict(X[unseen]).reshape(-1, totals.shape[1])
         counts += unseen
         if k in sizes and k >= BAG_SIZE:
             stages[k] = average()

@@ -6,10 +6,11 @@ asked depends on numbers alone, never on which trial happened to finish first.
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -83,10 +84,12 @@ def run(
             return
         asked = window.popleft()
         record, predictions = _collect(asked, number, executor, told)
+        score = told_score(record, predictions) if predictions is not None else math.nan
+        if predictions is not None and not math.isfinite(score):
+            record, predictions = replace(record, state=FAIL, reason="no fold could be scored"), None
         told.setdefault(asked.path, (record, predictions))
         if record.complete:
-            assert predictions is not None
-            study.tell(asked.trial, told_score(record, predictions))
+            study.tell(asked.trial, score)
         else:
             study.tell(asked.trial, state=TrialState.FAIL)
         yield record, predictions

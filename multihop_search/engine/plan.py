@@ -34,10 +34,7 @@ class Plan:
     @property
     def adaptive(self) -> bool:
         """Whether the sampler learns from the scores that it is told."""
-        return not (
-            self.sampler is None
-            or isinstance(self.sampler, (RandomSampler, QMCSampler, GridSampler, BruteForceSampler))
-        )
+        return not (self.sampler is None or isinstance(self.sampler, (RandomSampler, QMCSampler)))
 
     def fixed(self, number: int) -> dict[str, Any]:
         """Return the parameters that are settled before the sampler is asked."""
@@ -77,6 +74,11 @@ def make_sampler(sampler: Any, random_state: int) -> BaseSampler | None:
             "instance lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=30)."
         )
     made = factory(seed(random_state, "sampler"))
+    if isinstance(made, (GridSampler, BruteForceSampler)):
+        raise InvalidSetting(
+            f"sampler must draw from the whole space at every trial, {type(made).__name__} enumerates it: "
+            "use RandomSampler, QMCSampler or TPESampler."
+        )
     if not isinstance(made, BaseSampler):
         raise InvalidSetting(
             f"sampler must return an optuna.samplers.BaseSampler, got {type(made).__name__}: see optuna.samplers."

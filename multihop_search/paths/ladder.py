@@ -119,13 +119,16 @@ def make_ladder(problem: Problem, teacher: Any, student: Any, intermediates: Any
         If a model cannot fit the rows.
     """
     measured = {STUDENT: complexity(probe(problem, STUDENT, student))}
+    top = probe(problem, TEACHER, teacher)
     if not isinstance(intermediates, str):
-        return Ladder(teacher, student, _own(intermediates), (), {})
+        own = _own(intermediates)
+        for name, estimator in own.items():
+            settle(estimator, f"intermediate {name!r}", problem.random_state)
+        return Ladder(teacher, student, own, (), {})
     if intermediates != "auto":
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
-    top = probe(problem, TEACHER, teacher)
     measured[TEACHER] = complexity(top)
     pool = dict(default_intermediates(problem.n_classes))
     measured |= {name: complexity(probe(problem, name, estimator)) for name, estimator in pool.items()}

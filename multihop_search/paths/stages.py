@@ -11,15 +11,16 @@ from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifie
 from multihop_search.problem.scoring import stored_form
 
 FORESTS = (RandomForestClassifier, ExtraTreesClassifier)
+"""Exact classes: a subclass may draw or order its rows in its own way."""
 STAGE_SIZES = (10, 30, 100)
 """Members of the constructed intermediates; those of at most half of the teacher's are offered."""
 
 
 def n_members(estimator: Any) -> int:
     """Return the number of members that `estimator` will have, 0 if it has no stages."""
-    if isinstance(estimator, FORESTS):
+    if type(estimator) in FORESTS:
         return int(estimator.n_estimators)
-    if isinstance(estimator, HistGradientBoostingClassifier):
+    if type(estimator) is HistGradientBoostingClassifier:
         return int(estimator.max_iter)
     return 0
 
@@ -32,7 +33,7 @@ def stage_sizes(estimator: Any) -> tuple[int, ...]:
 def truncated(model: Any, k: int) -> Any:
     """Return a fitted forest or booster that consists of the first `k` members of `model`, which stays as it is."""
     short = copy.copy(model)
-    if isinstance(model, FORESTS):
+    if type(model) in FORESTS:
         short.estimators_ = model.estimators_[:k]
         short.n_estimators = k
     else:
@@ -48,8 +49,10 @@ def stage_probabilities(model: Any, X: Any, classes: np.ndarray, sizes: tuple[in
     """
     if not sizes:
         return {}
-    if isinstance(model, FORESTS):
+    if type(model) in FORESTS:
         return {k: stored_form(truncated(model, k), X, classes) for k in sizes}
+    if not hasattr(model, "staged_predict_proba"):  # rows of one class only: there was nothing to grade
+        return dict.fromkeys(sizes, stored_form(model, X, classes))
     found: dict[int, np.ndarray] = {}
     seen = np.searchsorted(classes, model.classes_)
     proba = np.zeros(0)

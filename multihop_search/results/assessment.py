@@ -56,8 +56,7 @@ class Assessment:
             return self.score(record)
         told = self._entries(self.told_units == 1)
         evidence = evidence_for([predictions[told]], self.held_out.take(told), self.problem.scoring)
-        score = float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
-        return score if np.isfinite(score) else self.score(record)
+        return float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
 
     def score(self, record: TrialRecord) -> float:
         """Return the score of a complete trial on all held-out rows: over rows, or over folds, as the score is."""
@@ -65,7 +64,11 @@ class Assessment:
         if isinstance(self.problem.scoring, RowScoring):
             weight = self.held_out.sample_weight
             weights = np.bincount(self.held_out.fold, weights=weight, minlength=len(self.problem.folds))
-        return float(np.average(record.fold_scores, weights=weights))
+        scores = np.asarray(record.fold_scores)
+        known = np.isfinite(scores)  # a fold may lack a class that the score needs
+        if not known.any():
+            return float("nan")
+        return float(np.average(scores[known], weights=None if weights is None else weights[known]))
 
     def standard_error(self, record: TrialRecord, predictions: np.ndarray) -> float:
         """Return the standard error of `score`."""

@@ -346,7 +346,9 @@ def _advice(gain: float, low: float, high: float, region: float, n_rows: int) ->
 def _sentences(verdict: Verdict) -> str:
     row = verdict.table.loc["selected vs plain"]
     if row["gain"] == row["low"] == row["high"] == 0:
-        first = "No path was worth its hops: the plain student, tuned, is the choice, and nothing is gained over it"
+        first = "Only the plain student was tried: there is nothing to gain over it"
+        if verdict.n_trials["one-hop"] or verdict.n_trials["multi-hop"]:
+            first = "No path was worth its hops: the plain student, tuned, is the choice, and nothing is gained over it"
     elif not np.isfinite(row["gain"]) and not verdict.n_trials["plain"]:
         first = "Nothing can be said of the gain over the plain student: no plain trial is there"
     elif not np.isfinite(row["gain"]):
@@ -354,8 +356,8 @@ def _sentences(verdict: Verdict) -> str:
     else:
         first = f"The selected student {_said(verdict, 'selected vs plain', 'the plain student tuned as long')}"
     counts = verdict.n_trials
-    one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "was not tried"
-    many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "were not tried"
+    one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "has no complete trial"
+    many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "have no complete trial"
     notes = "".join(f"; {note}" for note in verdict.notes)
     searched = f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials"
     second = f"One hop {one}; several hops {many}{notes}; {searched}"

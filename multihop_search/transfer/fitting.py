@@ -243,6 +243,8 @@ def _repeated_sizes(model: Any, n_rows: int, n_repeated: int, *, even: bool) -> 
         changed["min_samples_split"] = max(2, round(split * copies))
     if params.get("early_stopping"):
         changed["early_stopping"] = False
+    elif "early_stopping" not in params and params.get("n_iter_no_change") is not None:
+        changed["n_iter_no_change"] = None  # GradientBoosting
     return changed
 
 
