@@ -23,6 +23,8 @@ def small_search() -> MultihopSearchClassifier:
 
 
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.RareClassWarning")
+# Rows of weight 0 make trees of scikit-learn 1.6 predict NaN: such trials fail, and the search says so.
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
 @parametrize_with_checks([small_search()], expected_failed_checks=lambda _: EXPECTED_FAILURES)
 def test_scikit_learn_check(estimator: object, check: object) -> None:
     check(estimator)
