@@ -17,19 +17,22 @@ from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+from optuna.pruners import NopPruner
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import MultihopSearchClassifier, Path
-from multihop_search.engine import hop
+from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Path
+from multihop_search.engine import crossfit as upper_models
+from multihop_search.engine import student as last_hop
 from multihop_search.keys import generator
 from multihop_search.paths import ladder as rungs
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.paths.stages import FORESTS
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Fold, Problem
 
 ROOT = File(__file__).resolve().parents[1]
 STUDENT_MODEL, TEACHER_MODEL = DecisionTreeClassifier(max_depth=4), RandomForestClassifier(n_estimators=300)
+SCHEMES = KnowledgeDistillation(), HardLabels(), ConfWeight()
 SAMPLED = {"plain": 4, "one-hop": 4, "multi-hop": 6}
 ROLES = ("teacher", "small forests", "intermediates", "students")
 REQUIRED = {"teacher": 20, "all": 2, "wall seconds": 5}
@@ -38,9 +41,10 @@ HEAD = """# What sharing prefixes saves
 Written by `{}` on {} cores; Python {}, {}.
 
 A search of {} trials (student DecisionTreeClassifier(max_depth=4), teacher RandomForestClassifier(n_estimators=300),
-max_hops=3, cv=5, crossfit_cv=3, random_state=0) against an objective that keeps nothing: in each trial and fold it
-cross-fits the teacher and each intermediate of the path and fits the student, by the search's own functions (`crossfit`
-and `judge` of `engine/hop.py`, in one thread). A repeated path is run again, a plain trial needs no teacher.
+max_hops=3, cv=5, crossfit_cv=3, schemes KnowledgeDistillation, HardLabels and ConfWeight, no early stopping,
+random_state=0) against an objective that keeps nothing: in each trial and fold it cross-fits the teacher and each
+intermediate of the path and fits the student, by the search's own functions (`crossfit` and `judge` of `engine/`,
+in one thread). A repeated path is run again, a plain trial needs no teacher.
 - *whole path*: the objective as it stands. `crossfit` gives all stages of the teacher, whatever the path, and those of
   fewer than 30 members cost a small forest (the teacher with 10 trees) for each inner fold.
 - *needed stages*: a more careful objective, which computes only the stage with which its path begins, if any.
@@ -61,20 +65,25 @@ def clock() -> np.ndarray:
 def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
     """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
     in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
-    teach, probe = hop.teach, rungs.probe
+    teach, probe = upper_models.teach, rungs.probe
 
-    def counted(problem: Problem, rows: np.ndarray, model: Any, name: str, *args: Any) -> Any:
+    def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, model: Any, name: str, *args: Any) -> Any:
         small = name == TEACHER and model.n_estimators != TEACHER_MODEL.n_estimators
         role = "small forests" if small else {TEACHER: "teacher", STUDENT: "students"}.get(name, "intermediates")
-        (in_refit if args[2] < 0 else in_folds)[role] += 1  # args: scheme, upper, the fold's number, ...
-        return teach(problem, rows, model, name, *args)
+        (in_refit if fold.number < 0 else in_folds)[role] += 1
+        return teach(problem, fold, part, rows, model, name, *args)
 
     def probed(*args: Any) -> Any:
         model = probe(*args)
         probes.append(clock())
         return model
 
-    with patch.object(hop, "teach", counted), patch.object(rungs, "probe", probed):
+    patches = (
+        patch.object(upper_models, "teach", counted),
+        patch.object(last_hop, "teach", counted),
+        patch.object(rungs, "probe", probed),
+    )
+    with patches[0], patches[1], patches[2]:
         yield in_folds, in_refit, probes
 
 
@@ -85,7 +94,8 @@ def prefixes(path: Path) -> list[tuple[Hop, ...]]:
 
 def needed(ladder: rungs.Ladder, path: Path) -> rungs.Ladder:
     """Return the ladder with only those truncated teachers that `path` uses."""
-    return replace(ladder, truncations=tuple(one.scheme for one in path.hops if isinstance(one.scheme, Truncate)))
+    cuts = tuple(one.scheme for one in path.hops if isinstance(one.scheme, Truncate))
+    return replace(ladder, truncations=cuts, stage_sizes=tuple(cut.k for cut in cuts))
 
 
 def crossfits(problem: Problem, ladder: rungs.Ladder, hops: tuple[Hop, ...]) -> Counter[str]:
@@ -93,8 +103,8 @@ def crossfits(problem: Problem, ladder: rungs.Ladder, hops: tuple[Hop, ...]) -> 
     if hops and isinstance(hops[-1].scheme, Truncate):
         return Counter()
     model, parts = ladder.estimator(hops[-1].model if hops else TEACHER), sum(len(fold.inner) for fold in problem.folds)
-    fits = len(problem.folds) if isinstance(model, FORESTS) and model.n_estimators >= hop.BAG_SIZE else parts
-    small = parts * any(k < hop.BAG_SIZE for k in ladder.stage_sizes)
+    fits = len(problem.folds) if isinstance(model, FORESTS) and model.n_estimators >= upper_models.BAG_SIZE else parts
+    small = parts * any(k < upper_models.BAG_SIZE for k in ladder.stage_sizes)
     return Counter(intermediates=fits) if hops else Counter({"teacher": fits, "small forests": small})
 
 
@@ -110,8 +120,8 @@ def run_alone(problem: Problem, ladder: rungs.Ladder, path: Path, scores: list[f
         for fold in problem.folds:
             upper = None
             for hops in prefixes(path):
-                upper = hop.crossfit(problem, ladder, fold.number, hops, upper)
-            found.append(hop.judge(problem, ladder, fold.number, path, upper).score)
+                upper = upper_models.crossfit(problem, ladder, fold.number, hops, upper)
+            found.append(last_hop.judge(problem, ladder, fold.number, path, upper).score)
     spent: np.ndarray = clock() - start
     assert found == scores, f"{path} must score {scores} as in the search, alone it scored {found}"
     assert fits == path_fits(problem, ladder, path), f"{path}: counter and arithmetic must agree"
@@ -122,6 +132,7 @@ def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
     """Run the search and the sample; return the section of the page on one data set."""
     told: list[np.ndarray] = []
     search = MultihopSearchClassifier(STUDENT_MODEL, TEACHER_MODEL, n_trials=n_trials, random_state=0)
+    search.set_params(schemes=list(SCHEMES), pruner=NopPruner())
     search.set_params(max_hops=3, cv=5, crossfit_cv=3, callbacks=[lambda study, trial: told.append(clock())])
     with counting() as (shared, refit, probes):
         search.fit(frame.drop(columns="target"), frame["target"])
@@ -149,7 +160,7 @@ def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
     for place, unit in enumerate(("wall seconds", "CPU seconds")):
         table += row(unit, [loop[place], *total[:, place]], [f" ± {error:.1f}" for error in variance[:, place] ** 0.5])
     return f"""
-## {name}: {len(frame)} rows, {frame.shape[1] - 1} features, {problem.n_classes} classes
+## {name}: {len(frame)} rows, {frame.shape[1] - 1} features, {problem.n_outputs} classes
 
 {len(paths)} trials, {len(set(paths))} distinct paths. Hops above the last: {sum(len(path.prefix) for path in paths)} \
 drawn, {len(nodes - {()})} distinct.

@@ -29,16 +29,17 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 import multihop_search
-from multihop_search import Path, PathSpace, Truncate
-from multihop_search.engine.hop import Outcome
-from multihop_search.engine.loop import run
+from multihop_search import Path, PathSpace, StudentSpace, Truncate
+from multihop_search.engine.loop import Loop
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
 from multihop_search.keys import generator
+from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import Size
 from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.path import TEACHER
+from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
@@ -214,14 +215,15 @@ def space() -> PathSpace:
     cuts = (Truncate(100), Truncate(30), Truncate(10))
     rungs = [*(cut.model for cut in cuts), "forest(30)", "boosting(20)", "tree(12)", "tree(8)"]
     defaults = {name: student.get_params()[name] for name in tuned}
-    return PathSpace(rungs, default_schemes(), tuned, defaults, truncations=cuts, max_hops=3)
+    students = {STUDENT: StudentSpace(tuned, defaults)}
+    return PathSpace(rungs, default_schemes(), students, truncations=cuts, max_hops=3)
 
 
 def true_accuracy(path: Path, tuning_matters: bool) -> float:
     """Return the accuracy of a path on fresh rows: hops never help; the student's own parameters may."""
     if not tuning_matters:
         return ACCURACY
-    student = dict(path.student)
+    student = dict(path.params)
     return float(
         ACCURACY
         - 0.007 * abs(np.log2(student["min_samples_leaf"] / 8))
@@ -231,10 +233,12 @@ def true_accuracy(path: Path, tuning_matters: bool) -> float:
 
 
 class NoiseForFits:
-    """An executor on which nothing is fitted: the student of a path predicts by noise keyed by the path.
+    """A session in which nothing is fitted: the student of a path predicts by noise keyed by the path.
 
     Paths share a part of it for each parameter or hop that they have in common: what a sampler that learns can climb.
     """
+
+    cache_bytes = 1 << 30
 
     def __init__(self, problem: Problem, tuning_matters: bool) -> None:
         self._problem, self._tuning_matters = problem, tuning_matters
@@ -247,12 +251,18 @@ class NoiseForFits:
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
         return args
 
+    def ready(self, future: Any) -> bool:
+        return True
+
+    def wait(self, futures: Sequence[Any]) -> None:
+        """Everything is ready."""
+
     def result(self, future: Any) -> Outcome:
         _, _, number, path, *_ = future
         fold = self._problem.fold(number)
         proba = self.predictions(path)[fold.test]
         score = self._problem.scoring.score(self._problem.y[fold.test], proba, None)
-        return Outcome(proba=proba, score=score, fit_seconds=0.0, size=Size(1, 1, 1), latency_us=0.0)
+        return Outcome(predictions=proba, score=score, fit_seconds=0.0, size=Size(1, 1, 1), latency_us=0.0)
 
     def cancel(self, future: Any) -> None:
         """Nothing runs."""
@@ -263,7 +273,7 @@ class NoiseForFits:
     def predictions(self, path: Path) -> np.ndarray:
         """Return the out-of-fold predictions (n_rows, n_classes) of the student of `path`."""
         if path not in self._predictions:
-            student = dict(path.student)
+            student = dict(path.params)
             shared = (
                 ("criterion", student["criterion"]),
                 ("ccp_alpha", student["ccp_alpha"]),
@@ -282,7 +292,7 @@ class NoiseForFits:
         name = repr(key)
         if name not in self._noise:
             rng = generator(self._problem.random_state, "noise", key)
-            self._noise[name] = rng.normal(size=(self._problem.n_rows, self._problem.n_classes))
+            self._noise[name] = rng.normal(size=(self._problem.n_rows, self._problem.n_outputs))
         return self._noise[name]
 
 
@@ -331,24 +341,15 @@ def search_replicate(
     factory = _tpe if sampler == "tpe" else sampler
     plan = Plan(space(), number, make_sampler(factory, number))
     assessment = Assessment(problem, plan.adaptive and halves)
-    executor = NoiseForFits(problem, tuning_matters)
-    told = list(
-        run(
-            new_study(),
-            plan,
-            Prefixes(executor, problem, Ladder(None, None, {}, (), {})),
-            executor,
-            told_score=assessment.told_score,
-            n_trials=n_trials,
-            n_ahead=16,
-            timeout=None,
-        )
-    )
+    session = NoiseForFits(problem, tuning_matters)
+    prefixes = Prefixes(session, problem, Ladder(None, {}, {}, (), {}, Budget()))
+    loop = Loop(new_study(), plan, prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16)
+    told = list(loop.run(n_trials))
     records = [record for record, _ in told]
     predictions = [proba for _, proba in told if proba is not None]
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
-    teacher = probabilities(executor._part(TEACHER), y, distance(ACCURACY + 0.05))
+    teacher = probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05))
     verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions), teacher)
     evidence = evidence_for(predictions, assessment.held_out, problem.scoring)
     row = row_of(verdict, evidence, hops, truth, np.array([assessment.score(record) for record in records]))

@@ -7,23 +7,43 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from multihop_search.engine.executors.ray import RayExecutor
+    from multihop_search.engine.executors.serial import SerialExecutor
+    from multihop_search.engine.pruning import OneHopPruner
     from multihop_search.paths.path import Hop, Path, Truncate
-    from multihop_search.paths.space import PathSpace
-    from multihop_search.search import MultihopSearchClassifier
-    from multihop_search.transfer.schemes import ConfWeight, HardLabels, KnowledgeDistillation, Scheme
+    from multihop_search.paths.space import PathSpace, StudentSpace
+    from multihop_search.search.classifier import MultihopSearchClassifier
+    from multihop_search.search.objective import PathObjective
+    from multihop_search.search.regressor import MultihopSearchRegressor
+    from multihop_search.transfer.schemes import (
+        ConfWeight,
+        HardLabels,
+        KnowledgeDistillation,
+        ModelCompression,
+        Scheme,
+        SRatio,
+    )
     from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
 
 __version__ = "0.1.0"
 
 _HOME = {
-    "MultihopSearchClassifier": "search",
+    "MultihopSearchClassifier": "search.classifier",
+    "MultihopSearchRegressor": "search.regressor",
+    "PathObjective": "search.objective",
+    "OneHopPruner": "engine.pruning",
+    "RayExecutor": "engine.executors.ray",
+    "SerialExecutor": "engine.executors.serial",
     "KnowledgeDistillation": "transfer.schemes",
     "HardLabels": "transfer.schemes",
     "ConfWeight": "transfer.schemes",
+    "ModelCompression": "transfer.schemes",
+    "SRatio": "transfer.schemes",
     "Scheme": "transfer.schemes",
     "TeacherOutputs": "transfer.transfer_set",
     "TransferSet": "transfer.transfer_set",
     "PathSpace": "paths.space",
+    "StudentSpace": "paths.space",
     "Path": "paths.path",
     "Hop": "paths.path",
     "Truncate": "paths.path",
@@ -34,10 +54,18 @@ __all__ = [
     "HardLabels",
     "Hop",
     "KnowledgeDistillation",
+    "ModelCompression",
     "MultihopSearchClassifier",
+    "MultihopSearchRegressor",
+    "OneHopPruner",
     "Path",
+    "PathObjective",
     "PathSpace",
+    "RayExecutor",
+    "SRatio",
     "Scheme",
+    "SerialExecutor",
+    "StudentSpace",
     "TeacherOutputs",
     "TransferSet",
     "Truncate",

@@ -5,13 +5,18 @@
     MultihopError
     |-- InvalidSetting      (ValueError)    an argument of the search is wrong
     |-- InvalidData         (ValueError)    X, y, weights, groups or folds cannot be used
+    |   `-- InvalidKind     (TypeError)     X holds things that are no data at all
     |-- UnsuitableModel     (TypeError)     a student, teacher or intermediate lacks what its place needs
-    `-- SearchFailed        (RuntimeError)  nothing could be learned from the trials
+    |-- SearchFailed        (RuntimeError)  nothing could be learned from the trials
+    |-- WorkerLost          (RuntimeError)  a hop killed the process that ran it: costs its trial
+    `-- ClusterLost         (ConnectionError)  what runs the hops cannot be reached: ends the search
 
     MultihopWarning         (UserWarning)
     |-- RareClassWarning                    a class is too small for the folds
     |-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
-    `-- FailedTrialsWarning                 some trials failed
+    |-- FailedTrialsWarning                 some trials failed
+    |-- StudentLeftOutWarning               no trial of a student is within the budget
+    `-- SerialSearchWarning                 the search is so small that it runs in this process
 
 Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
 caller would catch.
@@ -35,12 +40,24 @@ class InvalidData(MultihopError, ValueError):
     """The rows, the target, the weights, the groups or the folds cannot be used."""
 
 
+class InvalidKind(InvalidData, TypeError):
+    """The rows hold things of a kind that no model takes, or come in a form that cannot be read."""
+
+
 class UnsuitableModel(MultihopError, TypeError):
     """A student, teacher or intermediate lacks a method that its place on the path needs."""
 
 
 class SearchFailed(MultihopError, RuntimeError):
     """The search ended without a student; the first cause is chained."""
+
+
+class WorkerLost(MultihopError, RuntimeError):
+    """The process that ran a hop died, again after each retry; the trial that needs the hop fails."""
+
+
+class ClusterLost(MultihopError, ConnectionError):
+    """What runs the hops cannot be reached or used; the search ends."""
 
 
 class MultihopWarning(UserWarning):
@@ -57,6 +74,14 @@ class UnservedSchemeWarning(MultihopWarning):
 
 class FailedTrialsWarning(MultihopWarning):
     """Some trials failed; `results_["reason"]` says why."""
+
+
+class StudentLeftOutWarning(MultihopWarning):
+    """A student has no trial within the budget and is left out of the choice."""
+
+
+class SerialSearchWarning(MultihopWarning):
+    """Workers were asked for, but starting them would take longer than the search."""
 
 
 def warn(message: str, category: type[MultihopWarning]) -> None:

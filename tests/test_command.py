@@ -1,12 +1,19 @@
 """The command, run as a newcomer would."""
 
 import gzip
+import os
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
+from sklearn.datasets import load_diabetes
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from multihop_search.cli import main
 from multihop_search.export.skops import read_skops
@@ -135,7 +142,7 @@ def test_a_failure_while_writing_leaves_nothing(table: Path, tmp_path: Path, mon
         (b"a,b\n1,x\n2,x\n3,x\n", "at least 2 classes"),
         (b"b\nx\ny\n", "must have a column beside the target"),
         (b"a,b\n1,x\n2,y\n", "at least 5 rows"),
-        (gzip.compress(b"a,b\n1,x\n2,y\n"), "must be a CSV table"),
+        (gzip.compress(b"a,b\n1,x\n2,y\n", mtime=0), "must be a CSV table"),
     ],
 )
 def test_a_bad_table_is_met_with_one_line(content: bytes, message: str, tmp_path: Path) -> None:
@@ -150,3 +157,294 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     result = run(tmp_path / "none.csv", "--target", "b")
     assert result.exit_code == 1
     assert "none.csv must be a CSV table" in result.output
+
+
+# ---- several students, a budget
+
+
+@pytest.fixture
+def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--teacher forest` is one of 12 trees: these tests are about the command."""
+
+    def teachers(*, regression: bool = False) -> dict[str, Any]:
+        return {"forest": (RandomForestRegressor if regression else RandomForestClassifier)(12)}
+
+    monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    students = ["tree:2", "tree:3", "logistic"]
+    arguments = [
+        "--student",
+        ",".join(students),
+        "--budget",
+        "nodes=7,features=3",
+        "--teacher",
+        "forest",
+        "--trials",
+        4,
+    ]
+    result = run(table, "--target", "kind", *arguments, "--out", out)
+    assert result.exit_code == 0, result.output
+    lines = result.output.splitlines()
+    for student in students:
+        for model in ("tuned plain", "ours"):
+            (line,) = [line for line in lines if line.startswith(f"{model} {student} ")]
+            nodes, features = line.split()[-4:-2]
+            assert int(nodes) <= 7
+            assert int(features) <= 3
+    results = pd.read_csv(out / "results.csv")
+    assert list(results["student"]) == students * 4
+    assert (results["nodes"].max(), results["n_features_used"].max()) <= (7, 3)
+    assert results["n_features_used"].le(3).all()
+    frame = pd.read_csv(table)
+    assert set(read_skops(out / "model.skops").predict(frame.drop(columns="kind"))) <= {"keep", "drop"}
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_budget_binds_what_would_be_larger(tmp_path: Path) -> None:
+    largest = []
+    for budget in ([], ["--budget", "nodes=5"]):
+        out = tmp_path / str(len(budget))
+        result = run(
+            "--example", "wine", "--student", "tree:4", "--teacher", "forest", "--trials", 2, *budget, "--out", out
+        )
+        assert result.exit_code == 0, result.output
+        largest.append(pd.read_csv(out / "results.csv")["nodes"].max())
+    assert largest[1] <= 5 < largest[0]
+
+
+@pytest.mark.usefixtures("small_forest")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--budget", "nodes"], "--budget must be NAME=NUMBER items with commas between, got 'nodes'"),
+        (["--budget", "nodes=many"], "--budget must be NAME=NUMBER items with commas between, got 'nodes=many'"),
+        (["--budget", "nodes=7,"], "--budget must be NAME=NUMBER items with commas between, got ''"),
+        (["--budget", "nodes=0"], "budget['nodes'] must be a positive number, got 0.0"),
+        (["--budget", "features=-2"], "budget['features'] must be a positive number, got -2.0"),
+        (["--budget", "nodes=nan"], "budget['nodes'] must be a positive number, got nan"),
+        (["--budget", "nodes=inf"], "budget['nodes'] must be a positive number, got inf"),
+        (["--budget", "depth=3"], "budget must name bounds among nodes, features, size_bytes, latency_us, got 'depth'"),
+        (["--budget", "nodes=7,nodes=9"], "--budget must name each bound once, got 'nodes' twice"),
+        (["--budget", "size_bytes=10"], "some student must be within the budget, none is"),
+        (["--student", "tree:2,tree:2"], "--student must name each student once, got 'tree:2' twice"),
+        (["--student", "tree:2,"], "--student must be tree:DEPTH, logistic or boosting:ROUNDS, or several"),
+        (["--student", "tree:2,oak:3"], "or several with commas between, got 'oak:3'"),
+        (["--student", "tree"], "got 'tree': pass for instance tree:4"),
+        (["--student", "tree:-1"], "got 'tree:-1'"),
+        (["--student", "tree:2.5"], "got 'tree:2.5'"),
+        (["--student", "tree:²"], "got 'tree:²'"),  # `isdigit` takes it for a number
+        (["--student", "linear"], "--student must be tree:DEPTH, logistic or boosting:ROUNDS"),
+        (["--jobs", "0"], "0 is not in the range"),
+        (["--timeout", "0"], "0 is not in the range"),
+        (["--seed", "-1"], "-1 is not in the range"),
+        (["--address", "nowhere"], "address must be None, 'auto' or 'host:port', got 'nowhere'"),
+        (["--address", "ray://here:1"], "a Ray client: submit this program as a job"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_a_bad_option_is_met_with_one_line_and_nothing_is_written(
+    arguments: list[str], message: str, table: Path, tmp_path: Path
+) -> None:
+    usual = ["--target", "kind", "--student", "tree:1", "--teacher", "forest", "--trials", "1"]
+    result = run(table, *usual, *arguments, "--out", tmp_path / "out")
+    assert result.exit_code != 0
+    assert message in result.output
+    assert "Traceback" not in result.output
+    (error,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert len(error) < 400
+    assert [path.name for path in tmp_path.iterdir()] == ["table.csv.gz"]
+
+
+# ---- values
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_table_of_values_is_a_regression(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    students = ["--student", "tree:3,linear"]
+    result = run("--example", "diabetes", *students, "--teacher", "forest", "--trials", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "442 rows, 10 columns, values of 'target'" in result.output
+    header = next(line for line in result.output.splitlines() if "rmse" in line)
+    assert header.split()[:2] == ["rmse", "r2"]
+    teacher = next(line for line in result.output.splitlines() if line.startswith("teacher"))
+    assert 50 < float(teacher.split()[1]) < 75
+    assert 0.1 < float(teacher.split()[2]) < 0.6
+    assert "squared error" in result.output
+    assert "accuracy" not in result.output
+    X, y = load_diabetes(return_X_y=True, as_frame=True)
+    predicted = read_skops(out / "model.skops").predict(X)
+    assert np.corrcoef(predicted, y)[0, 1] > 0.4
+    assert (pd.read_csv(out / "results.csv")["score"] < 0).all()
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_table_with_gaps_and_words_is_a_regression_too(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).drop(columns="kind")
+    frame["price"] = np.where(frame["colour"] == "red", 10.0, 3.0) + np.arange(120) / 40
+    file, out = tmp_path / "prices.csv", tmp_path / "out"
+    frame.to_csv(file, index=False)
+    result = run(file, "--target", "price", "--student", "linear", "--teacher", "forest", "--trials", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "values of 'price'" in result.output
+    assert "colour_red" in result.output
+    predicted = read_skops(out / "model.skops").predict(frame.drop(columns="price"))
+    red = (frame["colour"] == "red").to_numpy()
+    assert predicted[red].mean() - predicted[~red].mean() > 4
+
+
+@pytest.mark.usefixtures("small_forest")
+@pytest.mark.parametrize(("n_values", "kind"), [(20, "20 classes"), (21, "values")])
+def test_more_than_20_numbers_are_values(n_values: int, kind: str, tmp_path: Path) -> None:
+    file = tmp_path / "numbers.csv"
+    frame = pd.DataFrame({"x": np.arange(210.0), "y": np.arange(210) % n_values})
+    frame.to_csv(file, index=False)
+    result = run(file, "--target", "y", "--student", "tree:2", "--teacher", "forest", "--trials", 1)
+    assert result.exit_code == 0, result.output
+    assert f"210 rows, 1 columns, {kind} of 'y'" in result.output
+
+
+def test_a_student_for_classes_does_not_serve_values() -> None:
+    result = run("--example", "diabetes", "--student", "logistic", "--trials", 1)
+    assert result.exit_code == 1
+    assert "--student must be tree:DEPTH, linear or boosting:ROUNDS" in result.output
+
+
+# ---- what is read and what is left out
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "table.parquet"
+    pd.read_csv(table).to_parquet(file)
+    kept = []
+    for source in (table, file):
+        out = tmp_path / source.name.partition(".")[2]
+        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3]
+        result = run(source, *usual, "--out", out)
+        assert result.exit_code == 0, result.output
+        assert f"{source.name}: 120 rows, 3 columns, 2 classes of 'kind'" in result.output
+        kept.append(pd.read_csv(out / "results.csv")[["path", "state", "score", "nodes", "n_features_used"]])
+    pd.testing.assert_frame_equal(*kept)
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_parquet_table_keeps_its_categories(tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    rng = np.random.default_rng(0)
+    wood = pd.Categorical(rng.choice(["ash", "oak", "elm"], size=90), categories=["elm", "ash", "oak", "yew"])
+    frame = pd.DataFrame({"wood": wood, "cm": rng.normal(size=90).astype("float32"), "old": rng.random(90) < 0.5})
+    frame["sold"] = wood == "oak"
+    frame["cm"] = frame["cm"].mask(rng.random(90) < 0.1)
+    file, out = tmp_path / "wood.pq", tmp_path / "out"
+    frame.to_parquet(file)
+    usual = ["--target", "sold", "--student", "tree:1", "--teacher", "forest", "--trials", 2]
+    result = run(file, *usual, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "wood_oak" in result.output
+    predicted = read_skops(out / "model.skops").predict(pd.read_parquet(file).drop(columns="sold"))
+    assert (np.asarray(predicted).astype(str) == frame["sold"].astype(str)).all()
+
+
+@pytest.mark.parametrize("content", [b"", b"a,b\n1,2\n", b"PAR1broken"])
+def test_a_broken_parquet_file_is_met_with_one_line(content: bytes, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "broken.parquet"
+    file.write_bytes(content)
+    result = run(file, "--target", "b")
+    assert result.exit_code == 1
+    assert "broken.parquet must be a Parquet table, it could not be read" in result.output
+
+
+def test_without_pyarrow_the_command_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(file: Path) -> None:
+        raise ImportError("Unable to find a usable engine")
+
+    monkeypatch.setattr(pd, "read_parquet", missing)
+    result = run(tmp_path / "table.parquet", "--target", "b")
+    assert result.exit_code == 1
+    assert "needs pyarrow, which is not here: pip install multihop_search[parquet]" in result.output
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_names_dates_and_texts_are_said_to_be_left_out(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table)
+    frame["id"] = [f"row {number}" for number in range(120)]
+    frame["day"] = pd.date_range("2020-01-01", periods=120).astype(str)
+    file, out = tmp_path / "ids.csv", tmp_path / "out"
+    frame.to_csv(file, index=False)
+    result = run(file, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert "left out, nearly all different: id, day" in result.output
+    model = read_skops(out / "model.skops")
+    others = frame.assign(id="another", day="unknown").drop(columns="kind")
+    assert list(model.predict(others)) == list(model.predict(frame.drop(columns="kind")))
+
+
+def test_a_table_of_names_alone_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "names.csv"
+    pd.DataFrame({"id": [f"row {n}" for n in range(60)], "y": [0, 1] * 30}).to_csv(file, index=False)
+    result = run(file, "--target", "y", "--student", "tree:1", "--teacher", "forest", "--trials", 1)
+    assert result.exit_code == 1
+    assert "X must have a column of numbers or categories" in result.output
+
+
+@pytest.mark.usefixtures("small_forest")
+@pytest.mark.parametrize("student", ["tree:3", "logistic", "boosting:3"])
+def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    result = run(table, "--target", "kind", "--student", student, "--teacher", "forest", "--trials", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    model = read_skops(out / "model.skops")
+    raw = pd.read_csv(table).drop(columns="kind")
+    assert raw["size"].isna().any()
+    assert raw["colour"].isna().any()
+    assert (model.predict(raw) == pd.read_csv(table)["kind"]).mean() > 0.6
+    strange = raw.assign(colour="violet", size=np.nan)
+    assert set(model.predict(strange)) <= {"keep", "drop"}
+    assert model.predict_proba(raw).shape == (120, 2)
+
+
+# ---- where it runs
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_jobs_on_a_small_search_are_noted_and_change_nothing(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multihop_search.search.where.WORTH_STARTING_S", 1e9)  # however slow this machine is
+    kept = []
+    for jobs in (1, 2):
+        out = tmp_path / str(jobs)
+        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 6, "--jobs", jobs]
+        result = run(table, *usual, "--out", out)
+        assert result.exit_code == 0, result.output
+        assert ("note: n_jobs=2 was asked for about" in result.output) == (jobs == 2)
+        results = pd.read_csv(out / "results.csv").drop(columns=["fit_seconds", "latency_us", "on_front"])
+        kept.append((results, (out / "verdict.csv").read_bytes(), (out / "verdict.txt").read_text()))
+    pd.testing.assert_frame_equal(kept[0][0], kept[1][0], check_exact=True)
+    assert kept[0][1:] == kept[1][1:]
+
+
+def test_a_cluster_that_is_not_there_is_told_in_seconds(tmp_path: Path) -> None:
+    """In a process of its own: one that is connected to Ray already would stay with that."""
+    arguments = ["--example", "wine", "--student", "tree:1", "--teacher", "forest", "--trials", "1"]
+    command = [sys.executable, "-c", "from multihop_search.cli import main; main()", "run", *arguments]
+    began = time.monotonic()
+    done = subprocess.run(
+        [*command, "--address", "127.0.0.1:1", "--out", tmp_path / "out"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert time.monotonic() - began < 60
+    assert done.returncode == 1
+    (error,) = done.stderr.strip().splitlines()
+    assert error.startswith("Error: a Ray cluster must listen at 127.0.0.1:1, it does not (")
+    assert error.endswith("start it or correct the address.")
+    assert list(tmp_path.iterdir()) == []

@@ -3,8 +3,10 @@
 import doctest
 import importlib
 import pkgutil
+from collections.abc import Iterator
 from pathlib import Path
 
+import optuna
 import pytest
 
 import multihop_search
@@ -12,6 +14,14 @@ import multihop_search
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(multihop_search.__path__, "multihop_search."))
 DOCUMENTS = sorted(file for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if ">>>" in file.read_text())
+
+
+@pytest.fixture(autouse=True)
+def same_verbosity() -> Iterator[None]:
+    """Put back what an example says to Optuna's log."""
+    verbosity = optuna.logging.get_verbosity()
+    yield
+    optuna.logging.set_verbosity(verbosity)
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -25,7 +25,7 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_gra
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, TeacherOutputs, TransferSet
 from multihop_search.errors import UnsuitableModel
 from multihop_search.transfer.fitting import fit, settle, takes_weights
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.trees import fit_on_distribution
 
 LABELS = {2: np.array(["no", "yes"]), 3: np.array(["a", "b", "c"]), 7: np.array(list("abcdefg"))}
@@ -370,7 +370,7 @@ def test_a_taught_histogram_booster_is_the_weighted_fit_on_repeated_rows():
     student = HistGradientBoostingClassifier(
         max_iter=5, min_samples_leaf=7, max_bins=8, early_stopping=True, random_state=0
     )
-    with one_thread():
+    with thread_limit():
         made = taught(student, X, y, targets)
         X_long, labels_long, share = repeated(X, y, targets, np.ones(120))
         # Each row stands twice, so a leaf of 7 rows holds 14; copies of a row would stand on both sides of an
@@ -652,7 +652,7 @@ def test_what_comes_back_has_the_users_class_and_parameters(model, scheme):
     X, y, targets = rows(2)
     settled, before = settle(model, "student", 0, "fold", 1)
     transfer = scheme.transfer_set(TeacherOutputs(targets), y)
-    with one_thread():
+    with thread_limit():
         made = fit(settled, X, y, LABELS[2], transfer=transfer).set_params(**before)
         proba = made.predict_proba(X)
     assert type(made) is type(model)

@@ -17,7 +17,6 @@ FLOORS = [
     {"results"},
     {"engine"},
     {"report", "export"},
-    {"settings"},
     {"search"},
     {"cli"},
 ]
@@ -70,7 +69,8 @@ def test_optuna_and_ray_stay_in_their_rooms() -> None:
             assert not names, f"{file} imports {names}"
         if room in {"transfer", "paths"}:
             assert names <= {"optuna.distributions"}, f"{file} imports {names}"
-        assert not any(name.split(".")[0] == "ray" for name in names)
+        if file.relative_to(PACKAGE).as_posix() != "engine/executors/ray.py":
+            assert not any(name.split(".")[0] == "ray" for name in names), f"{file} imports ray"
 
 
 def test_importing_the_package_imports_nothing_heavy() -> None:

@@ -1,5 +1,6 @@
 """The ladder: complexities by hand, truncated teachers, and outputs that no row's own model had a part in."""
 
+import io
 import pickle
 
 import numpy as np
@@ -24,17 +25,19 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import Hop, KnowledgeDistillation, TeacherOutputs, Truncate
-from multihop_search.engine import hop as engine
-from multihop_search.engine.hop import crossfit, crossfit_and_fit
+from multihop_search.engine import crossfit as engine
+from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.errors import InvalidSetting, UnsuitableModel
-from multihop_search.paths.complexity import complexity, count_features, size_of
+from multihop_search.paths.budget import Budget
+from multihop_search.paths.complexity import complexity, size_of
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.pool import default_intermediates
-from multihop_search.paths.stages import stage_probabilities, stage_sizes, truncated
+from multihop_search.paths.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import stored_form
+from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import fit
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.threads import thread_limit
 
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
 
@@ -54,7 +57,12 @@ def problem(X, y, **settings):
 
 
 def ladder(teacher, student=None, *, intermediates=None, truncations=()):
-    return Ladder(teacher, student, intermediates or {}, truncations, {})
+    sizes = tuple(hop.k for hop in truncations)
+    return Ladder(teacher, {"student": student}, intermediates or {}, truncations, {}, Budget(), sizes)
+
+
+def ladder_between(made, teacher, student, intermediates):
+    return make_ladder(made, teacher, {"student": student}, intermediates, Budget())
 
 
 # Complexity
@@ -77,16 +85,17 @@ THREE_CLASSES = np.array([0, 0, 1, 1, 2, 2])
         (GradientBoostingClassifier(n_estimators=2, max_depth=1), SIX, THREE_CLASSES, 18),  # a stump a class
         (HistGradientBoostingClassifier(max_iter=2, max_depth=1, min_samples_leaf=1), SIX, [0, 0, 0, 1, 1, 1], 6),
         (HistGradientBoostingClassifier(max_iter=2, max_depth=1, min_samples_leaf=1), SIX, THREE_CLASSES, 18),
-        (LogisticRegression(), np.eye(2), [0, 1], 3),  # 2 coefficients, 1 intercept
-        (LogisticRegression(), np.hstack([SIX, -SIX]), THREE_CLASSES, 9),  # 3 classes of 2 coefficients, 3 intercepts
-        (LinearSVC(), np.eye(2), [0, 1], 3),
-        (make_pipeline(StandardScaler(), LogisticRegression()), np.eye(2), [0, 1], 3),
+        (LogisticRegression(), np.eye(2), [0, 1], 2),  # 2 coefficients; intercepts do not count
+        (LogisticRegression(), np.hstack([SIX, -SIX]), THREE_CLASSES, 6),  # 3 classes of 2 coefficients
+        (LinearSVC(), np.eye(2), [0, 1], 2),
+        (LinearSVC(penalty="l1", dual=False, C=1e-6), np.eye(2), [0, 1], 0),  # coefficients that are 0 do not count
+        (make_pipeline(StandardScaler(), LogisticRegression()), np.eye(2), [0, 1], 2),
         (make_pipeline(StandardScaler(), make_pipeline("passthrough", DecisionTreeClassifier())), TWO, [0, 1], 3),
     ],
     ids=str,
 )
 def test_complexity_counts_nodes_or_coefficients(model, X, y, expected):
-    with one_thread():
+    with thread_limit():
         assert complexity(clone(model).fit(X, y)) == expected
 
 
@@ -119,14 +128,25 @@ def test_complexity_of_any_other_model_grows_with_what_it_stores():
 def test_features_that_a_model_reads_are_counted(model, used):
     rng = np.random.default_rng(0)
     X = np.column_stack([rng.normal(size=(100, 2)), np.repeat([-2.0, 2.0], 50) + rng.normal(size=100) / 10])
-    with one_thread():
+    with thread_limit():
         assert count_features(clone(model).fit(X, np.repeat([0, 1], 50))) == used
 
 
 def test_a_size_is_nodes_features_and_bytes():
     stump = DecisionTreeClassifier().fit([[0.0, 5.0], [1.0, 5.0]], [0, 1])
     size = size_of(stump)
-    assert (size.nodes, size.n_features_used, size.size_bytes) == (3.0, 1, len(pickle.dumps(stump)))
+    assert (size.nodes, size.n_features_used) == (3.0, 1)
+    assert size.size_bytes == len(pickled_in_full(stump)) == size_of(pickle.loads(pickle.dumps(stump))).size_bytes
+    assert len(pickle.dumps(stump)) <= size.size_bytes < 2 * len(pickle.dumps(stump))
+
+
+def pickled_in_full(model):
+    """Return the pickle in which no object refers to an earlier one."""
+    file = io.BytesIO()
+    pickler = pickle._Pickler(file)
+    pickler.fast = True
+    pickler.dump(model)
+    return file.getvalue()
 
 
 # Rungs
@@ -144,7 +164,7 @@ def test_a_size_is_nodes_features_and_bytes():
         (RandomForestClassifier(19), ()),
         (HistGradientBoostingClassifier(max_iter=100), (30, 10)),
         (DecisionTreeClassifier(), ()),
-        (make_pipeline(StandardScaler(), RandomForestClassifier(300)), ()),
+        (make_pipeline(StandardScaler(), RandomForestClassifier(300)), (100, 30, 10)),
     ],
     ids=str,
 )
@@ -156,8 +176,8 @@ def test_a_teacher_is_cut_at_most_at_half_of_its_members(teacher, sizes):
 def searched():
     X, y = data(300)
     made = problem(X, y)
-    with one_thread():
-        return make_ladder(
+    with thread_limit():
+        return ladder_between(
             made, RandomForestClassifier(60, random_state=0), DecisionTreeClassifier(max_depth=3), "auto"
         )
 
@@ -174,10 +194,10 @@ def test_the_rungs_of_a_ladder_go_down_strictly_between_its_ends(searched):
 
 
 def test_what_is_not_strictly_between_the_ends_is_no_rung(searched):
-    logistic = searched.complexities["logistic"]
-    assert logistic == 5  # 4 columns and the intercept: less than the student's 15 nodes
-    assert "logistic" not in searched.rungs
-    offered = {name for name, _ in default_intermediates(2)} | {"teacher[:30]", "teacher[:10]"}
+    linear = searched.complexities["linear"]
+    assert linear == 4  # columns: less than the student's 15 nodes
+    assert "linear" not in searched.rungs
+    offered = set(default_intermediates(data(300)[0], 2)) | {"teacher[:30]", "teacher[:10]"}
     low, high = searched.complexities["student"], searched.complexities["teacher"]
     assert set(searched.rungs) == {name for name in offered if low < searched.complexities[name] < high}
 
@@ -191,10 +211,10 @@ def test_names_lead_to_estimators(searched):
 @pytest.mark.parametrize("end", ["teacher", "student"])
 def test_no_rung_is_as_complex_as_an_end(end):
     X, y = data(300)
-    twin = clone(dict(default_intermediates(2))["tree(8)"])  # grows the same tree under every seed: no split ties
+    twin = clone(default_intermediates(X, 2)["tree(8)"])  # grows the same tree under every seed: no split ties
     ends = {"teacher": RandomForestClassifier(60), "student": DecisionTreeClassifier(max_depth=1), end: twin}
-    with one_thread():
-        made = make_ladder(problem(X, y), ends["teacher"], ends["student"], "auto")
+    with thread_limit():
+        made = ladder_between(problem(X, y), ends["teacher"], ends["student"], "auto")
     assert made.complexities[end] == made.complexities["tree(8)"]
     assert made.rungs
     assert "tree(8)" not in made.rungs
@@ -202,8 +222,8 @@ def test_no_rung_is_as_complex_as_an_end(end):
 
 def test_a_teacher_smaller_than_the_student_leaves_no_rung():
     X, y = data(100)
-    with one_thread():
-        made = make_ladder(problem(X, y), DecisionTreeClassifier(max_depth=1), DecisionTreeClassifier(), "auto")
+    with thread_limit():
+        made = ladder_between(problem(X, y), DecisionTreeClassifier(max_depth=1), DecisionTreeClassifier(), "auto")
     assert made.rungs == ()
 
 
@@ -215,7 +235,7 @@ def test_a_list_of_the_users_keeps_its_order_and_its_members():
         ("linear", LogisticRegression()),
         ("larger than the teacher", RandomForestClassifier(100)),
     ]
-    made = make_ladder(problem(X, y), DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=1), own)
+    made = ladder_between(problem(X, y), DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=1), own)
     assert made.rungs == ("small", "large", "linear", "larger than the teacher")
     assert made.estimator("large") is own[1][1]
     assert made.truncations == ()
@@ -238,7 +258,7 @@ def test_a_list_of_the_users_keeps_its_order_and_its_members():
 def test_a_wrong_list_of_intermediates_is_refused(intermediates, error, words):
     X, y = data(30)
     with pytest.raises(error, match=words):
-        make_ladder(problem(X, y), GaussianNB(), DecisionTreeClassifier(max_depth=1), intermediates)
+        ladder_between(problem(X, y), GaussianNB(), DecisionTreeClassifier(max_depth=1), intermediates)
 
 
 def test_a_student_that_cannot_take_strings_is_met_with_the_way_out():
@@ -246,13 +266,13 @@ def test_a_student_that_cannot_take_strings_is_met_with_the_way_out():
     with pytest.raises(
         UnsuitableModel, match=r"student \(DecisionTreeClassifier\) .* town, street .* ColumnTransformer"
     ):
-        make_ladder(problem(X, ["a", "b"] * 15), GaussianNB(), DecisionTreeClassifier(), [])
+        ladder_between(problem(X, ["a", "b"] * 15), GaussianNB(), DecisionTreeClassifier(), [])
 
 
 def test_a_model_that_cannot_fit_the_rows_is_named_with_its_reason():
     X, y = data(30)
     with pytest.raises(UnsuitableModel, match=r"student \(LogisticRegression\) must be able to fit .*'C' parameter"):
-        make_ladder(problem(X, y), GaussianNB(), LogisticRegression(C=-1.0), [])
+        ladder_between(problem(X, y), GaussianNB(), LogisticRegression(C=-1.0), [])
 
 
 # Truncated teachers
@@ -277,7 +297,7 @@ def test_a_truncated_forest_is_the_mean_of_its_first_trees(forest, n_classes):
 @pytest.mark.parametrize("n_classes", [2, 3])
 def test_a_truncated_booster_predicts_as_its_stage(n_classes):
     X, y = data(n_classes=n_classes)
-    with one_thread():
+    with thread_limit():
         whole = HistGradientBoostingClassifier(max_iter=12, max_bins=8).fit(X, y)
         stages = list(whole.staged_predict_proba(X))
         for k in (1, 5, 12):
@@ -285,7 +305,7 @@ def test_a_truncated_booster_predicts_as_its_stage(n_classes):
             np.testing.assert_allclose(short.predict_proba(X), stages[k - 1], atol=1e-12)
             assert (short.n_iter_, short.max_iter) == (k, k)
         np.testing.assert_allclose(whole.predict_proba(X), stages[-1], atol=1e-12)
-        found = stage_probabilities(whole, X, whole.classes_, (10, 3))
+        _, found = graded_predictions(whole, X, whole.classes_, (10, 3))
     assert set(found) == {10, 3}
     for k, proba in found.items():
         np.testing.assert_allclose(proba, stages[k - 1], atol=1e-12)
@@ -293,12 +313,12 @@ def test_a_truncated_booster_predicts_as_its_stage(n_classes):
 
 def test_the_last_stage_of_a_booster_that_stopped_early_stands_for_the_missing_ones():
     X, y = data()
-    with one_thread():
+    with thread_limit():
         whole = HistGradientBoostingClassifier(
             max_iter=100, max_bins=8, learning_rate=1.0, early_stopping=True, n_iter_no_change=2, random_state=0
         ).fit(X, y)
         assert 2 < whole.n_iter_ < 100
-        found = stage_probabilities(whole, X, whole.classes_, (100, 2))
+        _, found = graded_predictions(whole, X, whole.classes_, (100, 2))
         np.testing.assert_allclose(found[100], whole.predict_proba(X), atol=1e-12)
         np.testing.assert_allclose(found[2], truncated(whole, 2).predict_proba(X), atol=1e-12)
 
@@ -308,12 +328,12 @@ def test_a_truncate_hop_passes_on_the_stage_and_gives_the_first_members():
     made = problem(X, y)
     rungs = ladder(RandomForestClassifier(20, random_state=0), truncations=(Truncate(10),))
     outputs, teacher = crossfit_and_fit(made, rungs, -1, ())
-    assert teacher is None or len(teacher.estimators_) == 20
+    assert len(teacher.estimators_) == 20
     hops = (Hop(Truncate(10), "teacher[:10]"),)
-    stage, short = crossfit_and_fit(made, rungs, -1, hops, outputs, teacher)
-    np.testing.assert_array_equal(stage.proba, outputs.stages[10])
-    np.testing.assert_array_equal(crossfit(made, rungs, -1, hops, outputs).proba, outputs.stages[10])
-    assert not np.array_equal(outputs.stages[10], outputs.proba)
+    stage, short = crossfit_and_fit(made, rungs, -1, hops, outputs, teacher=teacher)
+    np.testing.assert_array_equal(stage.predictions, outputs.stages[10])
+    np.testing.assert_array_equal(crossfit(made, rungs, -1, hops, outputs).predictions, outputs.stages[10])
+    assert not np.array_equal(outputs.stages[10], outputs.predictions)
     np.testing.assert_allclose(short.predict_proba(X), truncated(teacher, 10).predict_proba(X))
 
 
@@ -334,8 +354,8 @@ def test_outputs_of_a_forest_are_its_out_of_bag_predictions(params, weighted, n_
         direct = clone(forest).set_params(oob_score=True)
         direct.fit(X[fold.train], y[fold.train], sample_weight=None if given is None else given[fold.train])
         outputs = crossfit(made, ladder(forest), fold.number, ())
-        np.testing.assert_allclose(outputs.proba, direct.oob_decision_function_, atol=1e-6)
-        assert outputs.proba.dtype == np.float32
+        np.testing.assert_allclose(outputs.predictions, direct.oob_decision_function_, atol=1e-6)
+        assert outputs.predictions.dtype == np.float32
 
 
 @pytest.mark.filterwarnings("ignore:Some inputs do not have OOB scores")
@@ -344,7 +364,7 @@ def test_a_row_in_every_bag_gets_the_shares_of_the_classes(monkeypatch):
     X, y = data(n_classes=3)
     made = problem(X, y)
     direct = RandomForestClassifier(3, random_state=0, oob_score=True).fit(X, y).oob_decision_function_
-    proba = crossfit(made, ladder(RandomForestClassifier(3, random_state=0)), -1, ()).proba
+    proba = crossfit(made, ladder(RandomForestClassifier(3, random_state=0)), -1, ()).predictions
     has_one = np.isfinite(direct).all(axis=1) & (direct.sum(axis=1) > 0)
     assert 10 < has_one.sum() < 140
     np.testing.assert_allclose(proba[has_one], direct[has_one], atol=1e-6)
@@ -377,7 +397,7 @@ def test_outputs_of_a_taught_forest_are_those_of_its_regression_twin_out_of_the_
     targets = 0.5 * said + 0.5 * np.eye(n_classes)[made.y]
     direct = twin.fit(X, targets[:, 1] if n_classes == 2 else targets).oob_prediction_
     expected = np.column_stack([1 - direct, direct]) if n_classes == 2 else direct
-    np.testing.assert_allclose(outputs.proba, expected, atol=1e-6)
+    np.testing.assert_allclose(outputs.predictions, expected, atol=1e-6)
 
 
 def test_a_forest_taught_by_repeated_rows_is_cross_fitted_by_parts():
@@ -392,7 +412,7 @@ def test_a_forest_taught_by_repeated_rows_is_cross_fitted_by_parts():
         transfer = KD.transfer_set(upper.take(others), made.y[others])
         fitted = fit(clone(forest), X[others], made.y[others], made.classes, transfer=transfer)
         by_parts[held] = fitted.predict_proba(X[held])
-    np.testing.assert_allclose(outputs.proba, by_parts, atol=1e-6)
+    np.testing.assert_allclose(outputs.predictions, by_parts, atol=1e-6)
 
 
 # Outputs by inner folds
@@ -420,7 +440,7 @@ class Memory(ClassifierMixin, BaseEstimator):
 def remembered(made, number, hops=(), upper=None, **names):
     """Return which training rows of a fold were predicted by a model that saw them."""
     rungs = ladder(Memory(), intermediates={"memory": Memory()})
-    return crossfit(made, rungs, number, hops, upper).proba[:, 0] == 1.0
+    return crossfit(made, rungs, number, hops, upper).predictions[:, 0] == 1.0
 
 
 def test_no_row_is_predicted_by_a_model_that_saw_it():
@@ -428,7 +448,7 @@ def test_no_row_is_predicted_by_a_model_that_saw_it():
     made = problem(X, y)
     for number in (0, 1, 2, -1):
         upper = crossfit(made, ladder(Memory()), number, ())
-        assert len(upper.proba) == len(made.fold(number).train)
+        assert len(upper.predictions) == len(made.fold(number).train)
         assert not remembered(made, number).any()
         assert not remembered(made, number, (Hop(KD, "memory"),), upper).any()
 
@@ -458,7 +478,7 @@ def test_a_forest_is_cross_fitted_by_group_and_not_out_of_bag_where_groups_are_g
     for held in made.whole.inner:
         others = np.setdiff1d(np.arange(60), held)
         by_parts[held] = clone(forest).fit(X[others], y[others]).predict_proba(X[held])
-    np.testing.assert_allclose(crossfit(made, ladder(forest), -1, ()).proba, by_parts, atol=1e-6)
+    np.testing.assert_allclose(crossfit(made, ladder(forest), -1, ()).predictions, by_parts, atol=1e-6)
 
 
 def test_a_frozen_teacher_is_used_as_it_is():
@@ -466,7 +486,7 @@ def test_a_frozen_teacher_is_used_as_it_is():
     frozen = FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X[:30], y[:30]))
     made = problem(X, y)
     outputs, model = crossfit_and_fit(made, ladder(frozen), 0, ())
-    np.testing.assert_allclose(outputs.proba, frozen.predict_proba(X[made.folds[0].train]), atol=1e-6)
+    np.testing.assert_allclose(outputs.predictions, frozen.predict_proba(X[made.folds[0].train]), atol=1e-6)
     assert model is frozen
 
 
@@ -476,11 +496,11 @@ def test_a_part_whose_models_lack_a_class_has_a_column_of_zeros():
     everything = np.arange(41)
     made = problem(X, y, cv=[(everything, everything[:5])])
     outputs = crossfit(made, ladder(DecisionTreeClassifier(max_depth=2, random_state=0)), 0, ())
-    assert outputs.proba.shape == (41, 3)
-    np.testing.assert_allclose(outputs.proba.sum(axis=1), 1.0, atol=1e-6)
+    assert outputs.predictions.shape == (41, 3)
+    np.testing.assert_allclose(outputs.predictions.sum(axis=1), 1.0, atol=1e-6)
     part_of_c = next(held for held in made.folds[0].inner if 40 in held)
-    np.testing.assert_array_equal(outputs.proba[part_of_c, 2], 0.0)  # its models never saw class c
-    assert outputs.proba[:, 2].max() > 0  # those of the other parts did
+    np.testing.assert_array_equal(outputs.predictions[part_of_c, 2], 0.0)  # its models never saw class c
+    assert outputs.predictions[:, 2].max() > 0  # those of the other parts did
 
 
 def test_columns_are_aligned_to_all_classes():
@@ -497,7 +517,7 @@ def test_a_forest_that_lacks_a_class_has_out_of_bag_columns_for_all():
     rows = np.arange(150)
     train = rows[y != "b"]
     made = problem(X, y, cv=[(train, rows[y == "b"])])
-    proba = crossfit(made, ladder(RandomForestClassifier(40, random_state=0)), 0, ()).proba
+    proba = crossfit(made, ladder(RandomForestClassifier(40, random_state=0)), 0, ()).predictions
     direct = RandomForestClassifier(40, random_state=0, oob_score=True).fit(X[train], y[train])
     np.testing.assert_allclose(proba[:, [0, 2]], direct.oob_decision_function_, atol=1e-6)
     np.testing.assert_array_equal(proba[:, 1], 0.0)
@@ -509,6 +529,6 @@ def test_outputs_do_not_depend_on_what_was_computed_before():
     first = crossfit(made, rungs, 1, ())
     crossfit(made, rungs, 0, ())
     crossfit(made, rungs, 1, (Hop(KD, "tree"),), first)
-    np.testing.assert_array_equal(crossfit(made, rungs, 1, ()).proba, first.proba)
+    np.testing.assert_array_equal(crossfit(made, rungs, 1, ()).predictions, first.predictions)
     other = problem(X, y, random_state=1, cv=[(fold.train, fold.test) for fold in made.folds])
-    assert not np.array_equal(crossfit(other, rungs, 1, ()).proba, first.proba)
+    assert not np.array_equal(crossfit(other, rungs, 1, ()).predictions, first.predictions)

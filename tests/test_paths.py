@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FixedTrial
 
-from multihop_search import ConfWeight, HardLabels, Hop, KnowledgeDistillation, Path, PathSpace, Truncate
+from multihop_search import ConfWeight, HardLabels, Hop, KnowledgeDistillation, Path, PathSpace, StudentSpace, Truncate
 from multihop_search.errors import InvalidSetting
 
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
@@ -34,19 +34,22 @@ DEFAULTS = {"criterion": "gini", "min_samples_leaf": 1, "ccp_alpha": 0.0, "max_f
 always = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 
 
+def one_student(distributions, defaults):
+    return {"student": StudentSpace(distributions, defaults)}
+
+
 @st.composite
 def spaces(draw):
     """Any space: with or without intermediates, truncations, schemes and parameters of the student."""
     cuts = [Truncate(k) for k in draw(st.sets(st.sampled_from([10, 30, 100])))]
-    selected = draw(st.sets(st.sampled_from(["forest(30)", "boosting(20)", "tree(12)", "logistic"])))
+    selected = draw(st.sets(st.sampled_from(["forest(30)", "boosting(20)", "tree(12)", "linear"])))
     rungs = draw(st.permutations(sorted([*(cut.model for cut in cuts), *selected])))
     schemes = draw(st.lists(st.sampled_from(SCHEMES), max_size=3, unique_by=type))
     student = draw(st.sets(st.sampled_from(sorted(STUDENT))))
     return PathSpace(
         rungs,
         schemes,
-        {name: STUDENT[name] for name in sorted(student)},
-        {name: DEFAULTS[name] for name in student},
+        one_student({name: STUDENT[name] for name in sorted(student)}, {name: DEFAULTS[name] for name in student}),
         truncations=cuts,
         max_hops=draw(st.integers(0, 4)),
     )
@@ -75,8 +78,7 @@ def space():
     return PathSpace(
         ["teacher[:100]", "forest(30)", "teacher[:10]", "tree(8)"],
         SCHEMES[:3],
-        STUDENT,
-        DEFAULTS,
+        one_student(STUDENT, DEFAULTS),
         truncations=[Truncate(100), Truncate(10)],
         max_hops=4,
     )
@@ -116,8 +118,10 @@ def test_every_scheme_on_a_path_is_resolved_and_every_student_parameter_is_set(d
     space, params = drawn
     path = space.decode(params)
     assert all(isinstance(hop.scheme, Truncate) or not hop.scheme.searched() for hop in path.hops)
-    assert dict(path.student) == {name: params[f"student.{name}"] for name in space.student}
-    assert [name for name, _ in path.student] == sorted(space.student)
+    own = space.students["student"].distributions
+    assert path.student == "student"
+    assert dict(path.params) == {name: params[f"student.{name}"] for name in own}
+    assert [name for name, _ in path.params] == sorted(own)
 
 
 @always
@@ -125,7 +129,7 @@ def test_every_scheme_on_a_path_is_resolved_and_every_student_parameter_is_set(d
 def test_padding_does_not_change_a_path(drawn):
     space, params, padding = drawn
     n_hops = params["n_hops"]
-    used = {"n_hops", *(f"student.{name}" for name in space.student)}
+    used = {"n_hops", *(f"student.{name}" for name in space.students["student"].distributions)}
     if n_hops:
         used |= {"scheme", *(f"upper_{slot}" for slot in range(1, n_hops))}
         used |= {name for name in params if name.startswith(f"{params['scheme']}.")}
@@ -170,7 +174,7 @@ def test_live_frozen_and_fixed_trials_give_the_same_path(space, seed):
 @settings(always, max_examples=50)
 @given(spaces())
 def test_an_enqueued_path_is_the_path_of_the_next_trial(space):
-    path = space.default(next(iter(space.schemes), None)) if space.max_hops else space.default()
+    path = space.default("student", next(iter(space.schemes), None) if space.max_hops else None)
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     study.enqueue_trial(space.encode(path))
     assert space.suggest(study.ask()) == path
@@ -202,7 +206,7 @@ def test_every_dimension_is_printed(space):
 
 def test_rungs_are_visited_from_the_most_complex_down_whatever_was_drawn_first(space):
     tree, forest = "tree(8) <- HardLabels", "forest(30) <- ConfWeight"
-    params = space.encode(space.default("HardLabels")) | {"n_hops": 3, "upper_1": tree, "upper_2": forest}
+    params = space.encode(space.default("student", "HardLabels")) | {"n_hops": 3, "upper_1": tree, "upper_2": forest}
     assert space.decode(params).hops == (
         Hop(ConfWeight(), "forest(30)"),
         Hop(HardLabels(), "tree(8)"),
@@ -211,7 +215,7 @@ def test_rungs_are_visited_from_the_most_complex_down_whatever_was_drawn_first(s
 
 
 def test_a_rung_drawn_twice_is_visited_once_with_its_first_scheme(space):
-    params = space.encode(space.default("HardLabels")) | {
+    params = space.encode(space.default("student", "HardLabels")) | {
         "n_hops": 3,
         "upper_1": "tree(8) <- ConfWeight",
         "upper_2": "tree(8) <- HardLabels",
@@ -220,7 +224,7 @@ def test_a_rung_drawn_twice_is_visited_once_with_its_first_scheme(space):
 
 
 def test_a_truncated_teacher_is_the_first_hop_or_none(space):
-    params = space.encode(space.default("HardLabels")) | {"n_hops": 4}
+    params = space.encode(space.default("student", "HardLabels")) | {"n_hops": 4}
     drawn = {"upper_1": "Truncate(10)", "upper_2": "forest(30) <- HardLabels", "upper_3": "Truncate(100)"}
     assert [hop.model for hop in space.decode(params | drawn).hops] == ["teacher[:100]", "forest(30)", "student"]
     drawn = {"upper_1": "Truncate(10)", "upper_2": "forest(30) <- HardLabels", "upper_3": "tree(8) <- HardLabels"}
@@ -238,7 +242,7 @@ def test_hops_above_the_last_take_the_usual_values_of_their_scheme(space):
 
 def test_the_menu_is_bounded_and_offers_each_rung_with_the_first_scheme():
     rungs = [f"tree({depth})" for depth in range(20, 0, -1)]
-    space = PathSpace(rungs, [KD, HardLabels(), ConfWeight()], {}, {}, max_hops=2)
+    space = PathSpace(rungs, [KD, HardLabels(), ConfWeight()], one_student({}, {}), max_hops=2)
     menu = space.distributions["upper_1"].choices
     assert len(menu) == 24
     assert {hop.model for hop in space.menu.values()} == set(rungs)
@@ -256,24 +260,24 @@ def test_the_menu_is_bounded_and_offers_each_rung_with_the_first_scheme():
     ],
 )
 def test_a_path_has_at_most_one_hop_more_than_there_are_rungs(rungs, schemes, asked, offered):
-    space = PathSpace(rungs, schemes, {}, {}, max_hops=asked)
+    space = PathSpace(rungs, schemes, one_student({}, {}), max_hops=asked)
     assert space.max_hops == offered
     assert space.distributions["n_hops"] == IntDistribution(0, offered)
 
 
 def test_the_default_paths_are_the_students_own_parameters_plain_and_under_each_scheme(space):
     own = (("ccp_alpha", 0.0), ("criterion", "gini"), ("max_features", None), ("min_samples_leaf", 1))
-    assert space.default() == Path((), own)
+    assert space.default("student") == Path((), own)
     usual = KnowledgeDistillation(alpha=0.7, temperature=1.0)
-    assert space.default("KnowledgeDistillation") == Path((Hop(usual, "student"),), own)
-    assert space.default("HardLabels") == Path((Hop(HardLabels(), "student"),), own)
+    assert space.default("student", "KnowledgeDistillation") == Path((Hop(usual, "student"),), own)
+    assert space.default("student", "HardLabels") == Path((Hop(HardLabels(), "student"),), own)
 
 
 def test_schemes_of_one_class_are_told_apart_by_number():
     fixed = KnowledgeDistillation(alpha=1.0, temperature=5.0)
-    space = PathSpace([], [KnowledgeDistillation(), fixed], {}, {}, max_hops=1)
+    space = PathSpace([], [KnowledgeDistillation(), fixed], one_student({}, {}), max_hops=1)
     assert space.distributions["scheme"].choices == ("KnowledgeDistillation", "KnowledgeDistillation#2")
-    assert space.default("KnowledgeDistillation#2").hops == (Hop(fixed, "student"),)
+    assert space.default("student", "KnowledgeDistillation#2").hops == (Hop(fixed, "student"),)
 
 
 # Refused
@@ -302,8 +306,7 @@ def test_a_path_outside_the_space_is_refused(path):
     space = PathSpace(
         ["teacher[:10]", "forest", "tree"],
         [KD],
-        {"depth": IntDistribution(1, 3)},
-        {"depth": 2},
+        one_student({"depth": IntDistribution(1, 3)}, {"depth": 2}),
         truncations=[Truncate(10)],
         max_hops=3,
     )
@@ -312,7 +315,7 @@ def test_a_path_outside_the_space_is_refused(path):
 
 
 def test_a_path_with_more_hops_than_the_space_has_is_refused():
-    space = PathSpace(["forest", "tree"], [KD], {}, {}, max_hops=2)
+    space = PathSpace(["forest", "tree"], [KD], one_student({}, {}), max_hops=2)
     longest = Path((Hop(KD, "forest"), Hop(KD, "student")))
     assert space.decode(space.encode(longest)) == longest
     with pytest.raises(InvalidSetting, match=r"forest .* tree .* student"):
@@ -326,7 +329,7 @@ def test_a_path_is_a_frozen_value():
     path = Path((Hop(KD, "student"),), (("max_depth", 2),))
     assert path == Path((Hop(KnowledgeDistillation(alpha=0.5, temperature=1.0), "student"),), (("max_depth", 2),))
     assert path != Path((Hop(KD, "student"),), (("max_depth", 3),))
-    assert len({path, Path((), path.student), Path(path.hops, ()), Path((Hop(KD, "tree"), *path.hops))}) == 4
+    assert len({path, Path((), path.params), Path(path.hops, ()), Path((Hop(KD, "tree"), *path.hops))}) == 4
     with pytest.raises(FrozenInstanceError):
         path.hops = ()
     with pytest.raises(FrozenInstanceError):
@@ -377,8 +380,10 @@ def test_a_space_prints_its_dimensions():
     space = PathSpace(
         ["teacher[:10]", "tree(8)"],
         [KnowledgeDistillation(temperature=1.0), HardLabels()],
-        {"max_depth": IntDistribution(2, 6, step=2), "C": FloatDistribution(0.001, 10.0, log=True)},
-        {"max_depth": 2, "C": 1.0},
+        one_student(
+            {"max_depth": IntDistribution(2, 6, step=2), "C": FloatDistribution(0.001, 10.0, log=True)},
+            {"max_depth": 2, "C": 1.0},
+        ),
         truncations=[Truncate(10)],
         max_hops=2,
     )
@@ -417,11 +422,12 @@ path = Path(
 
 
 def test_a_path_with_a_value_outside_its_distribution_is_refused():
-    space = PathSpace([], [KnowledgeDistillation()], {"max_depth": IntDistribution(1, 5)}, {"max_depth": 3}, max_hops=1)
-    inside = space.default("KnowledgeDistillation")
+    student = one_student({"max_depth": IntDistribution(1, 5)}, {"max_depth": 3})
+    space = PathSpace([], [KnowledgeDistillation()], student, max_hops=1)
+    inside = space.default("student", "KnowledgeDistillation")
     for path in (
         Path((), (("max_depth", 99),)),
-        Path((Hop(KnowledgeDistillation(alpha=0.05, temperature=1.0), "student"),), inside.student),
+        Path((Hop(KnowledgeDistillation(alpha=0.05, temperature=1.0), "student"),), inside.params),
     ):
         with pytest.raises(InvalidSetting, match="the path must lie in the space"):
             space.encode(path)
@@ -429,8 +435,8 @@ def test_a_path_with_a_value_outside_its_distribution_is_refused():
 
 def test_two_schemes_of_one_class_keep_their_own_labels():
     schemes = [KnowledgeDistillation(), KnowledgeDistillation(alpha=0.1, temperature=1.0)]
-    space = PathSpace([], schemes, {}, {}, max_hops=1)
-    assert space.encode(space.default("KnowledgeDistillation#2"))["scheme"] == "KnowledgeDistillation#2"
+    space = PathSpace([], schemes, one_student({}, {}), max_hops=1)
+    assert space.encode(space.default("student", "KnowledgeDistillation#2"))["scheme"] == "KnowledgeDistillation#2"
 
 
 def test_settings_that_print_alike_both_stand_in_the_menu():
@@ -438,11 +444,11 @@ def test_settings_that_print_alike_both_stand_in_the_menu():
         KnowledgeDistillation(alpha=0.50001, temperature=1.0),
         KnowledgeDistillation(alpha=0.50002, temperature=1.0),
     ]
-    space = PathSpace(["a"], schemes, {}, {}, max_hops=2)
+    space = PathSpace(["a"], schemes, one_student({}, {}), max_hops=2)
     assert {hop.scheme for hop in space.menu.values()} == set(schemes)
 
 
 def test_every_line_of_a_printed_space_separates_name_and_values():
-    space = PathSpace([], [KnowledgeDistillation()], {}, {}, max_hops=1)
+    space = PathSpace([], [KnowledgeDistillation()], one_student({}, {}), max_hops=1)
     for line, name in zip(str(space).splitlines(), space.distributions, strict=True):
         assert line.startswith(name + "  ")

@@ -244,6 +244,7 @@ def test_only_hard_labels_need_no_weights_of_the_default_schemes():
         "KnowledgeDistillation": True,
         "HardLabels": False,
         "ConfWeight": True,
+        "SRatio": True,
     }
 
 
@@ -260,8 +261,9 @@ def teacher(n_classes, seed=0):
     proba[:5] = np.eye(n_classes)[(y[:5] + 1) % n_classes]
     proba[5:10] = np.eye(n_classes)[y[5:10]]
     proba = proba.astype(np.float32)
-    proba.flags.writeable = False  # what passes between processes may be read-only
-    return TeacherOutputs(proba), y
+    plain = rng.dirichlet(np.ones(n_classes), size=60).astype(np.float32)
+    proba.flags.writeable = plain.flags.writeable = False  # what passes between processes may be read-only
+    return TeacherOutputs(proba, plain=plain), y
 
 
 @every_scheme
@@ -282,7 +284,8 @@ def test_targets_are_distributions_and_weights_are_finite(scheme, n_classes):
 def test_no_class_is_without_weight_once_finished(scheme):
     y = np.repeat([0, 1, 2], 10)
     said = np.repeat([0, 1, 0, 0], [10, 5, 5, 10])  # never 2
-    made = scheme.usual().transfer_set(TeacherOutputs(np.eye(3)[said]), y).finished(y, None)
+    outputs = TeacherOutputs(np.eye(3)[said], plain=np.full((30, 3), 1 / 3))
+    made = scheme.usual().transfer_set(outputs, y).finished(y, None)
     assert (np.bincount(y, weights=made.weights) > 0).all()
     assert (made.weights @ made.targets > 0).all()
     assert made.weights.sum() == pytest.approx(30)
@@ -340,7 +343,7 @@ def test_a_scheme_prints_its_class_first(scheme):
 def test_outputs_taken_by_position_keep_their_stages():
     proba = np.array([[0.1, 0.9], [0.2, 0.8], [0.3, 0.7]])
     taken = TeacherOutputs(proba, {10: proba[::-1]}).take(np.array([2, 0]))
-    np.testing.assert_array_equal(taken.proba, [[0.3, 0.7], [0.1, 0.9]])
+    np.testing.assert_array_equal(taken.predictions, [[0.3, 0.7], [0.1, 0.9]])
     np.testing.assert_array_equal(taken.stages[10], [[0.1, 0.9], [0.3, 0.7]])
 
 

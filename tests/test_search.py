@@ -34,7 +34,8 @@ from multihop_search.errors import FailedTrialsWarning, RareClassWarning, Unserv
 
 TREE = DecisionTreeClassifier(max_depth=3)
 POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
-TIMES = ["fit_seconds", "latency_us"]
+TIMES = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
+ALL_FOLDS = optuna.pruners.NopPruner()
 
 
 def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
@@ -59,7 +60,7 @@ def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier) ->
 
 @pytest.fixture(scope="module")
 def found(cancer: tuple[pd.DataFrame, pd.Series]) -> MultihopSearchClassifier:
-    return search_for(n_trials=24).fit(*cancer)
+    return search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer)
 
 
 def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchClassifier) -> None:
@@ -71,7 +72,7 @@ def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchCla
 
 def test_what_was_changed_for_a_fit_is_put_back(found: MultihopSearchClassifier) -> None:
     params = found.best_estimator_.get_params()
-    searched = {name for name, _ in found.best_path_.student}
+    searched = {name for name, _ in found.best_path_.params}
     assert {name: value for name, value in params.items() if name not in searched} == {
         name: value for name, value in TREE.get_params().items() if name not in searched
     }
@@ -121,7 +122,7 @@ def test_refit_trial_of_the_best_is_the_best_estimator(
 
 
 def test_the_path_models_lead_from_the_teacher_to_the_student(cancer: tuple[pd.DataFrame, pd.Series]) -> None:
-    search = search_for(n_trials=9, max_hops=2).fit(*cancer)
+    search = search_for(n_trials=9, max_hops=2, pruner=ALL_FOLDS).fit(*cancer)
     number = int(search.results_.index[search.results_["hops"] == 2][0])
     assert search.refit_trial(number).get_depth() <= 3
     assert next(iter(search.path_models_)) == "teacher"
@@ -150,7 +151,7 @@ def test_methods_are_offered_as_the_student_offers_them() -> None:
 
 
 def test_twice_in_one_process_gives_the_same_search(found: MultihopSearchClassifier, cancer: Any) -> None:
-    same_search(found, search_for(n_trials=24).fit(*cancer))
+    same_search(found, search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer))
 
 
 @pytest.mark.parametrize("sampler", ["auto", "tpe"])
@@ -187,7 +188,7 @@ pickle.dump((search.results_, search.verdict_, search.best_path_, search.best_in
 
 
 def test_another_seed_gives_another_search(found: MultihopSearchClassifier, cancer: Any) -> None:
-    other = search_for(n_trials=24, random_state=1).fit(*cancer)
+    other = search_for(n_trials=24, pruner=ALL_FOLDS, random_state=1).fit(*cancer)
     assert not (other.results_["score"] == found.results_["score"]).all()
 
 
@@ -215,6 +216,7 @@ def test_the_teacher_is_fitted_no_more_often_for_200_trials_than_for_50(blobs: A
 def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
     CountingForest.fits = 0
     search = search_for(intermediates=[("middle", CountingForest(3))], schemes=[HardLabels()], n_trials=30, max_hops=2)
+    search.set_params(pruner=ALL_FOLDS)
     search.fit(*blobs)
     in_search = 3 * 2  # folds x inner folds of the one prefix that all 10 two-hop paths share
     in_refit = 2 + 1 if len(search.best_path_.hops) == 2 else 0
@@ -290,19 +292,19 @@ def test_random_search_is_told_all_rows(found: MultihopSearchClassifier) -> None
     ids=lambda student: type(student).__name__,
 )
 def test_students_of_many_classes_come_back_as_themselves(student: Any, blobs: Any) -> None:
-    search = search_for(student, n_trials=9).fit(*blobs)
+    search = search_for(student, n_trials=9, pruner=ALL_FOLDS).fit(*blobs)
     assert type(search.best_estimator_) is type(student)
     assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
     for number in (1, 2):
         params = search.refit_trial(number).get_params()
         changed = {name for name, value in student.get_params().items() if repr(params[name]) != repr(value)}
-        assert {name for name in changed if name not in {n for n, _ in search.best_path_.student}} <= {"steps"} | {
+        assert {name for name in changed if name not in {n for n, _ in search.best_path_.params}} <= {"steps"} | {
             name for name in changed if type(params[name]).__module__.startswith("sklearn")
         }
 
 
 def test_a_student_without_weights_gets_the_schemes_that_need_none(blobs: Any) -> None:
-    with pytest.warns(UnservedSchemeWarning, match="KnowledgeDistillation, ConfWeight"):
+    with pytest.warns(UnservedSchemeWarning, match="KnowledgeDistillation, ConfWeight, SRatio cannot teach"):
         search = search_for(KNeighborsClassifier(3), n_trials=6).fit(*blobs)
     assert list(search.space_.schemes) == ["HardLabels"]
 
@@ -402,6 +404,7 @@ def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
         HistGradientBoostingClassifier(max_iter=60),
         schemes=[KnowledgeDistillation(), ConfWeight()],
         n_trials=48,
+        pruner=ALL_FOLDS,
         cv=2,
         random_state=1,
     ).fit(*cancer)
@@ -432,7 +435,7 @@ def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
 def test_missing_values_are_taken_where_the_student_takes_them(blobs: Any) -> None:
     X, y = blobs
     X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
-    search = MultihopSearchClassifier(TREE, n_trials=12, cv=2, random_state=0).fit(X, y)
+    search = MultihopSearchClassifier(TREE, n_trials=12, pruner=ALL_FOLDS, cv=2, random_state=0).fit(X, y)
     assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
 
 
@@ -442,7 +445,7 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
             raise ArithmeticError("it broke")
 
     with pytest.warns(FailedTrialsWarning, match="trials failed, the first by ArithmeticError: it broke"):
-        search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24).fit(*blobs)
+        search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24, pruner=ALL_FOLDS).fit(*blobs)
     failed = search.results_[search.results_["state"] == "FAIL"]
     assert len(failed)
     assert set(failed["reason"]) == {"ArithmeticError: it broke"}
@@ -487,7 +490,7 @@ def test_inner_parts_may_lack_a_class(blobs: Any) -> None:
     X, _ = blobs
     y = (np.arange(len(X)) < 2).astype(int)
     for teacher in (HistGradientBoostingClassifier(max_iter=20), LogisticRegression()):
-        search = search_for(teacher=teacher, cv=2, n_trials=9).fit(X, y)
+        search = search_for(teacher=teacher, cv=2, n_trials=9, pruner=ALL_FOLDS).fit(X, y)
         assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
 
 

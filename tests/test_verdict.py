@@ -375,7 +375,7 @@ def test_every_inconclusive_comparison_comes_with_advice_and_no_other_does():
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (lambda p, y, h: (p[:, :, 0], y, h), "shape"),
+        (lambda p, y, h: (p[:, :, 0], np.array(["no", "yes"])[y], h), "numbers"),
         (lambda p, y, h: (p[:, :-1], y, h), "shape"),
         (lambda p, y, h: (p, y, h[:-1]), "shape"),
         (lambda p, y, h: (p[:, :, :1], y, h), "shape"),
@@ -442,13 +442,13 @@ def search_of(
 def seen(assessment, records, predictions):
     """Return which rows the sampler is told about and which judge, found by spoiling one row at a time."""
     teacher = np.full((assessment.problem.n_rows, 2), 0.5)
-    before = assessment.told_score(records[1], predictions[1])
+    before = assessment.told_means(records[1], predictions[1])[-1]
     table = assessment.verdict(records, predictions, 1, teacher).scores
     told, judging = set(), set()
     for row in range(assessment.problem.n_rows):
         entries = assessment.held_out.row == row
         spoilt = [np.where(entries[:, None], matrix[:, ::-1], matrix) for matrix in predictions]
-        if assessment.told_score(records[1], spoilt[1]) != before:
+        if assessment.told_means(records[1], spoilt[1])[-1] != before:
             told.add(row)
         if not assessment.verdict(records, spoilt, 1, teacher).scores.equals(table):
             judging.add(row)
@@ -482,7 +482,7 @@ def test_the_halves_are_fixed_by_the_seed():
 def test_a_sampler_that_does_not_learn_is_told_the_score_on_all_rows_and_all_rows_judge():
     assessment, records, predictions = search_of(adaptive=False)
     for record, matrix in zip(records, predictions, strict=True):
-        assert assessment.told_score(record, matrix) == assessment.score(record)
+        assert assessment.told_means(record, matrix)[-1] == assessment.score(record)
     assert assessment.verdict(records, predictions, 1, np.full((120, 2), 0.5)).n_rows == 120
 
 
@@ -504,7 +504,7 @@ def test_what_a_sampler_is_told_is_the_score_on_the_told_rows(scoring, weighted)
                 for part in parts
             ]
         )
-        assert assessment.told_score(record, matrix) == pytest.approx(expected, abs=1e-12)
+        assert assessment.told_means(record, matrix)[-1] == pytest.approx(expected, abs=1e-12)
 
 
 def test_the_choice_uses_all_rows_under_an_adaptive_sampler_too():
@@ -533,7 +533,7 @@ def test_the_score_of_a_trial_is_over_rows_or_over_folds_as_the_score_is(scoring
 
 def test_a_score_that_reads_the_model_is_told_whole_and_gets_no_judgement():
     assessment, records, predictions = search_of(scoring=lambda model, X, y: 0.0)
-    assert assessment.told_score(records[1], predictions[1]) == pytest.approx(0.1)
+    assert assessment.told_means(records[1], predictions[1])[-1] == pytest.approx(0.1)
     assert assessment.choose(records, predictions) == 2
     verdict = assessment.verdict(records, predictions, 2, np.full((120, 2), 0.5))
     assert verdict.table["gain"].isna().all()

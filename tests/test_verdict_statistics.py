@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binom
 
 from multihop_search.keys import generator
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.threads import thread_limit
 
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "verdict_null.py"
 SPEC = importlib.util.spec_from_file_location("verdict_null", FILE)
@@ -27,7 +27,7 @@ LIMIT = 3.5
 
 
 def replicated(replicate, n_replicates, **settings):
-    with one_thread():
+    with thread_limit():
         return [replicate(number, **settings) for number in range(n_replicates)]
 
 

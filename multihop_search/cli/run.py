@@ -10,19 +10,18 @@ from pathlib import Path as File
 from typing import Any
 
 import click
-from sklearn.ensemble import HistGradientBoostingClassifier
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search.cli.data import EXAMPLES, Table, example_table, preparation, read_table
-from multihop_search.errors import InvalidSetting, MultihopError
+from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
+from multihop_search.cli.options import parse_budget, parse_students
+from multihop_search.errors import InvalidSetting, MultihopError, MultihopWarning
 from multihop_search.export.skops import write_skops
-from multihop_search.paths.pool import teachers
+from multihop_search.paths.pool import behind_preparation, teachers
+from multihop_search.paths.preparation import dropped_columns
 from multihop_search.report.figures import draw_search
 from multihop_search.report.text import comparison, describe
-from multihop_search.search import MultihopSearchClassifier
+from multihop_search.search.base import MultihopSearch
+from multihop_search.search.classifier import MultihopSearchClassifier
+from multihop_search.search.regressor import MultihopSearchRegressor
 
 WIDTH = 100
 
@@ -31,10 +30,18 @@ WIDTH = 100
 @click.argument("data", type=click.Path(path_type=File), required=False)
 @click.option("--target", help="Column to predict.")
 @click.option("--example", type=click.Choice(sorted(EXAMPLES)), help="A real data set that needs no file.")
-@click.option("--student", default="tree:4", show_default=True, help="tree:DEPTH, logistic or boosting:ROUNDS.")
+@click.option(
+    "--student",
+    default="tree:4",
+    show_default=True,
+    help="tree:DEPTH, logistic (linear for values) or boosting:ROUNDS; several with commas between.",
+)
 @click.option("--teacher", type=click.Choice(["auto", *teachers()]), default="auto", show_default=True)
-@click.option("--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Paths to try.")
+@click.option("--budget", help="Bounds of the student: nodes=31,features=8,size_bytes=20000,latency_us=500.")
+@click.option("--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Paths to try per student.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
+@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
+@click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=File), help="New folder for model, results and verdict.")
 def run(
@@ -43,69 +50,63 @@ def run(
     example: str | None,
     student: str,
     teacher: str,
+    budget: str | None,
     trials: int,
     timeout: float | None,
+    jobs: int,
+    address: str | None,
     seed: int,
     out: File | None,
 ) -> None:
-    """Search on the table DATA (CSV, gzipped or not) or on an --example, and print what was gained.
+    """Search on the table DATA (CSV, gzipped or not, or Parquet) or on an --example, and print what was gained.
 
-    Columns that are not numbers are encoded and missing numbers imputed; the saved model does both by itself.
+    A target of numbers with more than 20 distinct values is a value to predict, any other a class. Columns that are not
+    numbers are encoded and missing numbers imputed, inside the folds; the saved model does both by itself.
     """
     try:
         _check_out(out)
-        model = parse_student(student)
         table = _table(data, target, example)
-        prepared = preparation(table.X, scaled=isinstance(model, LogisticRegression))
-        X = prepared.fit_transform(table.X)
-        click.echo(
-            f"{table.name}: {len(X):,} rows, {X.shape[1]} features, {table.y.nunique()} classes of {table.y.name!r}"
-        )
-        search = MultihopSearchClassifier(
-            model,
-            teacher if teacher == "auto" else teachers()[teacher],
+        regression = table.is_regression
+        students = parse_students(student, table.X, regression=regression)
+        search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(
+            students if len(students) > 1 else students[0][1],
+            teacher if teacher == "auto" else behind_preparation(teachers(regression=regression)[teacher], table.X),
+            budget=parse_budget(budget),
             n_trials=trials,
             timeout=timeout,
+            executor=_executor(address, jobs),
+            n_jobs=jobs,
             random_state=seed,
             verbose=1,
         )
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            search.fit(X, table.y)
-            click.echo("\n" + summary(search, X))
+        click.echo(_headline(table))
+        with warnings.catch_warnings(record=True) as given:
+            warnings.simplefilter("ignore")
+            warnings.simplefilter("always", MultihopWarning)
+            search.fit(table.X, table.y)
+            for message in dict.fromkeys(str(warning.message) for warning in given):
+                click.echo(f"note: {message}")
+            click.echo("\n" + summary(search, table.X))
         if out is not None:
-            _write(search, make_pipeline(prepared, search.best_estimator_), out)
+            _write(search, out)
             click.echo(f"\nwritten to {out}: model.skops, results.csv, search.svg, verdict.csv, verdict.txt")
     except MultihopError as error:
         raise click.ClickException(str(error)) from error
 
 
-def parse_student(spec: str) -> Any:
-    """Return the student that `--student` names.
+def _executor(address: str | None, jobs: int) -> Any:
+    if address is None:
+        return None
+    from multihop_search.engine.executors.ray import RayExecutor
 
-    Raises
-    ------
-    InvalidSetting
-        If it names none.
+    return RayExecutor(address, n_workers=max(jobs, 2))
 
-    Examples
-    --------
-    >>> parse_student("tree:4")
-    DecisionTreeClassifier(max_depth=4)
-    """
-    kind, _, size = spec.partition(":")
-    if kind == "logistic" and not size:
-        return LogisticRegression(max_iter=1000)
-    if size.isdigit() and int(size) > 0:
-        if kind == "tree":
-            return DecisionTreeClassifier(max_depth=int(size))
-        if kind == "boosting":
-            return HistGradientBoostingClassifier(
-                max_iter=int(size), max_leaf_nodes=8, max_bins=64, early_stopping=False
-            )
-    raise InvalidSetting(
-        f"--student must be tree:DEPTH, logistic or boosting:ROUNDS, got {spec!r}: pass for instance tree:4."
-    )
+
+def _headline(table: Table) -> str:
+    kind = "values" if table.is_regression else f"{table.y.nunique()} classes"
+    left_out = dropped_columns(table.X)
+    note = f"; left out, nearly all different: {', '.join(map(str, left_out[:5]))}" if left_out else ""
+    return f"{table.name}: {len(table.X):,} rows, {table.X.shape[1]} columns, {kind} of {table.y.name!r}{note}"
 
 
 def _check_out(out: File | None) -> None:
@@ -121,6 +122,8 @@ def _table(data: File | None, target: str | None, example: str | None) -> Table:
     if (data is None) == (example is None):
         raise InvalidSetting("pass either a table (DATA --target COLUMN) or --example NAME.")
     if example is not None:
+        if target is not None:
+            raise InvalidSetting("--target belongs to a table of your own, an --example has one: leave it out.")
         return example_table(example)
     assert data is not None
     if target is None:
@@ -128,29 +131,30 @@ def _table(data: File | None, target: str | None, example: str | None) -> Table:
     return read_table(data, target)
 
 
-def summary(search: MultihopSearchClassifier, X: Any) -> str:
+def summary(search: MultihopSearch, X: Any) -> str:
     """Return what the command prints at the end: verdict, path, student and the comparison of models."""
-    plain = search.results_[(search.results_["hops"] == 0) & (search.results_["state"] == "COMPLETE")]
-    best_plain = int(plain.loc[plain["score"].idxmax(), "trial"])
-    models = {
-        "teacher": search.teacher_,
-        "tuned plain": search.refit_trial(best_plain),
-        "ours": search.best_estimator_,
-    }
-    rows = {"teacher": "teacher", "tuned plain": "plain", "ours": "selected"}
-    student = describe(search.best_estimator_, list(X.columns), list(search.classes_))
-    table = comparison(models, search.verdict_.scores, rows, X.iloc[:1])
+    several = len(search.verdicts_) > 1
+    rows = [("teacher", search.teacher_, search.verdict_.scores.loc["teacher"])]
+    for name, number in search.chosen_.items():
+        scores, label = search.verdicts_[name].scores, f" {name}" if several else ""
+        own = search.results_[search.results_["student"] == name] if several else search.results_
+        plain = own[(own["hops"] == 0) & (own["state"] == "COMPLETE")]
+        best_plain = int(plain.loc[plain["score"].idxmax(), "trial"])
+        ours = search.best_estimator_ if number == search.best_index_ else search.refit_trial(number)
+        rows.append((f"tuned plain{label}", search.refit_trial(best_plain), scores.loc["plain"]))
+        rows.append((f"ours{label}", ours, scores.loc["selected"]))
+    student = describe(search.best_estimator_, list(X.columns), getattr(search, "classes_", None))
     sentences = click.wrap_text(str(search.verdict_), WIDTH)
     path = click.wrap_text(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ")
-    return f"{sentences}\n\n{path}\n\n{student}\n\n{table}"
+    return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows, X.iloc[:1])}"
 
 
-def _write(search: MultihopSearchClassifier, model: Any, out: File) -> None:
+def _write(search: MultihopSearch, out: File) -> None:
     """Write the folder whole or not at all: everything goes to a folder beside it, which is then renamed."""
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = File(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
     try:
-        write_skops(model, partial / "model.skops")
+        write_skops(search.best_estimator_, partial / "model.skops")
         search.results_.to_csv(partial / "results.csv", index=False)
         search.verdict_.table.to_csv(partial / "verdict.csv", index_label="comparison")
         (partial / "verdict.txt").write_text(f"{search.verdict_}\n")

@@ -1,7 +1,8 @@
-"""The loop: ask, submit, tell. It yields a record for each told trial, in the order asked.
+"""The loop: ask, submit, stop early, tell. It yields a record for each told trial, in the order asked.
 
-Trials are told strictly in the order asked, within a window of `n_ahead`, so that what the sampler knows when it is
-asked depends on numbers alone, never on which trial happened to finish first.
+Trials are told strictly in the order asked, within a window of `n_ahead`, and a path is compared with the baseline that
+had been told when it was asked. So what the sampler knows, and what is stopped, depends on numbers alone, never on
+which trial happened to finish first.
 """
 
 from __future__ import annotations
@@ -9,48 +10,105 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
 import numpy as np
 import optuna
+from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
-from multihop_search.engine.executors import Executor, Future
-from multihop_search.engine.hop import Outcome, judge
+from multihop_search.engine.executors import Future
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
-from multihop_search.errors import SearchFailed
+from multihop_search.engine.student import Outcome
+from multihop_search.engine.study import set_constraints
+from multihop_search.errors import ClusterLost, SearchFailed
+from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import Path
-from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
+from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
+from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
 Told = tuple[TrialRecord, np.ndarray | None]
-"""A record, and the predictions (n_entries, n_classes) on all held-out rows, fold after fold, if it is complete."""
+"""A record, and the predictions (n_entries, n_outputs) on all held-out rows, fold after fold, if it is complete."""
 
 
-@dataclass(frozen=True)
+class Judge(Protocol):
+    """What the loop asks of the assessment of a search; see `results.assessment.Assessment`."""
+
+    def score(self, record: TrialRecord) -> float:
+        """Return the score of a record on the folds that it has."""
+
+    def told_means(self, record: TrialRecord, predictions: np.ndarray) -> list[float]:
+        """Return the running means of the scores that the sampler is told, after each fold."""
+
+    def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
+        """Compare predictions on the first folds with a baseline's on all folds."""
+
+
+@dataclass
 class Asked:
     """A trial in the window."""
 
+    number: int
     trial: Trial
     path: Path
-    folds: tuple[Future, ...]
-    """Futures of the outcomes; empty if the same path was asked before."""
+    baseline: Told | None
+    """Best one-hop path to the same student that had been told when the trial was asked; None: nothing stops it."""
+    n_folds: int
+    futures: list[Future] = field(default_factory=list)
+    """Of the folds submitted so far, in order; none if the same path was asked before."""
+    outcomes: list[Outcome] = field(default_factory=list)
+    failure: Exception | None = None
+    stopped: str = ""
+    """Why it was stopped."""
+
+    @property
+    def open(self) -> bool:
+        """Whether some fold is still to be judged."""
+        return bool(self.futures) and not self.failure and not self.stopped and len(self.outcomes) < self.n_folds
+
+    @property
+    def next_future(self) -> Future:
+        return self.futures[len(self.outcomes)]
+
+    @property
+    def predictions(self) -> np.ndarray:
+        return np.concatenate([outcome.predictions for outcome in self.outcomes])
+
+    @property
+    def note(self) -> str:
+        """What fell back in some fold, if anything did."""
+        notes = [outcome.note for outcome in self.outcomes if outcome.note]
+        return f"in {len(notes)} of {self.n_folds} folds {notes[0]}" if notes else ""
+
+    def record(self, state: str, reason: str, budget: Budget) -> TrialRecord:
+        """Return the record of what was judged."""
+
+        def mean(values: list[Any]) -> float:
+            return float(np.mean(values))
+
+        sizes = [outcome.size for outcome in self.outcomes]
+        latency = self.outcomes[0].latency_us
+        excess = [budget.excess(size, latency) for size in sizes]
+        return TrialRecord(
+            self.number,
+            self.path,
+            state,
+            tuple(outcome.score for outcome in self.outcomes),
+            float(np.sum([outcome.fit_seconds for outcome in self.outcomes])),
+            mean([size.nodes for size in sizes]),
+            mean([size.n_features_used for size in sizes]),
+            mean([size.size_bytes for size in sizes]),
+            latency,
+            reason,
+            {name: max(fold[name] for fold in excess) for name in budget.bounds},
+        )
 
 
-def run(
-    study: optuna.Study,
-    plan: Plan,
-    prefixes: Prefixes,
-    executor: Executor,
-    *,
-    told_score: Callable[[TrialRecord, np.ndarray], float],
-    n_trials: int,
-    n_ahead: int,
-    timeout: float | None,
-) -> Iterator[Told]:
-    """Run the search and yield each trial as it is told.
+class Loop:
+    """One search under way.
 
     Parameters
     ----------
@@ -58,96 +116,188 @@ def run(
         In memory; its numbers are ours.
     plan : Plan
         What each number settles.
-    prefixes, executor
-        Shared work, with the problem in it, and where it runs.
-    told_score : callable
-        Score of a complete trial for the sampler, from its record and predictions.
-    n_trials : int
-        Trials to tell.
+    prefixes : Prefixes
+        Shared work, with the session in which it runs.
+    judge : Judge
+        What scores mean.
+    budget : Budget
+        What students may not exceed.
+    pruner : "auto", BasePruner or None
+        Who stops paths early; see `engine.pruning`.
     n_ahead : int
         Most trials asked but not told.
-    timeout : float or None
-        Seconds after which no further trial is begun.
-
-    Raises
-    ------
-    SearchFailed
-        If the plain student, as the user set it, cannot be fitted.
     """
-    deadline = None if timeout is None else time.monotonic() + timeout
-    window: deque[Asked] = deque()
-    told: dict[Path, Told] = {}
-    for number in range(n_trials):
-        while len(window) < min(n_ahead, n_trials - number):
-            window.append(_ask(study, plan, prefixes, executor, number + len(window), told, window))
-        if deadline is not None and time.monotonic() >= deadline and number > 0:
+
+    def __init__(
+        self,
+        study: optuna.Study,
+        plan: Plan,
+        prefixes: Prefixes,
+        judge: Judge,
+        *,
+        budget: Budget,
+        pruner: BasePruner | str | None,
+        n_ahead: int,
+    ) -> None:
+        self._study, self._plan, self._prefixes, self._judge = study, plan, prefixes, judge
+        self._session = prefixes.session
+        self._budget, self._n_ahead = budget, n_ahead
+        self._rule = isinstance(pruner, str)
+        self._pruner = pruner if isinstance(pruner, BasePruner) else None
+        self._window: deque[Asked] = deque()
+        self._told: dict[Path, Told] = {}
+        self._best_one_hop: dict[str, Told] = {}
+
+    def run(self, n_trials: int, deadline: float | None = None) -> Iterator[Told]:
+        """Run the search and yield each trial as it is told.
+
+        Parameters
+        ----------
+        n_trials : int
+            Trials to tell.
+        deadline : float or None
+            Time on the monotonic clock after which no further trial is begun; every student is tried once before.
+
+        Raises
+        ------
+        SearchFailed
+            If a plain student, as the user set it, cannot be fitted.
+        ClusterLost
+            If what runs the hops is gone.
+        """
+        for number in range(n_trials):
+            while len(self._window) < min(self._n_ahead, n_trials - number):
+                self._window.append(self._ask(number + len(self._window)))
+            if deadline is not None and time.monotonic() >= deadline and number >= len(self._plan.students):
+                return
+            head = self._window[0]
+            self._finish(head)
+            self._window.popleft()
+            yield self._tell(head)
+
+    def _ask(self, number: int) -> Asked:
+        study, plan = self._study, self._plan
+        study.sampler = plan.sampler_of(number)
+        study.enqueue_trial(plan.fixed(number))
+        trial = study.ask()
+        path = plan.space.suggest(trial)
+        trial.set_user_attr("path", str(path))
+        trial.set_user_attr("hops", len(path.hops))
+        trial.set_user_attr("student", path.student)
+        stoppable = len(path.hops) >= 2
+        baseline = self._best_one_hop.get(path.student) if stoppable and self._rule else None
+        asked = Asked(number, trial, path, baseline, len(self._prefixes.problem.folds))
+        if path not in self._told and all(path != ahead.path for ahead in self._window):
+            waits = stoppable and (baseline is not None or self._pruner is not None)
+            self._submit(asked, FEWEST_FOLDS if waits else asked.n_folds)
+        return asked
+
+    def _submit(self, asked: Asked, n_folds: int) -> None:
+        for fold in self._prefixes.problem.folds[len(asked.futures) : n_folds]:
+            asked.futures.append(self._prefixes.outcome(fold.number, asked.path))
+
+    def _finish(self, head: Asked) -> None:
+        """Wait for the trial whose turn it is; what others have ready meanwhile is taken in too."""
+        self._advance(head, turn=True)
+        while head.open:
+            waiting = [asked.next_future for asked in self._window if asked.open and not self._held_back(asked, head)]
+            self._session.wait(waiting)
+            for asked in list(self._window):
+                self._advance(asked, turn=asked is head)
+
+    def _held_back(self, asked: Asked, head: Asked) -> bool:
+        """Whether a trial has to wait for its turn: an Optuna pruner may look at every trial told before."""
+        stoppable = self._pruner is not None and len(asked.path.hops) >= 2
+        return stoppable and asked is not head and len(asked.outcomes) >= FEWEST_FOLDS - 1
+
+    def _advance(self, asked: Asked, *, turn: bool) -> None:
+        """Take in the folds that are ready, and decide after each whether to go on."""
+        while asked.open and not (self._held_back(asked, self._window[0]) and not turn):
+            if not self._session.ready(asked.next_future):
+                return
+            try:
+                asked.outcomes.append(self._session.result(asked.next_future))
+            except ClusterLost:
+                raise
+            except Exception as error:
+                asked.failure = error
+            else:
+                asked.stopped = self._reason_to_stop(asked)
+            if asked.failure or asked.stopped:
+                for future in asked.futures[len(asked.outcomes) :]:
+                    self._session.cancel(future)
+            elif len(asked.outcomes) == len(asked.futures) < asked.n_folds:
+                self._submit(asked, asked.n_folds)
+
+    def _reason_to_stop(self, asked: Asked) -> str:
+        """Return why the path is stopped after the folds that it has, or an empty string."""
+        done, n_folds = len(asked.outcomes), asked.n_folds
+        if len(asked.path.hops) < 2 or done < FEWEST_FOLDS or done == n_folds:
+            return ""
+        if asked.baseline is not None:
+            record, predictions = asked.baseline
+            assert predictions is not None
+            gap = self._judge.gap(asked.predictions, predictions)
+            if gap.clearly_worse:
+                return (
+                    f"after {done} of {n_folds} folds {gap.behind:.4g} +- {gap.error:.4g} behind one-hop trial "
+                    f"{record.number}"
+                )
+        elif self._pruner is not None:
+            self._report(asked, asked.record(PRUNED, "", self._budget))
+            if self._pruner.prune(self._study, self._frozen(asked)):
+                return f"after {done} of {n_folds} folds by {type(self._pruner).__name__}"
+        return ""
+
+    def _frozen(self, asked: Asked) -> optuna.trial.FrozenTrial:
+        return self._study.get_trials(deepcopy=False)[asked.number]
+
+    def _report(self, asked: Asked, record: TrialRecord) -> None:
+        """Report the running means that have not been reported, as far as they are known."""
+        means = self._judge.told_means(record, asked.predictions)
+        known = self._frozen(asked).intermediate_values
+        for step, mean in enumerate(means):
+            if step not in known and math.isfinite(mean):
+                asked.trial.report(mean, step)
+
+    def _tell(self, asked: Asked) -> Told:
+        record, predictions = self._collected(asked)
+        self._told.setdefault(asked.path, (record, predictions if record.complete else None))
+        set_constraints(asked.trial, record.excess)
+        if record.state == FAIL or predictions is None:
+            state = TrialState.PRUNED if record.state == PRUNED else TrialState.FAIL
+            self._study.tell(asked.trial, state=state)
+            return record, None
+        if asked.outcomes:
+            self._report(asked, record)
+        if record.state == PRUNED:
+            self._study.tell(asked.trial, state=TrialState.PRUNED)
+            return record, None
+        self._study.tell(asked.trial, self._judge.told_means(record, predictions)[-1])
+        self._remember_baseline((record, predictions))
+        return record, predictions
+
+    def _collected(self, asked: Asked) -> Told:
+        """Return the record of a finished trial, and its predictions on the folds that it has."""
+        if not asked.futures:
+            record, predictions = self._told[asked.path]
+            return record.repeated(asked.number), predictions
+        if asked.failure is not None:
+            if asked.number < len(self._plan.students):
+                raise SearchFailed(
+                    f"the plain student must be fitted and scored in every fold, it said: {asked.failure}"
+                ) from asked.failure
+            reason = f"{type(asked.failure).__name__}: {asked.failure}"
+            return TrialRecord(asked.number, asked.path, FAIL, reason=reason), None
+        record = asked.record(PRUNED if asked.stopped else COMPLETE, asked.stopped or asked.note, self._budget)
+        if record.complete and not math.isfinite(self._judge.told_means(record, asked.predictions)[-1]):
+            return replace(record, state=FAIL, reason="no fold could be scored"), None
+        return record, asked.predictions
+
+    def _remember_baseline(self, told: Told) -> None:
+        record = told[0]
+        if record.hops != 1 or not record.inside:
             return
-        asked = window.popleft()
-        record, predictions = _collect(asked, number, executor, told)
-        score = told_score(record, predictions) if predictions is not None else math.nan
-        if predictions is not None and not math.isfinite(score):
-            record, predictions = replace(record, state=FAIL, reason="no fold could be scored"), None
-        told.setdefault(asked.path, (record, predictions))
-        if record.complete:
-            study.tell(asked.trial, score)
-        else:
-            study.tell(asked.trial, state=TrialState.FAIL)
-        yield record, predictions
-
-
-def _ask(
-    study: optuna.Study,
-    plan: Plan,
-    prefixes: Prefixes,
-    executor: Executor,
-    number: int,
-    told: dict[Path, Told],
-    window: deque[Asked],
-) -> Asked:
-    study.sampler = plan.sampler_of(number)
-    study.enqueue_trial(plan.fixed(number))
-    trial = study.ask()
-    path = plan.space.suggest(trial)
-    trial.set_user_attr("path", str(path))
-    trial.set_user_attr("hops", len(path.hops))
-    if path in told or any(path == ahead.path for ahead in window):
-        return Asked(trial, path, ())
-    return Asked(trial, path, tuple(submit(path, fold.number, prefixes, executor) for fold in prefixes.problem.folds))
-
-
-def submit(path: Path, number: int, prefixes: Prefixes, executor: Executor) -> Future:
-    """Return the future of the outcome of `path` in fold `number`, its prefix shared with every other path."""
-    above = (prefixes.outputs(number, path.prefix),) if path.hops else ()
-    return executor.submit(judge, *prefixes.shared, number, path, *above)
-
-
-def _collect(asked: Asked, number: int, executor: Executor, told: dict[Path, Told]) -> Told:
-    if not asked.folds:
-        record, predictions = told[asked.path]
-        return record.repeated(number), predictions
-    try:
-        outcomes = [executor.result(future) for future in asked.folds]
-    except Exception as error:
-        if number == 0:
-            raise SearchFailed(
-                f"the plain student must be fitted and scored in every fold, it said: {error}"
-            ) from error
-        return TrialRecord(number, asked.path, FAIL, reason=f"{type(error).__name__}: {error}"), None
-    return _record(number, asked.path, outcomes), np.concatenate([outcome.proba for outcome in outcomes])
-
-
-def _record(number: int, path: Path, outcomes: list[Outcome]) -> TrialRecord:
-    def mean(values: list[Any]) -> float:
-        return float(np.mean(values))
-
-    return TrialRecord(
-        number,
-        path,
-        COMPLETE,
-        tuple(outcome.score for outcome in outcomes),
-        float(np.sum([outcome.fit_seconds for outcome in outcomes])),
-        mean([outcome.size.nodes for outcome in outcomes]),
-        mean([outcome.size.n_features_used for outcome in outcomes]),
-        mean([outcome.size.size_bytes for outcome in outcomes]),
-        outcomes[0].latency_us,
-    )
+        best = self._best_one_hop.get(record.path.student)
+        if best is None or self._judge.score(record) > self._judge.score(best[0]):
+            self._best_one_hop[record.path.student] = told

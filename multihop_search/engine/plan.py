@@ -1,8 +1,9 @@
-"""The plan: what a trial's number alone settles: its number of hops, whether it is a default, and who draws the rest.
+"""The plan: what a trial's number alone settles: its student, its hops, whether it is a default, who draws the rest.
 
-Of each three trials one is plain, one has one hop and one is free (two hops or more), so that each group is searched
-as hard (rule 10): left alone, TPE gave plain 2 to 4 trials in 100 and every gain over plain was inflated. The first
-trials of the plain and one-hop groups are the student as the user set it, plain and under each scheme.
+Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
+has one hop and one is free (two hops or more; rule 10): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
+over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain and
+under each scheme. Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
 from __future__ import annotations
@@ -36,24 +37,31 @@ class Plan:
         """Whether the sampler learns from the scores that it is told."""
         return not (self.sampler is None or isinstance(self.sampler, (RandomSampler, QMCSampler)))
 
+    @property
+    def students(self) -> tuple[str, ...]:
+        """Names of the students, in the order in which they take turns."""
+        return tuple(self.space.students)
+
     def fixed(self, number: int) -> dict[str, Any]:
         """Return the parameters that are settled before the sampler is asked."""
-        n_groups = min(self.space.max_hops, 2) + 1
-        turn, group = divmod(number, n_groups)
+        turn, place = divmod(number, len(self.students))
+        student = self.students[place]
+        max_hops = self.space.max_hops_of(student)
+        round_, group = divmod(turn, min(max_hops, 2) + 1)
         schemes = list(self.space.schemes)
-        if group == 0 and turn == 0:
-            return self.space.encode(self.space.default())
-        if group == 1 and turn < len(schemes):
-            return self.space.encode(self.space.default(schemes[turn]))
-        if group == 2:
-            return {"n_hops": 2 + turn % (self.space.max_hops - 1)}
-        return {"n_hops": group}
+        if group == 0 and round_ == 0:
+            return self.space.encode(self.space.default(student))
+        if group == 1 and round_ < len(schemes):
+            return self.space.encode(self.space.default(student, schemes[round_]))
+        named = {"student": student} if len(self.students) > 1 else {}
+        return {**named, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return who draws what is left."""
-        turn = number // (min(self.space.max_hops, 2) + 1)
-        if self.sampler is None or (self.adaptive and turn % RANDOM_EVERY == RANDOM_EVERY - 1):
-            return RandomSampler(seed=seed(self.random_state, "trial", number))
+        turn, place = divmod(number, len(self.students))
+        round_ = turn // (min(self.space.max_hops_of(self.students[place]), 2) + 1)
+        if self.sampler is None or (self.adaptive and round_ % RANDOM_EVERY == RANDOM_EVERY - 1):
+            return RandomSampler(seed=seed(self.random_state, "trial", turn))
         return self.sampler
 
 

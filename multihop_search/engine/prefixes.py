@@ -3,54 +3,83 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from typing import Any
 
-from multihop_search.engine.executors import Executor, Future
-from multihop_search.engine.hop import crossfit
+from multihop_search.engine.crossfit import crossfit, crossfit_plain
+from multihop_search.engine.executors import Future, Session
+from multihop_search.engine.student import judge
 from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.path import Hop
+from multihop_search.paths.path import Hop, Path, Truncate
 from multihop_search.problem.problem import Problem
-
-CACHE_BYTES = 1 << 30
-"""Most bytes of outputs kept; the least recently used go first and are computed again if needed."""
+from multihop_search.transfer.schemes.model_compression import MOST_ROWS
 
 
 class Prefixes:
     """Futures of cross-fitted outputs by (fold, hops), in a cache bounded in bytes.
 
+    The least recently used go first, and are computed again if needed.
+
     Parameters
     ----------
-    executor : Executor
+    session : Session
         Where hops run.
     problem, ladder
         The search's data and models.
-    max_bytes : int, default=CACHE_BYTES
-        Bound of the cache.
+    max_bytes : int or None, default=None
+        Bound of the cache; None: what the session can keep.
     """
 
-    def __init__(self, executor: Executor, problem: Problem, ladder: Ladder, *, max_bytes: int = CACHE_BYTES) -> None:
-        self._executor = executor
+    def __init__(self, session: Session, problem: Problem, ladder: Ladder, *, max_bytes: int | None = None) -> None:
+        self.session = session
         self.problem, self._ladder = problem, ladder
-        self.shared = (executor.share(problem), executor.share(ladder))
-        self._cache: OrderedDict[tuple[int, tuple[Hop, ...]], Future] = OrderedDict()
+        self._shared = (session.share(problem), session.share(ladder))
+        self._cache: OrderedDict[tuple[Any, ...], tuple[Future, int]] = OrderedDict()
         self._bytes = 0
-        self._max_bytes = max_bytes
+        self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
+
+    def outcome(self, number: int, path: Path) -> Future:
+        """Return the future of the outcome of `path` in a fold, its prefix shared with every other path."""
+        above = (self.outputs(number, path.prefix),) if path.hops else ()
+        return self.session.submit(judge, *self._shared, number, path, *above)
 
     def outputs(self, number: int, hops: tuple[Hop, ...]) -> Future:
         """Return the future of the outputs of the model that `hops` lead to in a fold; submits what is missing."""
-        key = (number, hops)
-        if key in self._cache:
-            self._cache.move_to_end(key)
-            return self._cache[key]
-        above = () if not hops else (self.outputs(number, hops[:-1]),)
-        future = self._executor.submit(crossfit, *self.shared, number, hops, *above)
-        self._cache[key] = future
-        self._bytes += self._size(key)
+        kept = self._kept((number, hops))
+        if kept is not None:
+            return kept
+        above: tuple[Future, ...] = ()
+        if hops:
+            scheme = hops[-1].scheme
+            above = (self.outputs(number, hops[:-1]),)
+            if not isinstance(scheme, Truncate) and scheme.needs_plain:
+                above = (*above, self._plain(number, hops[-1].model))
+        future = self.session.submit(crossfit, *self._shared, number, hops, *above)
+        return self._keep((number, hops), future, self._size(number, with_stages=not hops))
+
+    def _plain(self, number: int, name: str) -> Future:
+        """Return the future of what an intermediate says without a teacher."""
+        kept = self._kept((number, name))
+        if kept is not None:
+            return kept
+        future = self.session.submit(crossfit_plain, *self._shared, number, name)
+        return self._keep((number, name), future, self._size(number, with_stages=False))
+
+    def _kept(self, key: tuple[Any, ...]) -> Future | None:
+        if key not in self._cache:
+            return None
+        self._cache.move_to_end(key)
+        return self._cache[key][0]
+
+    def _keep(self, key: tuple[Any, ...], future: Future, size: int) -> Future:
+        self._cache[key] = (future, size)
+        self._bytes += size
         while self._bytes > self._max_bytes and len(self._cache) > 1:
-            oldest, _ = self._cache.popitem(last=False)
-            self._bytes -= self._size(oldest)
+            self._bytes -= self._cache.popitem(last=False)[1][1]
         return future
 
-    def _size(self, key: tuple[int, tuple[Hop, ...]]) -> int:
-        number, hops = key
-        arrays = 1 if hops else 1 + len(self._ladder.stage_sizes)
-        return arrays * len(self.problem.fold(number).train) * self.problem.n_classes * 4
+    def _size(self, number: int, *, with_stages: bool) -> int:
+        """Return the bytes of one entry: float32 predictions on real and synthetic rows, and of the stages."""
+        n_train = len(self.problem.fold(number).train)
+        n_rows = n_train + sum(min(multiple * n_train, MOST_ROWS) for multiple in self.problem.synthetic.values())
+        arrays = 1 + len(self._ladder.stage_sizes) if with_stages else 1
+        return arrays * n_rows * self.problem.n_outputs * 4

@@ -8,11 +8,20 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.engine.hop import crossfit, crossfit_and_fit, fit_student
+from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain
+from multihop_search.engine.student import fit_student
 from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.path import STUDENT, TEACHER, Path
+from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.transfer_set import TeacherOutputs
+
+
+@dataclass(frozen=True)
+class Teacher:
+    """The teacher on all rows: computed once, however many students are fitted."""
+
+    model: Any
+    outputs: TeacherOutputs
 
 
 @dataclass(frozen=True)
@@ -22,25 +31,36 @@ class Refit:
     student: Any
     models: Mapping[str, Any]
     """Fitted models by name, from the teacher to the student."""
-    teacher_proba: np.ndarray
-    """Cross-fitted predictions of the teacher on all rows, (n_rows, n_classes)."""
 
 
-def refit(problem: Problem, ladder: Ladder, path: Path) -> Refit:
-    """Fit every model of `path` on all rows; the teacher too where the path is plain."""
-    whole = problem.whole.number
-    outputs, model = crossfit_and_fit(problem, ladder, whole, ())
-    teacher_proba, models = outputs.proba, {TEACHER: model}
-    for place in range(1, len(path.hops)):
+def refit_teacher(problem: Problem, ladder: Ladder) -> Teacher:
+    """Fit the teacher on all rows, and cross-fit it."""
+    outputs, model = crossfit_and_fit(problem, ladder, problem.whole.number, ())
+    return Teacher(model, outputs)
+
+
+def refit(problem: Problem, ladder: Ladder, path: Path, teacher: Teacher) -> Refit:
+    """Fit every model of `path` on all rows."""
+    whole, outputs, models = problem.whole.number, teacher.outputs, {TEACHER: teacher.model}
+    for place, hop in enumerate(path.prefix, start=1):
         hops = path.hops[:place]
-        outputs, models[hops[-1].model] = crossfit_and_fit(problem, ladder, whole, hops, outputs, models[TEACHER])
+        plain = _plain(problem, ladder, hop)
+        outputs, models[hop.model] = crossfit_and_fit(problem, ladder, whole, hops, outputs, plain, teacher.model)
     student = fit_student(problem, ladder, whole, path, outputs if path.hops else None)
-    return Refit(student, {**models, STUDENT: student}, teacher_proba)
+    return Refit(student, {**models, path.student: student})
 
 
 def refit_student(problem: Problem, ladder: Ladder, path: Path) -> Any:
     """Return only the student of `path`, fitted on all rows."""
     outputs: TeacherOutputs | None = None
     for place in range(len(path.hops)):
-        outputs = crossfit(problem, ladder, problem.whole.number, path.hops[:place], outputs)
+        hops = path.hops[:place]
+        plain = _plain(problem, ladder, hops[-1]) if hops else None
+        outputs = crossfit(problem, ladder, problem.whole.number, hops, outputs, plain)
     return fit_student(problem, ladder, problem.whole.number, path, outputs)
+
+
+def _plain(problem: Problem, ladder: Ladder, hop: Hop) -> np.ndarray | None:
+    if isinstance(hop.scheme, Truncate) or not hop.scheme.needs_plain:
+        return None
+    return crossfit_plain(problem, ladder, problem.whole.number, hop.model)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import warnings
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import optuna
@@ -23,6 +24,17 @@ def new_study() -> optuna.Study:
     """Return an empty in-memory study that maximises."""
     with _without_greetings():
         return optuna.create_study(direction="maximize")
+
+
+def set_constraints(trial: optuna.trial.Trial, excess: Mapping[str, float]) -> None:
+    """Give Optuna the constraints of a trial, by name; at most 0 is feasible."""
+    for name, share in excess.items():
+        if hasattr(trial, "set_constraint"):
+            trial.set_constraint(name, share)
+    if excess and not hasattr(trial, "set_constraint"):  # before Optuna 5: a list under a name of its own
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)
+            getattr(trial, "set_system_attr")("constraints", list(excess.values()))  # noqa: B009
 
 
 def told_study(study: optuna.Study, n_told: int) -> optuna.Study:

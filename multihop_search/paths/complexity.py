@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import pickle
 import time
 import zlib
@@ -12,14 +13,17 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.features import count_features, histogram_trees_of, trees_of
+from multihop_search.transfer.threads import thread_limit
 
 LATENCY_CALLS = 5
 """Predictions of one row that a latency is the median of."""
 
 
 def complexity(model: Any) -> float:
-    """Return nodes (trees) or coefficients, summed over the steps of a Pipeline; else compressed pickle bytes / 8.
+    """Return nodes (trees), coefficients that are not 0 (linear models), weights (networks), else compressed bytes / 8.
+
+    Summed over the steps of a Pipeline that predict. Bytes are those of the pickle.
 
     Examples
     --------
@@ -34,50 +38,18 @@ def complexity(model: Any) -> float:
     nodes = count_nodes(model)
     if nodes:
         return float(nodes)
-    if hasattr(model, "coef_") or hasattr(model, "coefs_"):
-        arrays = [*getattr(model, "coefs_", []), *getattr(model, "intercepts_", [])] or [model.coef_, model.intercept_]
-        return float(sum(np.size(array) for array in arrays))
+    if hasattr(model, "coefs_"):
+        return float(sum(np.size(array) for array in (*model.coefs_, *model.intercepts_)))
+    if isinstance(getattr(model, "coef_", None), np.ndarray):
+        return float(np.count_nonzero(model.coef_))
     return len(zlib.compress(pickle.dumps(model))) / 8
-
-
-def trees_of(model: Any) -> list[Any]:
-    """Return the `Tree`s of a tree, forest or gradient booster of scikit-learn."""
-    if hasattr(model, "tree_"):
-        return [model.tree_]
-    members = getattr(model, "estimators_", None)
-    if members is None:
-        return []
-    flat = np.asarray(members, dtype=object).ravel()
-    return [member.tree_ for member in flat] if all(hasattr(member, "tree_") for member in flat) else []
 
 
 def count_nodes(model: Any) -> int:
     """Return the number of nodes of a tree model, 0 for any other."""
-    rounds = getattr(model, "_predictors", None)  # HistGradientBoosting
-    if rounds is not None:
-        return sum(len(predictor.nodes) for members in rounds for predictor in members)
-    return sum(tree.node_count for tree in trees_of(model))
-
-
-def count_features(model: Any) -> int:
-    """Return the number of features that a fitted model reads."""
-    if isinstance(model, Pipeline):
-        return count_features(model.steps[-1][1])
-    rounds = getattr(model, "_predictors", None)
-    used: set[int] = set()
-    if rounds is not None:
-        for predictor in (predictor for members in rounds for predictor in members):
-            inner = predictor.nodes["is_leaf"] == 0
-            used.update(predictor.nodes["feature_idx"][inner].tolist())
-        return len(used)
-    trees = trees_of(model)
-    if trees:
-        for tree in trees:
-            used.update(tree.feature[tree.feature >= 0].tolist())
-        return len(used)
-    if hasattr(model, "coef_"):
-        return int((np.atleast_2d(model.coef_) != 0).any(axis=0).sum())
-    return int(getattr(model, "n_features_in_", 0))
+    return int(
+        sum(len(tree.nodes) for tree in histogram_trees_of(model)) + sum(tree.node_count for tree in trees_of(model))
+    )
 
 
 @dataclass(frozen=True)
@@ -85,22 +57,40 @@ class Size:
     """How large a fitted model is."""
 
     nodes: float
-    """Nodes (trees), else coefficients, else compressed bytes / 8: see `complexity`."""
+    """Nodes (trees), else coefficients that are not 0, else compressed bytes / 8: see `complexity`."""
     n_features_used: int
-    size_bytes: int
-    """Length of its pickle."""
+    size_bytes: float
+    """Length of its pickle, NaN if it has none: see `pickled_bytes`."""
 
 
 def size_of(model: Any) -> Size:
     """Measure a fitted model."""
-    return Size(complexity(model), count_features(model), len(pickle.dumps(model)))
+    return Size(complexity(model), count_features(model), pickled_bytes(model))
+
+
+def pickled_bytes(model: Any) -> float:
+    """Return the length of the pickle of a model, every object written where it stands; NaN if it cannot be pickled.
+
+    A plain pickle writes an object once and refers to it later, and which objects are one depends on how they came
+    into the process: the same model would have two sizes, here and on a worker.
+    """
+    buffer = io.BytesIO()
+    pickler = pickle.Pickler(buffer)
+    pickler.fast = True
+    try:
+        pickler.dump(model)
+    except (RecursionError, ValueError):  # an object that holds itself
+        return float(len(pickle.dumps(model)))
+    except (pickle.PicklingError, AttributeError, TypeError):  # a lambda, for instance
+        return float("nan")
+    return float(len(buffer.getvalue()))
 
 
 def latency_us(model: Any, row: Any) -> float:
-    """Return the median time, in microseconds, to predict one row on one thread."""
+    """Return the median time, in microseconds, to predict one row on one thread: measured, never twice the same."""
     predict = model.predict_proba if hasattr(model, "predict_proba") else model.predict
     seconds = []
-    with one_thread():
+    with thread_limit():
         for _ in range(LATENCY_CALLS):
             start = time.perf_counter()
             predict(row)

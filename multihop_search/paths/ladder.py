@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import is_regressor
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
+from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity
-from multihop_search.paths.path import STUDENT, TEACHER, Truncate
+from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.stages import stage_sizes, truncated
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.fitting import fit, settle
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.threads import thread_limit
 
 PROBE_ROWS = 2000
 """Complexity is measured on a plain fit of at most this many rows (rule 13)."""
@@ -26,16 +31,22 @@ PROBE_ROWS = 2000
 
 @dataclass(frozen=True)
 class Ladder:
-    """Teacher, intermediates and student of one search, by name."""
+    """Teacher, intermediates and students of one search, by name."""
 
     teacher: Any
-    student: Any
+    students: Mapping[str, Any]
     intermediates: Mapping[str, Any]
     """Selected intermediates, most complex first."""
     truncations: tuple[Truncate, ...]
     """Constructed intermediates, most complex first."""
     complexities: Mapping[str, float]
-    """Measured complexity by name, teacher and student included; empty for a list of the user's own."""
+    """Measured complexity by name, teacher and students included; empty for a list of the user's own."""
+    budget: Budget
+    """What no student may exceed."""
+    stage_sizes: tuple[int, ...] = ()
+    """Members at which the teacher's outputs are graded, for truncations and for schemes that ask for them."""
+    probe_seconds: float = 0.0
+    """Seconds of one plain fit of every model on the probe rows; an estimate, used for no result."""
 
     @property
     def rungs(self) -> tuple[str, ...]:
@@ -43,16 +54,17 @@ class Ladder:
         names = [*(hop.model for hop in self.truncations), *self.intermediates]
         return tuple(sorted(names, key=lambda name: -self.complexities.get(name, 0.0)))
 
-    @property
-    def stage_sizes(self) -> tuple[int, ...]:
-        """Members at which the teacher is cut."""
-        return tuple(hop.k for hop in self.truncations)
-
     def estimator(self, name: str) -> Any:
         """Return the estimator that `name` stands for; never to be changed."""
         if name == TEACHER:
             return self.teacher
-        return self.student if name == STUDENT else self.intermediates[name]
+        return self.students[name] if name in self.students else self.intermediates[name]
+
+    def above(self, student: str) -> tuple[str, ...]:
+        """Return the rungs that are more complex than a student, most complex first."""
+        if not self.complexities:
+            return self.rungs
+        return tuple(rung for rung in self.rungs if self.complexities[rung] > self.complexities[student])
 
 
 def probe_rows(problem: Problem) -> np.ndarray:
@@ -60,6 +72,8 @@ def probe_rows(problem: Problem) -> np.ndarray:
     if problem.n_rows <= PROBE_ROWS:
         return np.arange(problem.n_rows)
     rows = generator(problem.random_state, "probe").permutation(problem.n_rows)
+    if problem.classes is None:
+        return np.sort(rows[:PROBE_ROWS])
     firsts = np.unique(problem.y[rows], return_index=True)[1]
     return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
 
@@ -72,18 +86,20 @@ def probe(problem: Problem, name: str, estimator: Any) -> Any:
     UnsuitableModel
         If the fit fails: the message says which model and why, and names the way out for columns of strings.
     """
+    if isinstance(estimator, FrozenEstimator):  # used as it is
+        return estimator
     rows = probe_rows(problem)
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
-        with one_thread(), warnings.catch_warnings():
+        with thread_limit(problem.threads), warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
             fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
     except UnsuitableModel:
         raise
     except (ValueError, TypeError) as error:
-        strings = [str(column) for column in getattr(X, "columns", []) if not _is_number(X[column].dtype)]
-        if strings:
+        strings = _not_numbers(X)
+        if strings and not isinstance(estimator, Pipeline):
             raise UnsuitableModel(
                 f"{name} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
                 "hold no numbers: use skrub.tabular_pipeline(student) or a Pipeline with a ColumnTransformer."
@@ -94,22 +110,37 @@ def probe(problem: Problem, name: str, estimator: Any) -> Any:
     return fitted.set_params(**before)
 
 
-def _is_number(dtype: Any) -> bool:
-    return getattr(dtype, "kind", "O") in "biuf"
+def _not_numbers(X: Any) -> list[str]:
+    dtypes = dict(X.dtypes) if hasattr(X, "iloc") else {}
+    return [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"]
 
 
-def make_ladder(problem: Problem, teacher: Any, student: Any, intermediates: Any) -> Ladder:
-    """Return the ladder between `teacher` and `student`.
+def make_ladder(
+    problem: Problem,
+    teacher: Any,
+    students: Mapping[str, Any],
+    intermediates: Any,
+    budget: Budget,
+    *,
+    graded: bool = False,
+) -> Ladder:
+    """Return the ladder between `teacher` and `students`.
 
     Parameters
     ----------
     problem : Problem
         Where complexities are measured.
-    teacher, student : estimator
-        The two ends.
+    teacher : estimator
+        The upper end.
+    students : mapping of str to estimator
+        The lower ends, by name, inside the budget as far as their parameters can say.
     intermediates : "auto" or list of (name, estimator)
         "auto": the default pool and truncations of the teacher, as far as their complexity lies strictly between
-        the two ends. A list keeps its order and its members.
+        the teacher's and that of the simplest student. A list keeps its order and its members.
+    budget : Budget
+        What no student may exceed.
+    graded : bool, default=False
+        Whether a scheme asks for the teacher's stages.
 
     Raises
     ------
@@ -118,32 +149,41 @@ def make_ladder(problem: Problem, teacher: Any, student: Any, intermediates: Any
     UnsuitableModel
         If a model cannot fit the rows.
     """
-    measured = {STUDENT: complexity(probe(problem, STUDENT, student))}
+    start = time.perf_counter()
+    measured = {name: complexity(probe(problem, name, student)) for name, student in students.items()}
+    simplest = min(measured.values())
     top = probe(problem, TEACHER, teacher)
+    sizes = stage_sizes(teacher) if graded else ()
     if not isinstance(intermediates, str):
-        own = _own(intermediates)
+        own = _own(intermediates, taken=(TEACHER, *students), regression=problem.classes is None)
         for name, estimator in own.items():
             settle(estimator, f"intermediate {name!r}", problem.random_state)
-        return Ladder(teacher, student, own, (), {})
+        return Ladder(teacher, students, own, (), {}, budget, sizes, time.perf_counter() - start)
     if intermediates != "auto":
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
     measured[TEACHER] = complexity(top)
-    pool = dict(default_intermediates(problem.n_classes))
+    pool = {
+        name if name not in students else f"{name} (intermediate)": model
+        for name, model in default_intermediates(problem.X, problem.n_outputs).items()
+    }
     measured |= {name: complexity(probe(problem, name, estimator)) for name, estimator in pool.items()}
     cuts = {Truncate(k): complexity(truncated(top, k)) for k in stage_sizes(teacher)}
     measured |= {hop.model: nodes for hop, nodes in cuts.items()}
 
     def between(name: str) -> bool:
-        return measured[STUDENT] < measured[name] < measured[TEACHER]
+        return simplest < measured[name] < measured[TEACHER]
 
     selected = sorted((name for name in pool if between(name)), key=lambda name: -measured[name])
     constructed = tuple(hop for hop in cuts if between(hop.model))
-    return Ladder(teacher, student, {name: pool[name] for name in selected}, constructed, measured)
+    sizes = tuple(sorted({*sizes, *(hop.k for hop in constructed)}, reverse=True))
+    seconds = time.perf_counter() - start
+    chosen = {name: pool[name] for name in selected}
+    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, seconds)
 
 
-def _own(intermediates: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], regression: bool) -> dict[str, Any]:
     named: dict[str, Any] = {}
     for item in intermediates:
         if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str)):
@@ -152,9 +192,18 @@ def _own(intermediates: Sequence[tuple[str, Any]]) -> dict[str, Any]:
                 "[('forest', RandomForestClassifier(20))]."
             )
         name, estimator = item
-        if name in named or name in (STUDENT, TEACHER):
+        if isinstance(estimator, type) or not hasattr(estimator, "get_params"):
+            raise UnsuitableModel(
+                f"intermediate {name!r} must be an estimator instance, got {estimator!r}: pass for instance "
+                "RandomForestClassifier(20)."
+            )
+        if name in named or name in taken:
             raise InvalidSetting(f"names of intermediates must be unique and free, {name!r} is taken: rename it.")
-        if not hasattr(estimator, "predict_proba"):
+        if regression and not is_regressor(estimator):
+            raise UnsuitableModel(
+                f"intermediate {name!r} must be a regressor, {type(estimator).__name__} is none: use a regressor."
+            )
+        if not regression and not hasattr(estimator, "predict_proba"):
             raise UnsuitableModel(
                 f"intermediate {name!r} must have predict_proba, {type(estimator).__name__} has none: use a classifier "
                 "with probabilities."

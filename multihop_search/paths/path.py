@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from multihop_search.keys import digest
-from multihop_search.transfer.schemes import Scheme
+from multihop_search.transfer.schemes import ModelCompression, Scheme
+from multihop_search.transfer.schemes.base import short
 
 STUDENT = "student"
 TEACHER = "teacher"
@@ -41,9 +42,12 @@ class Hop:
 
     scheme: Scheme | Truncate
     model: str
+    compression: ModelCompression | None = None
+    """Rows without a true label that are added; None: real rows only."""
 
     def __str__(self) -> str:
-        return f"-[{self.scheme}]-> {self.model}"
+        added = f" + {self.compression}" if self.compression else ""
+        return f"-[{self.scheme}{added}]-> {self.model}"
 
 
 @dataclass(frozen=True)
@@ -61,8 +65,10 @@ class Path:
 
     hops: tuple[Hop, ...]
     """From the teacher down; the last one teaches the student."""
-    student: Params = ()
+    params: Params = ()
     """Parameters of the student that differ from path to path, sorted by name."""
+    student: str = STUDENT
+    """Name of the student at its end."""
 
     @property
     def prefix(self) -> tuple[Hop, ...]:
@@ -80,10 +86,6 @@ class Path:
         return bool(self.prefix) and all(isinstance(hop.scheme, Truncate) for hop in self.prefix)
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{name}={_short(value)}" for name, value in self.student)
+        inside = ", ".join(f"{name}={short(value)}" for name, value in self.params)
         tail = f"({inside})" if inside else ""
-        return (f"{TEACHER} " + " ".join(map(str, self.hops)) if self.hops else STUDENT) + tail
-
-
-def _short(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+        return (f"{TEACHER} " + " ".join(map(str, self.hops)) if self.hops else self.student) + tail

@@ -1,51 +1,78 @@
-"""Defaults: the teachers to pick from and the pool of intermediates (selected rungs)."""
+"""Defaults: the teachers to pick from and the pool of intermediates (selected rungs), for numbers or for real tables.
+
+Where a table holds columns that are not numbers each model stands behind a preparation made from the dtypes.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-MANY_CLASSES = 10
+from multihop_search.paths.preparation import needs_preparation, preparation
+
+MANY_OUTPUTS = 10
 """Above this number of classes boosters, which fit a tree per class and round, leave the defaults."""
+FOREST, BOOSTING = "forest", "boosting"
 
 
-def teachers() -> dict[str, Any]:
+def teachers(*, regression: bool = False) -> dict[str, Any]:
     """Return the teachers that can be asked for by name."""
+    if regression:
+        return {
+            FOREST: RandomForestRegressor(n_estimators=300, min_samples_leaf=2),
+            BOOSTING: HistGradientBoostingRegressor(max_iter=200),
+        }
     return {
-        "forest": RandomForestClassifier(n_estimators=300),
-        "boosting": HistGradientBoostingClassifier(max_iter=100),
+        FOREST: RandomForestClassifier(n_estimators=300),
+        BOOSTING: HistGradientBoostingClassifier(max_iter=100),
     }
 
 
-def default_teachers(n_classes: int) -> dict[str, Any]:
-    """Return the teachers that `teacher="auto"` compares by cross-validation."""
-    return {name: model for name, model in teachers().items() if name != "boosting" or n_classes <= MANY_CLASSES}
+def default_teachers(X: Any, n_outputs: int) -> dict[str, Any]:
+    """Return the teachers that `teacher="auto"` compares by cross-validation; one output is regression."""
+    named = teachers(regression=n_outputs == 1)
+    return {
+        name: behind_preparation(model, X)
+        for name, model in named.items()
+        if name != BOOSTING or n_outputs <= MANY_OUTPUTS
+    }
 
 
-def default_intermediates(n_classes: int) -> list[tuple[str, Any]]:
+def behind_preparation(model: Any, X: Any, *, scaled: bool = False) -> Any:
+    """Return `model`, in a Pipeline that turns the columns of `X` into numbers where they are none."""
+    return make_pipeline(preparation(X, scaled=scaled), model) if needs_preparation(X) else model
+
+
+def default_intermediates(X: Any, n_outputs: int) -> dict[str, Any]:
     """Return the intermediates that `intermediates="auto"` selects from; any order.
 
-    Forests of 30 trees or more are cross-fitted by their out-of-bag rows, at the price of one fit.
+    Forests of 30 trees or more are cross-fitted by their out-of-bag rows, at the price of one fit. There is no booster
+    among them: under sample weights scikit-learn sorts a column anew for each bin edge (docs/decisions/0007).
     """
-    pool: list[tuple[str, Any]] = [
-        ("forest(30)", RandomForestClassifier(n_estimators=30, min_samples_leaf=3)),
-        ("tree(12)", DecisionTreeClassifier(max_depth=12, min_samples_leaf=5)),
-        ("tree(8)", DecisionTreeClassifier(max_depth=8, min_samples_leaf=5)),
-        (
-            "logistic",
-            make_pipeline(
-                SimpleImputer(keep_empty_features=True), StandardScaler(), LogisticRegression(max_iter=300, tol=1e-3)
-            ),
-        ),
-    ]
-    if n_classes <= MANY_CLASSES:
-        # Few bins: under sample weights scikit-learn finds each bin edge in a call of its own (0.1 ms).
-        booster = HistGradientBoostingClassifier(max_iter=20, max_leaf_nodes=15, learning_rate=0.2, max_bins=32)
-        pool.append(("boosting(20)", booster))
-    return pool
+    regression = n_outputs == 1
+    forest, tree = (
+        (RandomForestRegressor, DecisionTreeRegressor)
+        if regression
+        else (RandomForestClassifier, DecisionTreeClassifier)
+    )
+    pool: dict[str, Any] = {
+        "forest(30)": forest(n_estimators=30, min_samples_leaf=3),
+        "tree(12)": tree(max_depth=12, min_samples_leaf=5),
+        "tree(8)": tree(max_depth=8, min_samples_leaf=5),
+    }
+    found = {name: behind_preparation(model, X) for name, model in pool.items()}
+    linear: Any = Ridge() if regression else LogisticRegression(max_iter=300, tol=1e-3)
+    if needs_preparation(X):
+        return found | {"linear": behind_preparation(linear, X, scaled=True)}
+    return found | {"linear": make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), linear)}

@@ -1,23 +1,42 @@
 """The space as data: a flat mapping of names to Optuna distributions, read back as paths.
 
-Every trial draws every name; names that its number of hops does not use are padding, so that a sampler sees one space
-of fixed shape. What differs only in padding is the same `Path`.
+Every trial of a student draws every name of that student; names that its number of hops does not use are padding, so
+that a sampler sees one space of fixed shape. What differs only in padding is the same `Path`. Students draw the hops
+above the last from one menu, so that they share prefixes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.paths.path import STUDENT, Hop, Path, Truncate
-from multihop_search.transfer.schemes import Scheme
+from multihop_search.paths.path import Hop, Path, Truncate
+from multihop_search.transfer.schemes import ModelCompression, Recipe, Scheme
 from multihop_search.transfer.schemes.base import default_value, holds
 
 MENU_SIZE = 24
 """Most (rung, scheme setting) pairs that hops above the last draw from: prefixes repeat only if they can be equal."""
+
+
+COMPRESSION = ModelCompression.__name__
+MENU_MULTIPLE = 5
+"""Synthetic rows per training row in hops above the last, where they are searched."""
+
+
+@dataclass(frozen=True)
+class StudentSpace:
+    """What is searched of one student."""
+
+    distributions: Mapping[str, BaseDistribution] = field(default_factory=dict)
+    """The student's own parameters."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Their values in the user's student."""
+    rungs: tuple[str, ...] | None = None
+    """Intermediates that are more complex than the student, most complex first; None: all."""
 
 
 class PathSpace:
@@ -29,10 +48,10 @@ class PathSpace:
         Names of the selected intermediates and of `Truncate` hops' models, most complex first.
     schemes : sequence of Scheme
         Searched on the last hop with all their fields, on hops above it at their usual values.
-    student : mapping of str to Optuna distribution
-        The student's own parameters.
-    student_defaults : mapping of str to value
-        Their values in the user's student.
+    students : mapping of str to StudentSpace
+        By name; what each student's own dimensions are.
+    compression : ModelCompression or None, default=None
+        Rows without a true label that hops may add.
     truncations : sequence of Truncate, default=()
         Constructed intermediates; their models stand among `rungs`.
     max_hops : int, default=3
@@ -41,7 +60,8 @@ class PathSpace:
     Examples
     --------
     >>> from multihop_search import KnowledgeDistillation
-    >>> space = PathSpace(["forest"], [KnowledgeDistillation(alpha=0.5, temperature=1.0)], {}, {}, max_hops=2)
+    >>> kd = KnowledgeDistillation(alpha=0.5, temperature=1.0)
+    >>> space = PathSpace(["forest"], [kd], {"student": StudentSpace()}, max_hops=2)
     >>> print(space)
     n_hops   0 to 2
     upper_1  'forest <- KnowledgeDistillation(alpha=0.5, temperature=1)'
@@ -57,55 +77,96 @@ class PathSpace:
         self,
         rungs: Sequence[str],
         schemes: Sequence[Scheme],
-        student: Mapping[str, BaseDistribution],
-        student_defaults: Mapping[str, Any],
+        students: Mapping[str, StudentSpace],
         *,
+        compression: ModelCompression | None = None,
         truncations: Sequence[Truncate] = (),
         max_hops: int = 3,
     ) -> None:
         self.rungs = tuple(rungs)
         self.schemes = _labelled(schemes)
-        self.student = dict(student)
-        self.student_defaults = dict(student_defaults)
-        self.menu = _menu(self.rungs, tuple(schemes), {hop.model: hop for hop in truncations})
-        reachable = 1 + len(self.rungs) if self.schemes else 0
-        self.max_hops = min(max_hops, reachable)
-        self.distributions = self._distributions()
+        self.students = dict(students)
+        self.compression = compression
+        self.menu = _menu(self.rungs, tuple(schemes), {hop.model: hop for hop in truncations}, compression)
+        self._max_hops = max_hops
+        self.max_hops = max(map(self.max_hops_of, self.students))
+        self.distributions = self._shared() | {
+            name: dist for student in self.students for name, dist in self._own(student).items()
+        }
 
-    def _distributions(self) -> dict[str, BaseDistribution]:
-        space: dict[str, BaseDistribution] = {"n_hops": IntDistribution(0, self.max_hops)}
+    def max_hops_of(self, student: str) -> int:
+        """Return the most hops of a path to `student`."""
+        return min(self._max_hops, 1 + len(self._rungs_of(student)) if self.schemes else 0)
+
+    def _rungs_of(self, student: str) -> tuple[str, ...]:
+        above = self.students[student].rungs
+        return self.rungs if above is None else tuple(rung for rung in self.rungs if rung in above)
+
+    def _shared(self) -> dict[str, BaseDistribution]:
+        space: dict[str, BaseDistribution] = {}
+        if len(self.students) > 1:
+            space["student"] = CategoricalDistribution(tuple(self.students))
+        space["n_hops"] = IntDistribution(0, self.max_hops)
         for slot in range(1, self.max_hops):
             space[f"upper_{slot}"] = CategoricalDistribution(tuple(self.menu))
         if self.max_hops:
             space["scheme"] = CategoricalDistribution(tuple(self.schemes))
             for label, scheme in self.schemes.items():
                 space |= {f"{label}.{name}": dist for name, dist in scheme.searched().items()}
-        return space | {f"{STUDENT}.{name}": dist for name, dist in self.student.items()}
+            if self.compression is not None:
+                space |= {f"{COMPRESSION}.{name}": dist for name, dist in self.compression.searched().items()}
+        return space
+
+    def _own(self, student: str) -> dict[str, BaseDistribution]:
+        return {f"{student}.{name}": dist for name, dist in self.students[student].distributions.items()}
+
+    def names_of(self, student: str) -> dict[str, BaseDistribution]:
+        """Return every name that a path to `student` has a value for."""
+        return self._shared() | self._own(student)
+
+    def _student_in(self, params: Mapping[str, Any]) -> str:
+        return str(params["student"]) if len(self.students) > 1 else next(iter(self.students))
 
     def suggest(self, trial: Any) -> Path:
         """Return the path of a trial: live (it draws), fixed or frozen (it is read)."""
-        return self.decode({name: _draw(trial, name, dist) for name, dist in self.distributions.items()})
+        params = {name: _draw(trial, name, dist) for name, dist in self._shared().items()}
+        own = self._own(self._student_in(params))
+        return self.decode(params | {name: _draw(trial, name, dist) for name, dist in own.items()})
 
     def decode(self, params: Mapping[str, Any]) -> Path:
         """Return the path that `params` describe; padding is ignored and no draw is invalid.
 
         The rungs drawn are sorted, most complex first, each once; a truncated teacher below another rung drops out,
-        since it can only be the first hop. So a path may have fewer hops than `n_hops`.
+        since it can only be the first hop; for a rung that is no more complex than the student the lowest that is
+        stands in. So a path may have fewer hops than `n_hops`.
         """
-        student = tuple((name, params[f"{STUDENT}.{name}"]) for name in sorted(self.student))
-        n_hops = params["n_hops"]
+        student = self._student_in(params)
+        space = self.students[student]
+        own = tuple((name, params[f"{student}.{name}"]) for name in sorted(space.distributions))
+        n_hops = min(params["n_hops"], self.max_hops_of(student))
         if n_hops == 0:
-            return Path((), student)
+            return Path((), own, student)
         drawn: dict[str, Hop] = {}
         for slot in range(1, n_hops):
-            hop = self.menu[params[f"upper_{slot}"]]
+            hop = self._above(student, self.menu[params[f"upper_{slot}"]])
             drawn.setdefault(hop.model, hop)
         ordered = sorted(drawn.values(), key=lambda hop: self.rungs.index(hop.model))
         upper = [hop for place, hop in enumerate(ordered) if place == 0 or not isinstance(hop.scheme, Truncate)]
         label = params["scheme"]
-        template = self.schemes[label]
-        scheme = template.resolve({name: params[f"{label}.{name}"] for name in template.searched()})
-        return Path((*upper, Hop(scheme, STUDENT)), student)
+        scheme = self.schemes[label].resolve(_fields_in(params, label, self.schemes[label]))
+        added = None
+        if self.compression is not None:
+            added = _if_any(self.compression.resolve(_fields_in(params, COMPRESSION, self.compression)))
+        return Path((*upper, Hop(scheme, student, added)), own, student)
+
+    def _above(self, student: str, hop: Hop) -> Hop:
+        """Return `hop`, or where its model is no more complex than the student, the same to the lowest that is."""
+        allowed = self._rungs_of(student)
+        if hop.model in allowed:
+            return hop
+        lowest = allowed[-1]
+        cut = next((known for known in self.menu.values() if known.model == lowest), hop)
+        return cut if isinstance(cut.scheme, Truncate) else replace(hop, model=lowest)
 
     def encode(self, path: Path) -> dict[str, Any]:
         """Return a value for every name of the space such that `decode` gives `path` back.
@@ -115,17 +176,18 @@ class PathSpace:
         InvalidSetting
             If the path is not in the space.
         """
-        params = self._padding()
-        params["n_hops"] = len(path.hops)
         labels = {hop: label for label, hop in self.menu.items()}
         try:
+            params = self._padding(path.student)
+            params["n_hops"] = len(path.hops)
             for slot, hop in enumerate(path.prefix, start=1):
                 params[f"upper_{slot}"] = labels[hop]
             if path.hops:
                 params |= self._scheme_params(path.hops[-1].scheme)
-            params |= {f"{STUDENT}.{name}": value for name, value in path.student}
-            inside = set(params) == set(self.distributions)
-            if not inside or not all(holds(dist, params[name]) for name, dist in self.distributions.items()):
+                params |= self._compression_params(path.hops[-1].compression)
+            params |= {f"{path.student}.{name}": value for name, value in path.params}
+            known = self.names_of(path.student)
+            if set(params) != set(known) or not all(holds(dist, params[name]) for name, dist in known.items()):
                 raise KeyError(str(path))
             if self.decode(params) != path:
                 raise KeyError(str(path))
@@ -133,19 +195,30 @@ class PathSpace:
             raise InvalidSetting(f"the path must lie in the space, {path} does not: see print(space).") from error
         return params
 
-    def default(self, scheme: str | None = None) -> Path:
-        """Return the student as the user set it: plain, or taught in one hop by the scheme of that label."""
-        params = self._padding()
+    def default(self, student: str, scheme: str | None = None) -> Path:
+        """Return a student as the user set it: plain, or taught in one hop by the scheme of that label."""
+        params = self._padding(student)
         params["n_hops"] = 0 if scheme is None else 1
         if scheme is not None:
             params["scheme"] = scheme
         return self.decode(params)
 
-    def _padding(self) -> dict[str, Any]:
-        wanted = {f"{STUDENT}.{name}": value for name, value in self.student_defaults.items()}
+    def _padding(self, student: str) -> dict[str, Any]:
+        wanted = {f"{student}.{name}": value for name, value in self.students[student].defaults.items()}
+        wanted["student"] = student
         for label, scheme in self.schemes.items():
             wanted |= {f"{label}.{name}": value for name, value in scheme.usual_values.items()}
-        return {name: default_value(dist, wanted.get(name)) for name, dist in self.distributions.items()}
+        if self.compression is not None:
+            wanted |= {f"{COMPRESSION}.{name}": value for name, value in self.compression.usual_values.items()}
+        return {name: default_value(dist, wanted.get(name)) for name, dist in self.names_of(student).items()}
+
+    def _compression_params(self, added: ModelCompression | None) -> dict[str, Any]:
+        if self.compression is None:
+            return {}
+        searched = self.compression.searched()
+        if added is None:
+            return {f"{COMPRESSION}.multiple": 0} if "multiple" in searched else {}
+        return {f"{COMPRESSION}.{name}": getattr(added, name) for name in searched}
 
     def _scheme_params(self, scheme: Any) -> dict[str, Any]:
         for label, template in self.schemes.items():
@@ -174,16 +247,46 @@ def _labelled(schemes: Sequence[Scheme]) -> dict[str, Scheme]:
     return labelled
 
 
-def _menu(rungs: Sequence[str], schemes: Sequence[Scheme], cuts: Mapping[str, Truncate]) -> dict[str, Hop]:
-    """Return the hops above the last by label: first each rung with the first scheme, then with the second, ..."""
+def _fields_in(params: Mapping[str, Any], label: str, recipe: Recipe) -> dict[str, Any]:
+    return {name: params[f"{label}.{name}"] for name in recipe.searched()}
+
+
+def _if_any(compression: ModelCompression) -> ModelCompression | None:
+    return compression if compression.multiple else None
+
+
+def _menu(
+    rungs: Sequence[str],
+    schemes: Sequence[Scheme],
+    cuts: Mapping[str, Truncate],
+    compression: ModelCompression | None,
+) -> dict[str, Hop]:
+    """Return the hops above the last by label: first each rung with the first setting, then with the second, ..."""
     menu = {str(cut): Hop(cut, name) for name, cut in cuts.items() if name in rungs}
-    for setting in dict.fromkeys(scheme.usual() for scheme in schemes):
+    usual: list[Scheme] = list(dict.fromkeys(scheme.usual() for scheme in schemes))
+    without, *with_rows = _menu_compressions(compression)
+    settings = [(scheme, without) for scheme in usual]
+    settings[1:1] = [(usual[0], added) for added in with_rows] if usual else []
+    for scheme, added in settings:
         for rung in rungs:
             if rung not in cuts and len(menu) < MENU_SIZE:
-                label = f"{rung} <- {setting}"
+                label = f"{rung} <- {scheme}" + (f" + {added}" if added else "")
                 same = sum(known.partition("#")[0] == label for known in menu)  # two values that print alike
-                menu[f"{label}#{same + 1}" if same else label] = Hop(setting, rung)
+                menu[f"{label}#{same + 1}" if same else label] = Hop(scheme, rung, added)
     return menu
+
+
+def _menu_compressions(compression: ModelCompression | None) -> list[ModelCompression | None]:
+    """Return what hops above the last add: what is usual first, then some rows where their number is searched."""
+    if compression is None:
+        return [None]
+    usual: ModelCompression = compression.usual()
+    found = [_if_any(usual)]
+    dist = compression.searched().get("multiple")
+    if dist is not None:
+        some = MENU_MULTIPLE if holds(dist, MENU_MULTIPLE) else compression.most
+        found.append(_if_any(replace(usual, multiple=some)))
+    return list(dict.fromkeys(found))
 
 
 def _draw(trial: Any, name: str, dist: BaseDistribution) -> Any:

@@ -3,13 +3,17 @@
 ====================================  ====================================================
 class                                 tuned
 ====================================  ====================================================
-DecisionTree, ExtraTree               criterion, min_samples_leaf, ccp_alpha
-RandomForest, ExtraTrees              criterion, min_samples_leaf
+DecisionTree, ExtraTree               criterion (classifiers), min_samples_leaf, ccp_alpha
+RandomForest, ExtraTrees              criterion (classifiers), min_samples_leaf
 HistGradientBoosting                  learning_rate, min_samples_leaf
 GradientBoosting                      learning_rate, min_samples_leaf
 LogisticRegression                    C
+Ridge, Lasso, ElasticNet              alpha
 any other                             nothing
 ====================================  ====================================================
+
+`ccp_alpha` of a regression tree is in squared units of the target: its choices are shares of the target's variance,
+which `student_distributions` is told.
 
 Depth, leaves and numbers of trees are the user's bound: they are never touched. What the user moved off its default
 stays, or only tightens (`min_samples_leaf`). In a Pipeline the last step is tuned.
@@ -20,41 +24,59 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from sklearn.ensemble import (
     ExtraTreesClassifier,
+    ExtraTreesRegressor,
     GradientBoostingClassifier,
+    GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    RandomForestRegressor,
 )
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import ElasticNet, Lasso, LogisticRegression, Ridge
 from sklearn.pipeline import Pipeline
-from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
 from multihop_search.errors import InvalidSetting
 
 LARGEST_LEAF = 64
+PRUNING_SHARES = (0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+"""Choices of `ccp_alpha`: shares of the impurity at most 1 of classes, or of the target's variance."""
 
-_CRITERION = {"criterion": CategoricalDistribution(("gini", "entropy"))}
-_LEAF = {"min_samples_leaf": IntDistribution(1, LARGEST_LEAF, log=True)}
-_RATE = {"learning_rate": FloatDistribution(0.02, 0.5, log=True)}
+_CRITERION: dict[str, BaseDistribution] = {"criterion": CategoricalDistribution(("gini", "entropy"))}
+_LEAF: dict[str, BaseDistribution] = {"min_samples_leaf": IntDistribution(1, LARGEST_LEAF, log=True)}
+_STRENGTH: dict[str, BaseDistribution] = {"C": FloatDistribution(1e-3, 1e2, log=True)}
+_PENALTY: dict[str, BaseDistribution] = {"alpha": FloatDistribution(1e-2, 1e3, log=True)}
+_SPARSITY: dict[str, BaseDistribution] = {"alpha": FloatDistribution(1e-4, 1e1, log=True)}
+_LARGER_LEAF: dict[str, BaseDistribution] = {"min_samples_leaf": IntDistribution(5, 100, log=True)}
+_PRUNING = CategoricalDistribution(PRUNING_SHARES)
+_RATE: dict[str, BaseDistribution] = {"learning_rate": FloatDistribution(0.02, 0.5, log=True)}
 
 TUNED: dict[type, dict[str, BaseDistribution]] = {
-    DecisionTreeClassifier: {
-        **_CRITERION,
-        **_LEAF,
-        "ccp_alpha": CategoricalDistribution((0.0, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2)),
-    },
-    RandomForestClassifier: {**_CRITERION, **_LEAF},
-    ExtraTreesClassifier: {**_CRITERION, **_LEAF},
-    HistGradientBoostingClassifier: {**_RATE, "min_samples_leaf": IntDistribution(5, 100, log=True)},
-    GradientBoostingClassifier: {**_RATE, **_LEAF},
-    LogisticRegression: {"C": FloatDistribution(1e-3, 1e2, log=True)},
+    kind: tuned
+    for kinds, tuned in (
+        ((DecisionTreeClassifier, ExtraTreeClassifier), {**_CRITERION, **_LEAF, "ccp_alpha": _PRUNING}),
+        ((DecisionTreeRegressor, ExtraTreeRegressor), {**_LEAF, "ccp_alpha": _PRUNING}),
+        ((RandomForestClassifier, ExtraTreesClassifier), {**_CRITERION, **_LEAF}),
+        ((RandomForestRegressor, ExtraTreesRegressor), {**_LEAF}),
+        ((HistGradientBoostingClassifier, HistGradientBoostingRegressor), {**_RATE, **_LARGER_LEAF}),
+        ((GradientBoostingClassifier, GradientBoostingRegressor), {**_RATE, **_LEAF}),
+        ((LogisticRegression,), {**_STRENGTH}),
+        ((Ridge,), {**_PENALTY}),
+        ((Lasso, ElasticNet), {**_SPARSITY}),
+    )
+    for kind in kinds
 }
-TUNED[ExtraTreeClassifier] = TUNED[DecisionTreeClassifier]
+IN_SQUARED_UNITS = (DecisionTreeRegressor, ExtraTreeRegressor)
+"""Students whose `ccp_alpha` is in squared units of the target."""
 
 
-def student_distributions(student: Any, param_distributions: Any) -> dict[str, BaseDistribution]:
+def student_distributions(
+    student: Any, param_distributions: Any, *, variance: float = 1.0
+) -> dict[str, BaseDistribution]:
     """Return what is searched of the student's own parameters, by name as in `set_params`.
 
     Parameters
@@ -63,6 +85,8 @@ def student_distributions(student: Any, param_distributions: Any) -> dict[str, B
         The user's student; its parameters are the default trial.
     param_distributions : "auto" or mapping of str to Optuna distribution or sequence of values
         A sequence is a categorical choice.
+    variance : float, default=1.0
+        Variance of the target, in regression.
 
     Raises
     ------
@@ -70,7 +94,7 @@ def student_distributions(student: Any, param_distributions: Any) -> dict[str, B
         If a name is no parameter of the student, or a value is no distribution.
     """
     if isinstance(param_distributions, str) and param_distributions == "auto":
-        return _auto(student, "")
+        return _auto(student, "", variance)
     if not isinstance(param_distributions, Mapping):
         raise InvalidSetting(
             "param_distributions must be 'auto' or a mapping of parameter names to Optuna distributions or lists of "
@@ -91,23 +115,28 @@ def student_distributions(student: Any, param_distributions: Any) -> dict[str, B
 def _as_distribution(name: str, value: Any) -> BaseDistribution:
     if isinstance(value, BaseDistribution):
         return value
-    if isinstance(value, Sequence) and not isinstance(value, str) and len(value) > 0:
-        return CategoricalDistribution(tuple(value))
+    if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) and len(value) > 0:
+        choices = tuple(value.tolist() if isinstance(value, np.ndarray) else value)
+        if all(choice is None or isinstance(choice, (bool, int, float, str)) for choice in choices):
+            return CategoricalDistribution(choices)
     raise InvalidSetting(
-        f"param_distributions[{name!r}] must be an Optuna distribution or a non-empty list of values, got {value!r}: "
+        f"param_distributions[{name!r}] must be an Optuna distribution or a non-empty list of numbers, strings, "
+        f"booleans or None, got {value!r}: "
         "pass for instance optuna.distributions.FloatDistribution(0.1, 1.0)."
     )
 
 
-def _auto(student: Any, prefix: str) -> dict[str, BaseDistribution]:
+def _auto(student: Any, prefix: str, variance: float) -> dict[str, BaseDistribution]:
     if isinstance(student, Pipeline):
         name, last = student.steps[-1]
-        return _auto(last, f"{prefix}{name}__")
+        return _auto(last, f"{prefix}{name}__", variance)
     params = student.get_params(deep=False)
     tuned = TUNED.get(type(student), {})
     defaults = type(student)().get_params(deep=False) if tuned else {}
     found = {}
     for name, distribution in tuned.items():
+        if name == "ccp_alpha" and type(student) in IN_SQUARED_UNITS:
+            distribution = CategoricalDistribution(tuple(share * variance for share in PRUNING_SHARES))
         if params[name] == defaults[name]:
             found[prefix + name] = distribution
         elif (

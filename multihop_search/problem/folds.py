@@ -24,23 +24,23 @@ def make_folds(
     cv: Any,
     crossfit_cv: int | bool,
     random_state: int,
-    classes: np.ndarray,
+    classes: np.ndarray | None,
 ) -> tuple[tuple[Fold, ...], Fold]:
     """Return the outer folds, and all rows as one fold for the refit.
 
     Parameters
     ----------
     X, y, groups
-        The rows, their class codes (n_rows,) and, optionally, their groups (n_rows,).
+        The rows, their class codes or target (n_rows,) and, optionally, their groups (n_rows,).
     cv : int, splitter or iterable of (train, test)
-        An integer is shuffled by key and stratified, by group where groups are given. A splitter that shuffles without
-        a seed gets its seed by key. Splits need not be a partition of the rows.
+        An integer is shuffled by key and, for classes, stratified; by group where groups are given. A splitter that
+        shuffles without a seed gets its seed by key. Splits need not be a partition of the rows.
     crossfit_cv : int or False
         Number of inner parts; False: no cross-fitting, for comparison only.
     random_state : int
         Base seed.
-    classes : ndarray of shape (n_classes,)
-        The user's labels, for messages.
+    classes : ndarray of shape (n_classes,) or None
+        The user's labels, for messages; None in regression.
 
     Raises
     ------
@@ -52,15 +52,18 @@ def make_folds(
     parts = 0 if crossfit_cv is False else int(crossfit_cv)
 
     def inner(number: int, train: np.ndarray) -> tuple[np.ndarray, ...]:
-        return _partition(
-            y[train], None if groups is None else groups[train], parts, seed(random_state, "inner", number)
-        )
+        codes = np.zeros(len(train), dtype=np.intp) if classes is None else y[train]
+        together = None if groups is None else groups[train]
+        return _partition(codes, together, parts, seed(random_state, "inner", number))
 
     folds = []
     for number, (train, test) in enumerate(_outer(X, y, groups, cv, random_state, classes)):
-        if len(test) == 0 or len(np.unique(y[train])) < 2:
+        learns = len(train) if classes is None else len(np.unique(y[train]))
+        if len(test) == 0 or learns < 2:
+            what = "rows" if classes is None else "classes"
             raise InvalidData(
-                f"each fold must train on at least 2 classes and hold rows out, fold {number} of cv={cv!r} does not: "
+                f"each fold must train on at least 2 {what} and hold rows out, fold {number} of cv={_shown(cv)} does "
+                "not: "
                 "use fewer folds or more rows."
             )
         folds.append(Fold(number, train, test, inner(number, train)))
@@ -71,7 +74,7 @@ def make_folds(
 
 
 def _outer(
-    X: Any, y: np.ndarray, groups: np.ndarray | None, cv: Any, random_state: int, classes: np.ndarray
+    X: Any, y: np.ndarray, groups: np.ndarray | None, cv: Any, random_state: int, classes: np.ndarray | None
 ) -> Iterable[tuple[np.ndarray, np.ndarray]]:
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         if cv < 2:
@@ -80,39 +83,65 @@ def _outer(
             )
         return _splits(y, groups, int(cv), seed(random_state, "outer"), classes)
     try:
-        splitter = check_cv(cv, y, classifier=True)
+        splitter = check_cv(cv, y, classifier=classes is not None)
     except (ValueError, TypeError) as error:
         raise InvalidSetting(
-            f"cv must be an integer, a splitter or a list of splits, got {cv!r}: pass cv=5."
+            f"cv must be an integer, a splitter or a list of splits, got {_shown(cv)}: pass cv=5."
         ) from error
+    target = y if classes is None else classes[y]
     if getattr(splitter, "random_state", 0) is None:
         splitter = copy.copy(splitter)
         splitter.random_state = seed(random_state, "outer")
     try:
-        return [(np.asarray(train), np.asarray(test)) for train, test in splitter.split(X, classes[y], groups)]
+        splits = [tuple(map(np.asarray, split)) for split in splitter.split(X, target, groups)]
     except (ValueError, TypeError) as error:
-        raise InvalidData(f"the rows cannot be split by cv={cv!r}: {error}") from error
+        raise InvalidData(f"the rows must be split by cv={_shown(cv)}, they cannot: {error}") from error
+    return [_row_numbers(split, number, len(y)) for number, split in enumerate(splits)]
+
+
+def _shown(cv: Any) -> str:
+    return "[...]" if isinstance(cv, (list, tuple)) else repr(cv)
+
+
+def _row_numbers(split: tuple[np.ndarray, ...], number: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a split as row numbers; boolean masks are taken as scikit-learn takes them."""
+    found = [np.flatnonzero(rows) if rows.dtype == bool and len(rows) == n_rows else rows for rows in split]
+    if len(found) != 2 or not all(
+        rows.ndim == 1 and (len(rows) == 0 or (rows.dtype.kind in "iu" and rows.min() >= 0 and rows.max() < n_rows))
+        for rows in found
+    ):
+        raise InvalidSetting(
+            f"cv must give pairs (train, test) of row numbers from 0 to {n_rows - 1}, split {number} is none: pass 5."
+        )
+    return found[0].astype(np.intp), found[1].astype(np.intp)
 
 
 def _splits(
-    y: np.ndarray, groups: np.ndarray | None, n_splits: int, random_state: int, classes: np.ndarray
+    y: np.ndarray, groups: np.ndarray | None, n_splits: int, random_state: int, classes: np.ndarray | None
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Split by an integer cv: stratified, shuffled, by group where given; one warning for a rare class (rule 7)."""
+    """Split by an integer cv: shuffled, by group where given, classes stratified; one warning for a rare one."""
+    if groups is not None and (n_groups := len(np.unique(groups))) < n_splits:
+        raise InvalidData(f"cv={n_splits} needs at least {n_splits} groups, got {n_groups}: use a smaller cv.")
+    splitter: Any
+    if classes is None:
+        if len(y) < n_splits:
+            raise InvalidData(
+                f"cv={n_splits} needs at least {n_splits} rows, got n_samples={len(y)}: use a smaller cv or more rows."
+            )
+        splitter = (KFold if groups is None else GroupKFold)(n_splits, shuffle=True, random_state=random_state)
+        return list(splitter.split(np.zeros(len(y)), y, groups))
     counts = np.bincount(y, minlength=len(classes))
     if len(y) < n_splits or counts.max() < n_splits:
         raise InvalidData(
             f"cv={n_splits} needs a class of at least {n_splits} rows, the largest has {counts.max()} "
             f"(n_samples={len(y)}): use a smaller cv or more rows."
         )
-    if groups is not None and (n_groups := len(np.unique(groups))) < n_splits:
-        raise InvalidData(f"cv={n_splits} needs at least {n_splits} groups, got {n_groups}: use a smaller cv.")
     if counts.min() < n_splits:
         rare = int(counts.argmin())
         warn(
             f"class {classes[rare]} has {counts[rare]} rows, fewer than cv={n_splits} folds: some folds lack it.",
             RareClassWarning,
         )
-    splitter: Any
     if groups is None:
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
     else:

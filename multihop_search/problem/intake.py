@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,7 @@ from sklearn.utils.validation import column_or_1d
 
 from multihop_search.errors import InvalidData
 from multihop_search.problem.folds import make_folds
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import scoring_for
 
 
@@ -25,6 +27,10 @@ def make_problem(
     crossfit_cv: int | bool,
     scoring: Any,
     random_state: int,
+    regression: bool = False,
+    synthetic: Mapping[str, int] | None = None,
+    unlabeled: Any = None,
+    threads: int = 1,
 ) -> Problem:
     """Return the problem of one search.
 
@@ -33,20 +39,28 @@ def make_problem(
     X : array or DataFrame of shape (n_rows, n_features)
         Validated rows.
     y : array-like of shape (n_rows,)
-        Labels of any kind.
+        Labels of any kind, or numbers in regression.
     sample_weight, groups : array-like of shape (n_rows,) or None
         Weights and groups of the rows.
     cv, crossfit_cv, scoring
         As the search takes them.
     random_state : int
         Base seed.
+    regression : bool, default=False
+        Whether the target is a number.
+    synthetic : mapping of str to int or None
+        Most rows without a true label that a hop may ask for, per training row, by generator.
+    unlabeled : array or DataFrame of shape (n_unlabeled, n_features) or None
+        Rows without a label.
+    threads : int, default=1
+        Threads of each fit.
 
     Raises
     ------
     InvalidData, InvalidSetting
         If the target has missing values or fewer than 2 classes, or lengths, weights, folds or score cannot be used.
     """
-    classes, codes = encode_target(y, len(X))
+    classes, codes = (None, numeric_target(y, len(X))) if regression else encode_target(y, len(X))
     weight = None
     if sample_weight is not None:
         weight = checked_weights(sample_weight, len(codes))
@@ -56,7 +70,33 @@ def make_problem(
     folds, whole = make_folds(
         X, codes, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes
     )
-    return Problem(X, codes, classes, weight, groups, folds, whole, scorer, random_state)
+    if weight is not None:
+        _check_fold_weights(folds, weight)
+    return Problem(
+        X,
+        codes,
+        classes,
+        weight,
+        groups,
+        folds,
+        whole,
+        scorer,
+        random_state,
+        synthetic or {},
+        unlabeled,
+        threads,
+        uuid4().hex,
+    )
+
+
+def _check_fold_weights(folds: tuple[Fold, ...], weight: np.ndarray) -> None:
+    for fold in folds:
+        for what, rows in (("training", fold.train), ("held-out", fold.test)):
+            if not weight[rows].sum() > 0:
+                raise InvalidData(
+                    f"each fold must hold rows of positive sample_weight, the {what} rows of fold {fold.number} have "
+                    "none: use fewer folds or leave out the rows of weight 0."
+                )
 
 
 def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
@@ -68,12 +108,21 @@ def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
         )
     if pd.isna(named).any():
         raise InvalidData("groups must have no missing value, some rows have none: name a group for each row.")
+    try:
+        np.unique(named)
+    except TypeError as error:
+        raise InvalidData(
+            f"groups must be of one kind, they cannot be sorted ({error}): convert them, for instance to strings."
+        ) from error
     return named
 
 
 def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     """Return the user's weights, (n_rows,), or raise `InvalidData` if they cannot weigh rows."""
-    weight = np.asarray(sample_weight, dtype=np.float64)
+    try:
+        weight = np.asarray(sample_weight, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidData(f"sample_weight must hold numbers, it does not ({error}): pass a column of them.") from error
     if weight.shape != (n_rows,):
         raise InvalidData(
             f"sample_weight must have one entry for each of the {n_rows} rows, got shape {weight.shape}: pass a column."
@@ -86,11 +135,16 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
     return weight
 
 
-def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted labels and the code of each row's label, (n_rows,)."""
+def _one_column(y: Any, n_rows: int) -> np.ndarray:
     if y is None:
         raise InvalidData("requires y to be passed, but the target y is None: pass the labels of the rows.")
     given = y if hasattr(y, "iloc") else np.asarray(y)
+    if given.ndim not in (1, 2) or hasattr(y, "tocsr"):
+        raise InvalidData(
+            f"y must be a column of labels or values, got {type(y).__name__}: pass one entry for each row."
+        )
+    if given.dtype.kind in "cV" if isinstance(given, np.ndarray) else False:
+        raise InvalidData(f"y must hold labels or numbers, got {given.dtype} (Complex data not supported): convert it.")
     if given.ndim == 2 and given.shape[1] > 1:
         raise InvalidData(f"y must be one column of labels, got {given.shape[1]} columns: search one target at a time.")
     labels = column_or_1d(given, warn=True)
@@ -101,21 +155,46 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     missing = int(pd.isna(labels).sum())
     if missing:
         raise InvalidData(f"y must have no missing label, {missing} of {n_rows} are NaN: drop these rows.")
+    return np.asarray(labels)
+
+
+def numeric_target(y: Any, n_rows: int) -> np.ndarray:
+    """Return the target of regression, (n_rows,), float64, or raise `InvalidData`."""
+    given = _one_column(y, n_rows)
+    try:
+        if given.dtype.kind in "Mmc":
+            raise ValueError(f"{given.dtype} is no real number")
+        target = given.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise InvalidData(
+            f"y must hold numbers in regression, got {given.dtype}: use MultihopSearchClassifier for classes."
+        ) from error
+    if not np.isfinite(target).all():
+        raise InvalidData("Input y contains infinity, a target must be finite: drop these rows.")
+    return target
+
+
+def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted labels and the code of each row's label, (n_rows,)."""
+    labels = _one_column(y, n_rows)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise InvalidData("Input y contains infinity, labels must be finite: drop these rows or name the classes.")
     if labels.dtype.kind == "O":
         labels = _one_kind(labels)
+    if labels.dtype.kind == "S":
+        raise InvalidData(f"y must hold labels that are no bytes, got {labels.dtype}: convert them to strings.")
     try:
         check_classification_targets(labels)
     except ValueError as error:
         kind = type_of_target(labels)
         raise InvalidData(
-            f"y must hold class labels, got an Unknown label type: {kind}, bin it into classes."
+            f"y must hold class labels, got an Unknown label type: {kind}, bin it into classes or use "
+            "MultihopSearchRegressor."
         ) from error
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise InvalidData(
-            f"y must have at least 2 classes, got 1 class ({classes[0]!r}): nothing can be learned from it."
+            f"y must have at least 2 classes, got 1 class ({classes.tolist()[0]!r}): nothing can be learned from it."
         )
     return classes, codes
 

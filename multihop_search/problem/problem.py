@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -32,9 +33,9 @@ class Problem:
     X: Any
     """(n_rows, n_features), array or DataFrame, as the user gave it."""
     y: np.ndarray
-    """Class codes, 0 to n_classes - 1, (n_rows,)."""
-    classes: np.ndarray
-    """The user's labels, sorted; `classes[y]` is the user's target."""
+    """Class codes, 0 to n_classes - 1, or in regression the user's target, (n_rows,)."""
+    classes: np.ndarray | None
+    """The user's labels, sorted; `classes[y]` is the user's target. None in regression."""
     sample_weight: np.ndarray | None
     groups: np.ndarray | None
     folds: tuple[Fold, ...]
@@ -42,14 +43,23 @@ class Problem:
     """All rows as one fold without held-out rows: where the chosen path is fitted for use."""
     scoring: Scoring
     random_state: int
+    synthetic: Mapping[str, int] = field(default_factory=dict)
+    """Most rows without a true label, per training row, that a hop may ask for, by generator."""
+    unlabeled: Any = None
+    """Rows of the user's own without a label, (n_unlabeled, n_features), or None."""
+    threads: int = 1
+    """Threads of each fit and prediction: the CPUs of its hop."""
+    token: str = ""
+    """Names this problem among others in one process: what is kept there between hops belongs to one token."""
 
     @property
     def n_rows(self) -> int:
         return len(self.y)
 
     @property
-    def n_classes(self) -> int:
-        return len(self.classes)
+    def n_outputs(self) -> int:
+        """Columns of a model's predictions: the number of classes, 1 in regression."""
+        return 1 if self.classes is None else len(self.classes)
 
     def fold(self, number: int) -> Fold:
         return self.whole if number < 0 else self.folds[number]

@@ -2,7 +2,8 @@
 
 Three kinds, by what they need:
 
-- a *row score* is a weighted mean over rows (`FlooredLogLoss`, `LogLoss`, `Accuracy`);
+- a *row score* is a weighted mean over rows (`FlooredLogLoss`, `LogLoss`, `Accuracy`; in regression `SquaredError`,
+  `AbsoluteError`);
 - a *replayed score* is any other scikit-learn scorer, replayed on stored predictions;
 - a *model score* is a callable that reads the fitted model itself: it can rank trials, but nothing can be resampled.
 
@@ -16,7 +17,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.validation import column_or_1d
@@ -32,18 +33,24 @@ FLOOR = 1e-3
 class Scoring:
     """How predictions are scored; greater is better.
 
-    `classes` are the user's labels, sorted; `y` in every method is their code, 0 to n_classes - 1.
+    `classes` are the user's labels, sorted, and `y` in every method is their code, 0 to n_classes - 1. In regression
+    `classes` is None, `y` the target and predictions have one column.
     """
 
-    classes: np.ndarray
+    classes: np.ndarray | None
     label: ClassVar[str] = "score"
     region: ClassVar[float | None] = None
     """Half-width of the region of equivalence in units of the score; None: 1 % of the plain student's score."""
     needs_proba: ClassVar[bool] = False
     """Whether hard predictions (as one-hot rows) are not enough."""
 
+    @property
+    def name_shown(self) -> str:
+        """What people read."""
+        return getattr(self, "name", None) or self.label
+
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
-        """Score the rows (n_rows,) with predictions (n_rows, n_classes)."""
+        """Score the rows (n_rows,) with predictions (n_rows, n_outputs)."""
         raise NotImplementedError
 
     def score_model(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
@@ -53,6 +60,8 @@ class Scoring:
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score a fitted estimator as a scikit-learn scorer does; `y` in the user's labels."""
         labels = column_or_1d(y)
+        if self.classes is None:
+            return self.score(labels, stored_form(estimator, X, None), sample_weight)
         unknown = np.setdiff1d(labels, self.classes)
         if len(unknown):
             raise InvalidData(f"y must hold labels seen in fit, got {unknown.tolist()[0]!r} too: leave these rows out.")
@@ -60,11 +69,13 @@ class Scoring:
         return self.score(codes, stored_form(estimator, X, self.classes), sample_weight)
 
 
-def stored_form(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
+def stored_form(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
     """Return predictions (n_rows, n_classes) in the order of `classes`; one-hot where there are no probabilities.
 
-    A fold may lack a class: its column is 0 then.
+    A fold may lack a class: its column is 0 then. In regression (`classes` is None) there is one column.
     """
+    if classes is None:
+        return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
     seen = np.searchsorted(classes, estimator.classes_)
     if hasattr(estimator, "predict_proba"):
         found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
@@ -123,6 +134,7 @@ class LogLoss(RowScoring):
         return np.asarray(np.log(np.clip(_true_class(y, proba).astype(np.float64), eps, 1 - eps)))
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
+        assert self.classes is not None
         labels = np.arange(len(self.classes))
         if proba.dtype != np.float64:  # stored predictions: scikit-learn would clip them at their own precision
             return super().score(y, proba, sample_weight)
@@ -139,6 +151,43 @@ class Accuracy(RowScoring):
 
     def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
         return np.asarray((proba.argmax(axis=-1) == y).astype(np.float64))
+
+
+@dataclass(frozen=True)
+class SquaredError(RowScoring):
+    """Minus the squared error: the default in regression, and scikit-learn's `neg_mean_squared_error`.
+
+    Examples
+    --------
+    >>> SquaredError(None).rows(np.array([1.0, 2.0]), np.array([[1.5], [2.0]]))
+    array([-0.25, -0.  ])
+    """
+
+    label: ClassVar[str] = "squared error"
+
+    def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
+        return np.asarray(-((proba[..., 0].astype(np.float64) - y) ** 2))
+
+
+@dataclass(frozen=True)
+class AbsoluteError(RowScoring):
+    """Minus the absolute error, scikit-learn's `neg_mean_absolute_error`."""
+
+    label: ClassVar[str] = "absolute error"
+
+    def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
+        return np.asarray(-np.abs(proba[..., 0].astype(np.float64) - y))
+
+
+class StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
+    """A regressor whose predictions are already known: `X` is the array of row numbers, (n_rows, 1)."""
+
+    def __init__(self, values: np.ndarray) -> None:
+        self.values = values
+        self.fitted_ = True
+
+    def predict(self, X: np.ndarray) -> np.ndarray:
+        return np.asarray(self.values[X[:, 0]], dtype=np.float64)
 
 
 class StoredPredictions(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -163,10 +212,11 @@ class ReplayedScoring(Scoring):
     name: str = "score"
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
-        model = StoredPredictions(proba, self.classes)
         rows = np.arange(len(y))[:, None]
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.scorer(model, rows, self.classes[y], **weight))
+        if self.classes is None:
+            return float(self.scorer(StoredValues(proba[:, 0]), rows, y, **weight))
+        return float(self.scorer(StoredPredictions(proba, self.classes), rows, self.classes[y], **weight))
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         weight = {} if sample_weight is None else {"sample_weight": sample_weight}
@@ -181,42 +231,72 @@ class ModelScoring(Scoring):
     name: str = "score"
 
     def score_model(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
-        return float(self.scorer(model, X, self.classes[y]))
+        return float(self.scorer(model, X, y if self.classes is None else self.classes[y]))
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         return float(self.scorer(estimator, X, y))
 
 
-def scoring_for(scoring: Any, classes: np.ndarray) -> Scoring:
+ROW_SCORINGS: dict[str, dict[str, type[RowScoring]]] = {
+    "classification": {"auto": FlooredLogLoss, "neg_log_loss": LogLoss, "accuracy": Accuracy},
+    "regression": {
+        "auto": SquaredError,
+        "neg_mean_squared_error": SquaredError,
+        "neg_mean_absolute_error": AbsoluteError,
+    },
+}
+"""Scores that are taken row by row, by task and name."""
+
+
+def default_row_scoring(classes: np.ndarray | None) -> RowScoring:
+    """Return the score that is taken row by row where none was asked for: floored log-loss or squared error."""
+    return SquaredError(None) if classes is None else FlooredLogLoss(classes)
+
+
+def scoring_for(scoring: Any, classes: np.ndarray | None) -> Scoring:
     """Return the `Scoring` that the argument `scoring` of the search names.
 
     Parameters
     ----------
     scoring : "auto", str, scikit-learn scorer or callable
-        "auto" is the floored log-loss.
-    classes : ndarray of shape (n_classes,)
-        The user's labels, sorted.
+        "auto" is the floored log-loss, or in regression the squared error.
+    classes : ndarray of shape (n_classes,) or None
+        The user's labels, sorted; None in regression.
 
     Raises
     ------
     InvalidSetting
-        If the name is none that scikit-learn knows, or the object cannot be called.
+        If the name is none that scikit-learn knows, the object cannot be called, or it does not score such a target.
     """
-    rows: dict[str, type[RowScoring]] = {"auto": FlooredLogLoss, "neg_log_loss": LogLoss, "accuracy": Accuracy}
+    rows: dict[str, type[RowScoring]] = ROW_SCORINGS["classification" if classes is not None else "regression"]
     if isinstance(scoring, str):
         if scoring in rows:
             return rows[scoring](classes)
         try:
-            return ReplayedScoring(classes, get_scorer(scoring), scoring)
+            replayed = ReplayedScoring(classes, get_scorer(scoring), scoring)
         except ValueError as error:
             raise InvalidSetting(
                 f"scoring must be 'auto' or a name in sklearn.metrics.get_scorer_names(), got {scoring!r}: "
                 "pass one of these names or a scorer."
             ) from error
+        return _checked(replayed)
     if isinstance(scoring, _BaseScorer):
-        return ReplayedScoring(classes, scoring, repr(scoring))
+        return _checked(ReplayedScoring(classes, scoring, repr(scoring)))
     if callable(scoring):
         return ModelScoring(classes, scoring, getattr(scoring, "__name__", repr(scoring)))
     raise InvalidSetting(
-        f"scoring must be 'auto', a scikit-learn scorer name or a scorer, got {type(scoring).__name__}."
+        f"scoring must be 'auto', a scikit-learn scorer name or a scorer, got {type(scoring).__name__}: pass one."
     )
+
+
+def _checked(scoring: ReplayedScoring) -> ReplayedScoring:
+    """Return `scoring` if it takes a regressor's predictions of a number, where that is the task."""
+    if scoring.classes is None:
+        y = np.array([0.25, 0.5, 0.75, 1.0])
+        try:
+            scoring.score(y, y[:, None], None)
+        except (ValueError, AttributeError) as error:
+            raise InvalidSetting(
+                f"scoring must score numbers in regression, {scoring.name} does not: pass for instance 'r2'."
+            ) from error
+    return scoring

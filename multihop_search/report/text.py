@@ -2,42 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 
 from multihop_search.paths.complexity import complexity, count_nodes, latency_us
+from multihop_search.transfer.features import count_features
 
 MOST_COEFFICIENTS = 12
 
 
-def comparison(models: Mapping[str, Any], scores: pd.DataFrame, rows: Mapping[str, str], row: Any) -> str:
-    """Return the table of models: honest log-loss and accuracy, size and latency.
+def comparison(rows: Sequence[tuple[str, Any, pd.Series]], row: Any) -> str:
+    """Return the table of models: honest scores, size and latency.
 
     Parameters
     ----------
-    models : mapping of str to fitted model
-        By the name that the table shows, in its order.
-    scores : DataFrame
-        `Verdict.scores`.
-    rows : mapping of str to str
-        For each name the row of `scores` that speaks of it.
+    rows : sequence of (str, fitted model, Series)
+        What the table calls a model, the model, and the row of `Verdict.scores` that speaks of it.
     row : array or DataFrame of shape (1, n_features)
         What the latency is measured on.
     """
-    lines = [f"{'':<14}{'log-loss':>9}{'accuracy':>10}{'nodes':>9}{'latency':>12}"]
-    for name, model in models.items():
-        loss, accuracy = scores.loc[rows[name], ["log_loss", "accuracy"]]
-        size = f"{complexity(model):,.0f}"
-        lines.append(f"{name:<14}{loss:>9.4f}{accuracy:>10.4f}{size:>9}{latency_us(model, row):>9,.0f} us")
+    shown = [name for name in rows[0][2].index if name != "score"]
+    width = max(len(name) for name, _, _ in rows) + 3
+    head = "".join(f"{name.replace('_', '-'):>10}" for name in shown)
+    lines = [f"{'':<{width}}{head}{'nodes':>9}{'features':>10}{'latency':>12}"]
+    for name, model, scores in rows:
+        values = "".join(f"{scores[measure]:>10.4{'g' if measure == 'rmse' else 'f'}}" for measure in shown)
+        size = f"{complexity(model):>9,.0f}{count_features(model):>10}"
+        lines.append(f"{name:<{width}}{values}{size}{latency_us(model, row):>9,.0f} us")
     return "\n".join(lines)
 
 
-def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any]) -> str:
-    """Return the student as text: a tree's rules, a linear model's largest coefficients, else its size."""
+def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any] | None) -> str:
+    """Return the student as text: a tree's rules, a linear model's largest coefficients, else its size.
+
+    `class_names` is None in regression. Of a Pipeline the last step is described, on what the others make of the rows.
+    """
+    if isinstance(model, Pipeline):
+        names = model[:-1].get_feature_names_out(feature_names) if len(model.steps) > 1 else feature_names
+        return describe(model.steps[-1][1], list(names), class_names)
     if isinstance(model, BaseDecisionTree):
         return "\n".join(_branches(model.tree_, 0, "", list(feature_names), class_names))
     if hasattr(model, "coef_"):
@@ -45,13 +52,18 @@ def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any
     return f"{type(model).__name__} of {count_nodes(model):,} nodes"
 
 
-def _branches(tree: Any, node: int, indent: str, features: Sequence[str], classes: Sequence[Any]) -> Iterator[str]:
-    """Yield the lines below `node`; a leaf says its class, how probable it is, and how many training rows it holds."""
+def _branches(
+    tree: Any, node: int, indent: str, features: Sequence[str], classes: Sequence[Any] | None
+) -> Iterator[str]:
+    """Yield the lines below `node`; a leaf says what it predicts and how many training rows it holds."""
     if tree.children_left[node] == -1:
-        shares = tree.value[node, 0]
-        best = int(shares.argmax())
         rows, word = int(tree.n_node_samples[node]), "row" if tree.n_node_samples[node] == 1 else "rows"
-        yield f"{indent}{classes[best]} {100 * shares[best] / shares.sum():.0f} % ({rows:,} {word})"
+        said = f"{tree.value[node, 0, 0]:.4g}"
+        if classes is not None:
+            shares = tree.value[node, 0]
+            best = int(shares.argmax())
+            said = f"{classes[best]} {100 * shares[best] / shares.sum():.0f} %"
+        yield f"{indent}{said} ({rows:,} {word})"
         return
     name, threshold = features[tree.feature[node]], tree.threshold[node]
     for sign, child in (("<=", tree.children_left[node]), (">", tree.children_right[node])):
@@ -64,9 +76,9 @@ def _branches(tree: Any, node: int, indent: str, features: Sequence[str], classe
             yield from below
 
 
-def _coefficients(model: Any, feature_names: Sequence[str], class_names: Sequence[Any]) -> str:
-    weights = np.atleast_2d(model.coef_)
-    heads = [str(class_names[-1])] if len(weights) == 1 else [str(name) for name in class_names]
+def _coefficients(model: Any, feature_names: Sequence[str], class_names: Sequence[Any] | None) -> str:
+    weights, classes = np.atleast_2d(model.coef_), class_names if class_names is not None else ["value"]
+    heads = [str(classes[-1])] if len(weights) == 1 else [str(name) for name in classes]
     order = np.argsort(-np.abs(weights).max(axis=0))[:MOST_COEFFICIENTS]
     width = max(len(str(feature_names[column])) for column in order) + 2
     lines = [f"{'feature':<{width}}" + "".join(f"{head:>12.12}" for head in heads)]

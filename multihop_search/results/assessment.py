@@ -8,15 +8,16 @@ With random search all rows judge. The choice always uses all rows.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
 from multihop_search.keys import generator
 from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import ModelScoring, RowScoring
+from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring
 from multihop_search.results.choice import choose
+from multihop_search.results.early_stopping import Gap, paired_gap
 from multihop_search.results.out_of_fold import Evidence, FoldEvidence, HeldOut, evidence_for, paired_error
 from multihop_search.results.record import TrialRecord
 from multihop_search.results.verdict import Verdict, compare, unjudged
@@ -50,20 +51,47 @@ class Assessment:
             return np.ones(n_units)
         return (generator(self.problem.random_state, "halves").permutation(n_units) < n_units / 2).astype(float)
 
-    def told_score(self, record: TrialRecord, predictions: np.ndarray) -> float:
-        """Return what the sampler is told of a complete trial."""
+    def told_means(self, record: TrialRecord, predictions: np.ndarray) -> list[float]:
+        """Return the running means of the scores that the sampler is told, after each fold of a trial.
+
+        `predictions` are those on the record's folds, (n_entries, n_outputs).
+        """
+        folds = range(1, len(record.fold_scores) + 1)
         if not self.adaptive or isinstance(self.problem.scoring, ModelScoring):
-            return self.score(record)
+            return [self.score(replace(record, fold_scores=record.fold_scores[:done])) for done in folds]
+        return [self._told_score(predictions, done) for done in folds]
+
+    def _told_score(self, predictions: np.ndarray, n_folds: int) -> float:
         told = self._entries(self.told_units == 1)
+        told = told[self.held_out.fold[told] < n_folds]
+        if len(told) == 0:
+            return float("nan")
         evidence = evidence_for([predictions[told]], self.held_out.take(told), self.problem.scoring)
         return float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
 
+    def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
+        """Compare predictions on the first folds, (n_entries, n_outputs), with a baseline's on all folds (rule 21).
+
+        Row by row: by the score where it is a mean over rows, by the default one where it is not (rule 18).
+        """
+        scoring, held_out, seen = self.problem.scoring, self.held_out, len(predictions)
+        if not isinstance(scoring, RowScoring):
+            scoring = default_row_scoring(self.problem.classes)
+        y, weight = held_out.y[:seen], held_out.sample_weight
+        return paired_gap(
+            scoring.rows(y, predictions),
+            scoring.rows(y, baseline[:seen]),
+            held_out.unit[:seen],
+            None if weight is None else weight[:seen],
+        )
+
     def score(self, record: TrialRecord) -> float:
-        """Return the score of a complete trial on all held-out rows: over rows, or over folds, as the score is."""
+        """Return the score of a trial on the held-out rows of its folds: over rows, or over folds, as the score is."""
         weights = None
         if isinstance(self.problem.scoring, RowScoring):
             weight = self.held_out.sample_weight
             weights = np.bincount(self.held_out.fold, weights=weight, minlength=len(self.problem.folds))
+            weights = weights[: len(record.fold_scores)]
         scores = np.asarray(record.fold_scores)
         known = np.isfinite(scores)  # a fold may lack a class that the score needs
         if not known.any():
@@ -87,15 +115,36 @@ class Assessment:
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), np.arange(len(records)))[0])
 
     def verdict(
-        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], chosen: int, teacher: np.ndarray
+        self,
+        records: Sequence[TrialRecord],
+        predictions: Sequence[np.ndarray],
+        chosen: int,
+        teacher: np.ndarray,
+        *,
+        n_stopped: int = 0,
+        notes: tuple[str, ...] = (),
     ) -> Verdict:
-        """Return the verdict on complete trials; `teacher` holds its cross-fitted predictions on all rows."""
+        """Return the verdict on complete trials.
+
+        Parameters
+        ----------
+        records, predictions
+            The complete trials of one student.
+        chosen : int
+            Position of the chosen one.
+        teacher : ndarray of shape (n_rows, n_outputs)
+            Cross-fitted predictions of the teacher on all rows.
+        n_stopped : int
+            Trials of that student that were stopped early.
+        notes : tuple of str
+            What else is to be said.
+        """
         hops = np.array([record.hops for record in records])
         problem = self.problem
         if isinstance(problem.scoring, ModelScoring):
-            return unjudged(hops, self.held_out.n_rows, problem.scoring)
+            return replace(unjudged(hops, self.held_out.n_rows, problem.scoring), notes=notes, n_stopped=n_stopped)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
-        return compare(
+        verdict = compare(
             [proba[judging] for proba in predictions],
             hops,
             self.held_out.take(judging),
@@ -103,8 +152,9 @@ class Assessment:
             random_state=problem.random_state,
             chosen=chosen,
             teacher=teacher[self.held_out.row[judging]],
-            notes=self._notes(records),
+            notes=(*self._notes(records), *notes),
         )
+        return replace(verdict, n_stopped=n_stopped)
 
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
         notes = []
@@ -125,5 +175,12 @@ class Assessment:
 
 
 def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:
-    """Return the share of rows on which student and teacher predict the same class."""
+    """Return how close a student is to its teacher.
+
+    The share of rows on which both predict the same class; in regression the share of the teacher's variance that the
+    student explains.
+    """
+    if predictions.shape[1] == 1:
+        spread = float(teacher.var())
+        return 1.0 - float(((predictions - teacher) ** 2).mean()) / spread if spread > 0 else float("nan")
     return float((predictions.argmax(axis=1) == teacher.argmax(axis=1)).mean())

@@ -144,6 +144,8 @@ class ReplayedEvidence:
         for place, entries in enumerate(self._folds):
             drawn = np.repeat(entries, draw[held.unit[entries]].astype(int))
             weight = None if held.sample_weight is None else held.sample_weight[drawn]
+            if weight is not None and not weight.sum() > 0:  # no row of the fold counts in this draw
+                continue
             with warnings.catch_warnings(), contextlib.suppress(ValueError):  # a draw may lack a class: NaN
                 warnings.simplefilter("ignore")
                 scores[place] = self._scoring.score(held.y[drawn], self._predictions[trial][drawn], weight)

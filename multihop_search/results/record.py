@@ -1,12 +1,13 @@
-"""The record of a trial: what it measured, or why it failed."""
+"""The record of a trial: what it measured, or why it failed or was stopped."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from multihop_search.paths.path import Path
 
-COMPLETE, FAIL = "COMPLETE", "FAIL"
+COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
 
 @dataclass(frozen=True)
@@ -16,9 +17,9 @@ class TrialRecord:
     number: int
     path: Path
     state: str
-    """COMPLETE or FAIL."""
+    """COMPLETE, PRUNED or FAIL."""
     fold_scores: tuple[float, ...] = ()
-    """Score of each fold, in order."""
+    """Score of each fold that was run, in order."""
     fit_seconds: float = float("nan")
     """Seconds of the student's own fits, all folds."""
     nodes: float = float("nan")
@@ -28,11 +29,18 @@ class TrialRecord:
     latency_us: float = float("nan")
     """Microseconds to predict one row."""
     reason: str = ""
-    """Why the trial failed, or which earlier trial it repeats."""
+    """Why the trial failed or was stopped, what fell back in its transfer sets, or which earlier trial it repeats."""
+    excess: Mapping[str, float] = field(default_factory=dict)
+    """By what share each bound of the budget is exceeded in the worst fold; at most 0 is inside."""
 
     @property
     def complete(self) -> bool:
         return self.state == COMPLETE
+
+    @property
+    def inside(self) -> bool:
+        """Whether the trial is complete and its student within the budget in every fold."""
+        return self.complete and all(share <= 0 for share in self.excess.values())
 
     @property
     def hops(self) -> int:
@@ -40,4 +48,5 @@ class TrialRecord:
 
     def repeated(self, number: int) -> TrialRecord:
         """Return the record of a later trial that drew the same path."""
-        return replace(self, number=number, reason=self.reason or f"same path as trial {self.number}")
+        said = f"same path as trial {self.number}"
+        return replace(self, number=number, reason=f"{said}: {self.reason}" if self.reason else said)

@@ -25,23 +25,31 @@ COLUMNS = (
     "size_bytes",
     "latency_us",
     "fidelity",
+    "on_front",
     "reason",
 )
+FRONT = ("score", "size_bytes", "latency_us", "n_features_used")
+"""What the front is about: the first should be large, the others small."""
 
 
 def results_table(
     records: Sequence[TrialRecord],
-    student: str,
+    students: Mapping[str, str],
     scores: Mapping[int, tuple[float, float]],
     fidelities: Mapping[int, float],
 ) -> pd.DataFrame:
-    """Return a row for each told trial; `scores` holds (score, standard error) and `fidelities` by trial number."""
+    """Return a row for each told trial.
+
+    `students` says what each student is called, `scores` holds (score, standard error) and `fidelities` by the number
+    of each complete trial. A trial is `on_front` if it is within the budget and no other is at least as good by score,
+    size, latency and features used, and better by one.
+    """
     nan = float("nan")
     rows = [
         (
             record.number,
             record.state,
-            student,
+            students[record.path.student],
             record.hops,
             str(record.path),
             *scores.get(record.number, (nan, nan)),
@@ -52,24 +60,40 @@ def results_table(
             record.size_bytes,
             record.latency_us,
             fidelities.get(record.number, nan),
+            record.inside,
             record.reason,
         )
         for record in records
     ]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    inside = table["on_front"].to_numpy(dtype=bool)
+    table.loc[inside, "on_front"] = on_front(table.loc[inside, list(FRONT)].to_numpy(dtype=float) * (1, -1, -1, -1))
+    return table
+
+
+def on_front(values: np.ndarray) -> np.ndarray:
+    """Return which rows of (n, n_objectives), greater is better, no other row dominates.
+
+    Examples
+    --------
+    >>> on_front(np.array([[1.0, 2.0], [2.0, 1.0], [1.0, 1.0]]))
+    array([ True,  True, False])
+    """
+    least = np.nan_to_num(values, nan=-np.inf)
+    return np.array([not ((least >= row).all(axis=1) & (least > row).any(axis=1)).any() for row in least], dtype=bool)
 
 
 def cv_results(
     records: Sequence[TrialRecord], results: pd.DataFrame, params: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
-    """Return scikit-learn's `cv_results_` for the trials; failed ones have NaN scores and the last rank."""
+    """Return scikit-learn's `cv_results_` for the trials; failed and stopped ones have NaN scores and the last rank."""
     n_folds = max((len(record.fold_scores) for record in records), default=0)
-    folds = np.array([record.fold_scores or (np.nan,) * n_folds for record in records])
+    folds = np.array([[*record.fold_scores, *[np.nan] * (n_folds - len(record.fold_scores))] for record in records])
     score = results["score"].to_numpy()
     found: dict[str, Any] = {
         "params": list(params),
         "mean_test_score": score,
-        "std_test_score": folds.std(axis=1),
+        "std_test_score": np.where(np.isfinite(score), folds.std(axis=1), np.nan),
         "rank_test_score": pd.Series(-np.where(np.isfinite(score), score, -np.inf))
         .rank(method="min")
         .astype(int)

@@ -24,18 +24,19 @@ import pandas as pd
 
 from multihop_search.errors import InvalidData
 from multihop_search.keys import generator
-from multihop_search.problem.intake import checked_groups, checked_weights, encode_target
+from multihop_search.problem.intake import checked_groups, checked_weights, encode_target, numeric_target
 from multihop_search.problem.scoring import (
     Accuracy,
     FlooredLogLoss,
     ModelScoring,
     RowScoring,
     Scoring,
+    SquaredError,
     scoring_for,
 )
 from multihop_search.results.choice import choose
 from multihop_search.results.out_of_fold import HeldOut, RowEvidence, evidence_for
-from multihop_search.transfer.threads import one_thread
+from multihop_search.transfer.threads import thread_limit
 
 N_DRAWS = 1000
 """Resamples for a score that is a mean over rows."""
@@ -63,8 +64,8 @@ class Verdict:
     Gains are in units of the score, greater is better; low and high bound the 95 % interval."""
     scores: pd.DataFrame
     """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and teacher where known;
-    columns score (the search's), log_loss and accuracy. Unlike a cross-validated best, they do not grow with the
-    number of trials."""
+    columns score (the search's), log_loss and accuracy, or in regression rmse and r2. Unlike a cross-validated best,
+    they do not grow with the number of trials."""
     n_trials: Mapping[str, int]
     """Complete trials of each group."""
     n_rows: int
@@ -76,6 +77,8 @@ class Verdict:
     advice: Mapping[str, str]
     """For each inconclusive comparison: about how many more rows would settle it."""
     notes: tuple[str, ...] = ()
+    n_stopped: int = 0
+    """Multi-hop trials that were stopped early; they are in no comparison."""
 
     def __str__(self) -> str:
         return _sentences(self)
@@ -95,15 +98,15 @@ def judge(
 
     Parameters
     ----------
-    predictions : array-like of shape (n_trials, n_rows, n_classes)
+    predictions : array-like of shape (n_trials, n_rows, n_classes) or (n_trials, n_rows)
         Predicted probabilities of each trial for rows that its models were not fitted on; columns in the order of the
-        sorted labels.
+        sorted labels. In regression the predicted values.
     y : array-like of shape (n_rows,)
-        True labels.
+        True labels, or values.
     hops : array-like of shape (n_trials,)
         Number of hops of each trial; 0 is plain.
     scoring : "auto", str or scorer, default="auto"
-        "auto" is the log-loss with a floor of 1e-3.
+        "auto" is the log-loss with a floor of 1e-3, or in regression the squared error.
     sample_weight : array-like of shape (n_rows,), default=None
         Weights of the rows in the score.
     groups : array-like of shape (n_rows,), default=None
@@ -120,8 +123,14 @@ def judge(
     InvalidData
         If the shapes do not agree or predictions are not finite.
     """
-    classes, codes = encode_target(y, len(np.asarray(y)))
-    table, hops = _checked_table(predictions, hops, len(codes), len(classes))
+    n_rows = len(np.asarray(y))
+    table, hops = _numbers(predictions, hops)
+    if table.ndim == 2:
+        classes, codes = None, numeric_target(y, n_rows)
+        table = _checked_table(table[:, :, None], len(hops), n_rows, 1)
+    else:
+        classes, codes = encode_target(y, n_rows)
+        table = _checked_table(table, len(hops), n_rows, len(classes))
     if random_state is not None and (not isinstance(random_state, Integral) or random_state < 0):
         raise InvalidData(f"random_state must be None or an integer of at least 0, got {random_state!r}: pass one.")
     seed = int(np.random.default_rng().integers(2**31)) if random_state is None else int(random_state)
@@ -136,7 +145,7 @@ def judge(
     return compare(list(table), hops, held_out, scorer, random_state=seed)
 
 
-def _checked_table(predictions: Any, hops: Any, n_rows: int, n_classes: int) -> tuple[np.ndarray, np.ndarray]:
+def _numbers(predictions: Any, hops: Any) -> tuple[np.ndarray, np.ndarray]:
     try:
         table, depth = np.asarray(predictions, dtype=np.float64), np.asarray(hops, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -145,16 +154,22 @@ def _checked_table(predictions: Any, hops: Any, n_rows: int, n_classes: int) -> 
         raise InvalidData(
             "hops must hold a whole number of at least 0 for each trial, it does not: pass their numbers."
         )
-    if table.shape != (len(depth), n_rows, n_classes):
+    return table, depth.astype(np.intp)
+
+
+def _checked_table(table: np.ndarray, n_trials: int, n_rows: int, n_outputs: int) -> np.ndarray:
+    if table.shape != (n_trials, n_rows, n_outputs):
+        shape = f"(n_trials, n_rows, n_classes) = ({n_trials}, {n_rows}, {n_outputs})"
+        if n_outputs == 1:
+            shape = f"(n_trials, n_rows) = ({n_trials}, {n_rows})"
         raise InvalidData(
-            f"predictions must have shape (n_trials, n_rows, n_classes) = ({len(depth)}, {n_rows}, {n_classes}), "
-            f"got {table.shape}: pass one matrix of probabilities for each entry of hops."
+            f"predictions must have shape {shape}, got {table.shape}: pass those of one trial for each entry of hops."
         )
     if not np.isfinite(table).all():
         raise InvalidData("predictions must be finite, got NaN or infinity: leave out the trials that failed.")
-    if (table < 0).any() or not np.allclose(table.sum(axis=2), 1.0, atol=1e-3):
+    if n_outputs > 1 and ((table < 0).any() or not np.allclose(table.sum(axis=2), 1.0, atol=1e-3)):
         raise InvalidData("predictions must be probabilities that sum to 1 in each row, they do not: normalise them.")
-    return table, depth.astype(np.intp)
+    return table
 
 
 def compare(
@@ -189,7 +204,7 @@ def compare(
     notes : tuple of str
         What else is to be said.
     """
-    with one_thread():
+    with thread_limit():
         return _compare_groups(predictions, hops, held_out, scoring, random_state, chosen, teacher, notes)
 
 
@@ -215,13 +230,11 @@ def _compare_groups(
         chosen = int(choose(evidence, hops, np.ones((1, evidence.n_units)), everyone)[0])
     selected_is_plain = bool(hops[chosen] == 0)
     measures: dict[str, Any] = {"score": evidence}
-    for label, measure in {"log_loss": FlooredLogLoss, "accuracy": Accuracy}.items():
-        rows = measure(scoring.classes)
-        measures[label] = RowEvidence(np.stack([rows.rows(held_out.y, proba) for proba in predictions]), held_out)
+    for label, measure in _measures(scoring).items():
+        measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
     draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
     honest = _out_of_bag(measures, hops, members, draws, random_state)
     scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in GROUPS} for label in measures})
-    scores["log_loss"] *= -1
     if selected_is_plain:
         scores.loc["selected"] = scores.loc["plain"]
     region = scoring.region if scoring.region is not None else 0.01 * abs(scores.loc["plain", "score"])
@@ -235,17 +248,33 @@ def _compare_groups(
         if row["verdict"] == INCONCLUSIVE and np.isfinite(row["gain"])
     }
     if teacher is not None:
-        scores.loc["teacher"] = _teacher_scores(teacher, held_out, scoring)
+        scores.loc["teacher"] = [
+            measure.score(held_out.y, teacher, held_out.sample_weight)
+            for measure in (scoring, *_measures(scoring).values())
+        ]
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
     counts = {group: len(trials) for group, trials in members.items() if group != "selected"}
-    return Verdict(table, scores, counts, held_out.n_rows, _label(scoring), region, advice, notes)
+    return Verdict(
+        table, _as_read(scores, held_out), counts, held_out.n_rows, scoring.name_shown, region, advice, notes
+    )
 
 
-def _teacher_scores(proba: np.ndarray, held_out: HeldOut, scoring: Scoring) -> list[float]:
-    log_loss, accuracy = (kind(scoring.classes) for kind in (FlooredLogLoss, Accuracy))
-    y, weight = held_out.y, held_out.sample_weight
-    return [scoring.score(y, proba, weight), -log_loss.score(y, proba, weight), accuracy.score(y, proba, weight)]
+def _measures(scoring: Scoring) -> dict[str, RowScoring]:
+    """Return what is shown beside the score, whatever that is."""
+    if scoring.classes is None:
+        return {"squared_error": SquaredError(None)}
+    return {"log_loss": FlooredLogLoss(scoring.classes), "accuracy": Accuracy(scoring.classes)}
+
+
+def _as_read(scores: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:
+    """Return the scores with the measures in the sign and unit that people read."""
+    if "log_loss" in scores:
+        return scores.assign(log_loss=-scores["log_loss"])
+    squared, weight = -scores["squared_error"], held_out.sample_weight
+    spread = float(np.average((held_out.y - np.average(held_out.y, weights=weight)) ** 2, weights=weight))
+    read = scores.drop(columns="squared_error").assign(rmse=np.sqrt(squared))
+    return read.assign(r2=1.0 - squared / spread if spread > 0 else np.nan)
 
 
 def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring) -> Verdict:
@@ -253,13 +282,10 @@ def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring) -> Verdict:
     nan = float("nan")
     names = [f"{better} vs {worse}" for better, worse in COMPARISONS]
     table = pd.DataFrame({"gain": nan, "low": nan, "high": nan, "verdict": INCONCLUSIVE}, index=names)
-    scores = pd.DataFrame(nan, index=list(GROUPS), columns=["score", "log_loss", "accuracy"])
+    shown = ["rmse", "r2"] if scoring.classes is None else ["log_loss", "accuracy"]
+    scores = pd.DataFrame(nan, index=list(GROUPS), columns=["score", *shown])
     counts = {"plain": int((hops == 0).sum()), "one-hop": int((hops == 1).sum()), "multi-hop": int((hops >= 2).sum())}
-    return Verdict(table, scores, counts, n_rows, _label(scoring), nan, {})
-
-
-def _label(scoring: Scoring) -> str:
-    return getattr(scoring, "name", None) or scoring.label
+    return Verdict(table, scores, counts, n_rows, scoring.name_shown, nan, {})
 
 
 def _out_of_bag(
@@ -359,7 +385,10 @@ def _sentences(verdict: Verdict) -> str:
     one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "has no complete trial"
     many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "have no complete trial"
     notes = "".join(f"; {note}" for note in verdict.notes)
-    searched = f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials"
+    stopped = f" ({verdict.n_stopped} more were stopped early)" if verdict.n_stopped else ""
+    searched = (
+        f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials{stopped}"
+    )
     second = f"One hop {one}; several hops {many}{notes}; {searched}"
     return f"{first}. {second}, judged on {verdict.n_rows:,} rows that neither trained nor chose what they judge."
 
@@ -384,13 +413,9 @@ def _in_words(verdict: Verdict, row: pd.Series) -> tuple[str, str, str, str]:
     """Return gain, low, high and their unit: per cent of the plain log-loss, points of accuracy, or the score's."""
     gain, low, high = row["gain"], row["low"], row["high"]
     plain = abs(verdict.scores.loc["plain", "score"])
-    if verdict.score == "log-loss" and plain > 0:
-        return (
-            f"{100 * gain / plain:+.1f}",
-            f"{100 * low / plain:+.1f}",
-            f"{100 * high / plain:+.1f}",
-            " % of the log-loss",
-        )
+    if verdict.score in ("log-loss", "squared error", "absolute error") and plain > 0:
+        gain, low, high = (100 * value / plain for value in (gain, low, high))
+        return f"{gain:+.1f}", f"{low:+.1f}", f"{high:+.1f}", f" % of the {verdict.score}"
     if verdict.score == "accuracy":
         return f"{100 * gain:+.1f}", f"{100 * low:+.1f}", f"{100 * high:+.1f}", " points of accuracy"
     return f"{gain:+.4f}", f"{low:+.4f}", f"{high:+.4f}", f" of {verdict.score}"

@@ -7,8 +7,10 @@ plain                 no transfer set: the class's own fit on the true labels
 labels                hard targets: the class's own fit on them, with the weights
 regression            soft targets, trees and forests with Gini: by their regression twin (`trees.py`)
 repetition            soft targets, anything with `sample_weight`: each row once per class with weight q_c
+values                in regression: the class's own fit on the target values
 ====================  ==========================================================================================
 
+Synthetic rows stand behind the real ones; sizes that count rows grow with them, so that a leaf holds as large a share.
 In a Pipeline the transformers are fitted on the real rows with the true labels; targets and weights reach the last step
 only. What is changed on the model for a fit (`random_state`, `n_jobs`, leaf sizes of repeated rows, `class_weight`) is
 put back afterwards: the user finds the parameters that the user set.
@@ -17,10 +19,13 @@ put back afterwards: the user finds the parameters that the user set.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from scipy.sparse import vstack
 from sklearn.base import clone
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -30,11 +35,24 @@ from sklearn.utils.validation import has_fit_parameter
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.keys import seed
-from multihop_search.transfer.transfer_set import TransferSet
+from multihop_search.transfer.features import silenced, strongest, with_only
+from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
 
 SMALLEST_TARGET = 1e-3
 """Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""
+
+
+Prepare = Callable[[Pipeline, Any, np.ndarray, SyntheticSet | None], tuple[Pipeline, Any, Any]]
+"""``(transformers, X, target, synthetic)`` to fitted transformers and both kinds of rows transformed."""
+
+
+def fit_transformers(
+    head: Pipeline, X: Any, target: np.ndarray, synthetic: SyntheticSet | None
+) -> tuple[Pipeline, Any, Any]:
+    """Fit the transformers of a Pipeline on real rows; return them and the rows, real and synthetic, transformed."""
+    transformed = head.fit_transform(X, target)
+    return head, transformed, None if synthetic is None else head.transform(synthetic.X)
 
 
 def last_step(estimator: Any) -> Any:
@@ -49,13 +67,15 @@ def takes_weights(estimator: Any) -> bool:
 
 def repeats_rows(estimator: Any, transfer: TransferSet | None) -> bool:
     """Return whether a row stands more than once in what `estimator` is fitted on."""
-    if transfer is None or transfer.is_hard:
+    if transfer is None or transfer.targets.shape[1] == 1 or transfer.is_hard:
         return False
     return not takes_regression_route(last_step(estimator), transfer.targets.shape[1])
 
 
-def settle(estimator: Any, name: str, random_state: int, *key: Any) -> tuple[Any, dict[str, Any]]:
-    """Return a clone with every open seed filled by key and one job per fit, and what has to be put back.
+def settle(
+    estimator: Any, name: str, random_state: int, *key: Any, head: tuple[Any, ...] | None = None, jobs: int = 1
+) -> tuple[Any, dict[str, Any]]:
+    """Return a clone with every open seed filled by key and its jobs set, and what has to be put back.
 
     Parameters
     ----------
@@ -67,6 +87,10 @@ def settle(estimator: Any, name: str, random_state: int, *key: Any) -> tuple[Any
         Base seed of the search.
     *key : object
         What the fit is for.
+    head : tuple of object or None
+        The same for the transformers of a Pipeline, which fits of different models share; None: as `key`.
+    jobs : int, default=1
+        Jobs of the fit.
 
     Raises
     ------
@@ -78,8 +102,10 @@ def settle(estimator: Any, name: str, random_state: int, *key: Any) -> tuple[Any
         return model, {}
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
+    taught = model.steps[-1][0] if isinstance(model, Pipeline) else ""
     for param, value in model.get_params(deep=True).items():
         last = param.rpartition("__")[2]
+        above = isinstance(model, Pipeline) and param.partition("__")[0] != taught
         if last == "random_state":
             if isinstance(value, (np.random.RandomState, np.random.Generator)):
                 raise UnsuitableModel(
@@ -87,9 +113,9 @@ def settle(estimator: Any, name: str, random_state: int, *key: Any) -> tuple[Any
                     "or None to have it derived from the search's random_state."
                 )
             if value is None:
-                after[param] = seed(random_state, "estimator", param, *key)
-        elif last in ("n_jobs", "num_threads", "thread_count") and value not in (None, 1):
-            after[param] = 1
+                after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
+        elif last in ("n_jobs", "num_threads", "thread_count") and value not in (None, jobs):
+            after[param] = jobs
         if param in after:
             before[param] = value
     return model.set_params(**after), before
@@ -99,10 +125,12 @@ def fit(
     model: Any,
     X: Any,
     y: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
     *,
     transfer: TransferSet | None = None,
     sample_weight: np.ndarray | None = None,
+    prepare: Prepare = fit_transformers,
+    most_features: int | None = None,
 ) -> Any:
     """Fit `model` and return it (or its equal) as a fitted object of its own class.
 
@@ -113,59 +141,150 @@ def fit(
     X : array or DataFrame of shape (n_rows, n_features)
         Real rows.
     y : ndarray of shape (n_rows,)
-        Class codes; `labels[y]` is what the model learns to say.
-    labels : ndarray of shape (n_classes,)
-        Labels by code, sorted.
+        Class codes; `labels[y]` is what the model learns to say. In regression the target.
+    labels : ndarray of shape (n_classes,) or None
+        Labels by code, sorted; None in regression.
     transfer : TransferSet or None
         None: the plain fit.
     sample_weight : ndarray of shape (n_rows,) or None
         The user's weights.
+    prepare : callable
+        Fits the transformers of a Pipeline, or knows them.
+    most_features : int or None, default=None
+        Most features that the model (in a Pipeline its last step) may read: a model that reads more is fitted again on
+        those that it draws most from, every other column held constant.
 
     Raises
     ------
     UnsuitableModel
         If the model takes neither weights nor soft labels and the transfer set needs them.
     """
+    target = y if labels is None else labels[y]
     if isinstance(model, Pipeline):
-        return _fit_pipeline(model, X, y, labels, transfer, sample_weight)
+        return _fit_pipeline(model, X, y, labels, target, transfer, sample_weight, prepare, most_features)
+    fitted = _fit_one(model, X, y, labels, target, transfer, sample_weight)
+    keep = None if most_features is None else strongest(fitted, X, most_features)
+    if keep is None:
+        return fitted
+    if transfer is not None and transfer.synthetic is not None:
+        transfer = replace(transfer, synthetic=replace(transfer.synthetic, X=with_only(transfer.synthetic.X, keep)))
+    return silenced(_fit_one(clone(fitted), with_only(X, keep), y, labels, target, transfer, sample_weight), keep)
+
+
+def _fit_one(
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    labels: np.ndarray | None,
+    target: np.ndarray,
+    transfer: TransferSet | None,
+    sample_weight: np.ndarray | None,
+) -> Any:
     if transfer is None:
-        return model.fit(X, labels[y], **_weight_argument(model, sample_weight))
+        return model.fit(X, target, **_weight_argument(model, sample_weight))
     prepared = transfer.finished(y, sample_weight)
-    targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
-    if prepared.is_hard:
-        fitted = model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights))
-    elif takes_regression_route(model, len(labels)):
-        fitted = fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
+    joined = X if prepared.synthetic is None else _stacked(X, prepared.synthetic.X)
+    before = _shared_sizes(model, len(y), len(prepared.joined_targets))
+    class_weight: dict[str, Any] = {}
+    targets = prepared.joined_targets
+    if labels is None:
+        fitted = model.fit(joined, targets[:, 0], **_weight_argument(model, prepared.joined_weights))
     else:
-        fitted = _fit_repeated(model, X, y, targets, weights, labels)
-    return fitted.set_params(**class_weight)
+        targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
+        fitted = _fit_classes(model, joined, y, prepared, targets, weights, labels)
+    if hasattr(fitted, "tree_") and (len(targets) > len(y) or repeats_rows(fitted, prepared)):
+        _count_rows(fitted, X)  # real rows, neither copies nor synthetic ones
+    return fitted.set_params(**before, **class_weight)
+
+
+def _fit_classes(
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    transfer: TransferSet,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    labels: np.ndarray,
+) -> Any:
+    """Fit to class distributions by the route that the model's class has for them."""
+    if transfer.is_hard:
+        return model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights))
+    if takes_regression_route(model, len(labels)):
+        return fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
+    return _fit_repeated(model, X, y, targets, weights, labels)
+
+
+def _count_rows(tree: Any, X: Any) -> None:
+    tree.tree_.n_node_samples[:] = np.asarray(tree.decision_path(X).sum(axis=0)).ravel()
+
+
+def _stacked(X: Any, more: Any) -> Any:
+    if hasattr(X, "iloc"):
+        return pd.concat([X, more], ignore_index=True)
+    if hasattr(X, "tocsr"):
+        return vstack([X, more]).tocsr()
+    return np.concatenate([X, more])
+
+
+def _shared_sizes(model: Any, n_real: int, n_joined: int) -> dict[str, Any]:
+    """Let sizes that count rows grow with the synthetic rows, on the model; return what has to be put back."""
+    params = model.get_params(deep=False)
+    if n_joined == n_real:
+        return {}
+    names = {"min_samples_leaf": 1, "min_samples_split": 2, "min_child_samples": 0}
+    changed = {
+        name: math.ceil(params[name] * n_joined / n_real)
+        for name, least in names.items()
+        if _is_count(params.get(name), least)
+    } | _without_early_stopping(params)
+    model.set_params(**changed)
+    return {name: params[name] for name in changed}
+
+
+def _without_early_stopping(params: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what turns early stopping off: it would judge on copies of rows, or on rows that have no true label."""
+    if params.get("early_stopping"):
+        return {"early_stopping": False}
+    if "early_stopping" not in params and params.get("n_iter_no_change") is not None:
+        return {"n_iter_no_change": None}  # GradientBoosting
+    return {}
+
+
+def _is_count(size: Any, least: int) -> bool:
+    return isinstance(size, (int, np.integer)) and not isinstance(size, bool) and int(size) > least
 
 
 def _fit_pipeline(
     model: Pipeline,
     X: Any,
     y: np.ndarray,
-    labels: np.ndarray,
+    labels: np.ndarray | None,
+    target: np.ndarray,
     transfer: TransferSet | None,
     sample_weight: np.ndarray | None,
+    prepare: Prepare,
+    most_features: int | None,
 ) -> Pipeline:
     name, last = model.steps[-1]
     if len(model.steps) > 1:
-        head = model[:-1]
-        X = head.fit_transform(X, labels[y])
+        beside = None if transfer is None or transfer.synthetic is None else transfer.synthetic
+        head, X, synthetic = prepare(model[:-1], X, target, beside)
         model.steps[:-1] = head.steps
-    model.steps[-1] = (name, fit(last, X, y, labels, transfer=transfer, sample_weight=sample_weight))
+        if transfer is not None and beside is not None:
+            transfer = replace(transfer, synthetic=replace(beside, X=synthetic))
+    fitted = fit(last, X, y, labels, transfer=transfer, sample_weight=sample_weight, most_features=most_features)
+    model.steps[-1] = (name, fitted)
     return model
 
 
 def _none_if_equal(weights: np.ndarray | None) -> np.ndarray | None:
-    """Return None for unit weights: a model without `sample_weight` can take them, and its fit is the plain one."""
+    """Return None for unit weights: the fit is the plain one."""
     return None if weights is None or np.allclose(weights, 1.0, rtol=1e-12, atol=0) else weights
 
 
 def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     weights = _none_if_equal(weights)
-    if weights is None:
+    if weights is None or (np.ptp(weights) == 0 and not has_fit_parameter(model, "sample_weight")):
         return {}
     _require_weights(model)
     return {"sample_weight": weights}
@@ -185,17 +304,17 @@ def _class_weighted(
     """Move `class_weight` into targets and weights: it counts rows, and repeated rows would be counted twice."""
     class_weight = model.get_params(deep=False).get("class_weight")
     if class_weight is None:
-        return transfer.targets, transfer.weights, {}
+        return transfer.joined_targets, transfer.joined_weights, {}
     rule = "balanced" if isinstance(class_weight, str) else class_weight
     of_class = np.ones(len(labels))
     present = np.unique(y)
     if isinstance(rule, Mapping):
         rule = {label: weight for label, weight in rule.items() if label in set(labels[present].tolist())}
     of_class[present] = compute_class_weight(rule, classes=labels[present], y=labels[y])
-    weighted = transfer.targets * of_class
+    weighted = transfer.joined_targets * of_class
     share = weighted.sum(axis=1)
     model.set_params(class_weight=None)
-    return weighted / share[:, None], transfer.weights * share, {"class_weight": class_weight}
+    return weighted / share[:, None], transfer.joined_weights * share, {"class_weight": class_weight}
 
 
 def _fit_repeated(
@@ -215,8 +334,6 @@ def _fit_repeated(
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
     model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * shares[rows, codes])
-    if hasattr(model, "tree_"):  # so that the tree says how many rows each node holds, not how many copies
-        model.tree_.n_node_samples[:] = np.asarray(model.decision_path(X).sum(axis=0)).ravel()
     return model.set_params(**before)
 
 
@@ -241,11 +358,7 @@ def _repeated_sizes(model: Any, n_rows: int, n_repeated: int, *, even: bool) -> 
     split = _as_count(params.get("min_samples_split"), n_rows)
     if split > 2:
         changed["min_samples_split"] = max(2, round(split * copies))
-    if params.get("early_stopping"):
-        changed["early_stopping"] = False
-    elif "early_stopping" not in params and params.get("n_iter_no_change") is not None:
-        changed["n_iter_no_change"] = None  # GradientBoosting
-    return changed
+    return changed | _without_early_stopping(params)
 
 
 def _as_count(size: Any, n_rows: int) -> int:

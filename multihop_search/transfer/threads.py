@@ -18,11 +18,11 @@ def _thread_pools(n_modules: int) -> ThreadpoolController:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Keep what runs inside to one thread.
+def thread_limit(n_threads: int = 1) -> Iterator[None]:
+    """Keep what runs inside to some threads.
 
     Sums change with the number of threads, so results would too; and two pools on one core wait for each other.
     """
     controller = _thread_pools(len(sys.modules))
-    with controller.limit(limits=1), joblib.parallel_config(backend="threading", n_jobs=1):
+    with controller.limit(limits=n_threads), joblib.parallel_config(backend="threading", n_jobs=n_threads):
         yield

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,14 +13,44 @@ import numpy as np
 class TeacherOutputs:
     """What an upper model tells about the training rows of one fold; small arrays only."""
 
-    proba: np.ndarray
-    """Cross-fitted class probabilities, (n_train, n_classes), float32."""
+    predictions: np.ndarray
+    """Cross-fitted class probabilities, (n_train, n_classes), or in regression values, (n_train, 1); float32."""
     stages: Mapping[int, np.ndarray] = field(default_factory=dict)
-    """Cross-fitted probabilities of the first k members, by k; each of the shape of `proba`."""
+    """Cross-fitted predictions of the first k members, by k; each of the shape of `predictions`."""
+    synthetic: Mapping[str, TeacherOutputs] = field(default_factory=dict)
+    """The same on the fold's synthetic rows, by their generator, each labelled by fits that did not see its parent."""
+    plain: np.ndarray | None = None
+    """Cross-fitted predictions of the lower model without a teacher, of the shape of `predictions`, for schemes that
+    ask for them."""
 
-    def take(self, positions: np.ndarray) -> TeacherOutputs:
-        """Return the outputs for some of the training rows."""
-        return TeacherOutputs(self.proba[positions], {k: proba[positions] for k, proba in self.stages.items()})
+    @property
+    def is_regression(self) -> bool:
+        return bool(self.predictions.shape[1] == 1)
+
+    def take(self, positions: np.ndarray, synthetic: Mapping[str, np.ndarray] | None = None) -> TeacherOutputs:
+        """Return the outputs for some of the training rows and, by generator, of the synthetic rows."""
+        return TeacherOutputs(
+            self.predictions[positions],
+            {k: stage[positions] for k, stage in self.stages.items()},
+            {name: self.synthetic[name].take(rows) for name, rows in (synthetic or {}).items()},
+            None if self.plain is None else self.plain[positions],
+        )
+
+
+@dataclass(frozen=True)
+class SyntheticSet:
+    """Synthetic rows of a transfer set, labelled."""
+
+    X: Any
+    """(n_synthetic, n_features), of the kind of the real rows."""
+    targets: np.ndarray
+    """(n_synthetic, n_outputs), as `TransferSet.targets`."""
+    parent: np.ndarray
+    """Position of the real row that each was made from, (n_synthetic,)."""
+    weights: np.ndarray | None = None
+    """Weight of each, (n_synthetic,), once `TransferSet.finished`."""
+    place: tuple[str, np.ndarray] | None = None
+    """Generator and row numbers, (n_synthetic,), in the pool of rows that it has made for the fold."""
 
 
 @dataclass(frozen=True)
@@ -27,27 +58,41 @@ class TransferSet:
     """Targets and weights of the training rows: all that a student's fit needs beside the features."""
 
     targets: np.ndarray
-    """Class distribution of each row, (n_rows, n_classes), float64; rows sum to 1."""
+    """Class distribution of each row, (n_rows, n_classes), float64, rows sum to 1; in regression (n_rows, 1) values."""
     weights: np.ndarray
     """Weight of each row, (n_rows,), before `finished`."""
     note: str = ""
     """What fell back, if anything did (no usable weight, for instance)."""
+    synthetic: SyntheticSet | None = None
 
     @property
     def is_hard(self) -> bool:
         """Whether every target is one class."""
-        return bool((self.targets.max(axis=1) == 1.0).all())
+        return bool(np.all(self.joined_targets.max(axis=1) == 1.0))
+
+    @property
+    def joined_targets(self) -> np.ndarray:
+        """Targets of the real rows, then of the synthetic ones."""
+        return self.targets if self.synthetic is None else np.concatenate([self.targets, self.synthetic.targets])
+
+    @property
+    def joined_weights(self) -> np.ndarray:
+        """Weights of the real rows, then of the synthetic ones; of a finished set."""
+        if self.synthetic is None or self.synthetic.weights is None:
+            return self.weights
+        return np.concatenate([self.weights, self.synthetic.weights])
 
     def finished(self, y: np.ndarray, sample_weight: np.ndarray | None) -> TransferSet:
-        """Return the set with the user's weights in it and the total weight of the rows as the user gave it.
+        """Return the set with the user's weights in it and the total weight of the real rows as the user gave it.
 
         The total matters for regularised models: a scheme must not change the strength of `C`. Where a class would
-        lose all its weight its rows keep the mean weight, and where all rows would, every weight is 1.
+        lose all its weight its rows keep the mean weight, and where all rows would, every weight is 1. A synthetic row
+        counts as the user's weight of its parent says, and real and synthetic rows share the total.
 
         Parameters
         ----------
         y : ndarray of shape (n_rows,)
-            True class codes.
+            True class codes, or values.
         sample_weight : ndarray of shape (n_rows,) or None
             The user's weights.
         """
@@ -55,16 +100,28 @@ class TransferSet:
         weights, note = self.weights * user, self.note
         if not weights.sum() > 0:
             weights, note = user.copy(), "all weights were 0: unit weights were used"
-        totals = np.bincount(y, weights=weights, minlength=self.targets.shape[1])
-        lost = (totals[y] == 0) & (user > 0)
-        if lost.any():
-            weights = np.where(lost, user * weights.sum() / user.sum(), weights)
-            note = "a class lost all its weight: its rows kept the mean weight"
+        if self.targets.shape[1] > 1:
+            totals = np.bincount(y, weights=weights, minlength=self.targets.shape[1])
+            lost = (totals[y] == 0) & (user > 0)
+            if lost.any():
+                weights = np.where(lost, user * weights.sum() / user.sum(), weights)
+                note = "a class lost all its weight: its rows kept the mean weight"
         if weights.sum() > 0:
             weights = weights * (user.sum() / weights.sum())
-        return TransferSet(self.targets, weights, note)
+        if self.synthetic is None:
+            return TransferSet(self.targets, weights, note)
+        beside = user[self.synthetic.parent]
+        share = user.sum() / (user.sum() + beside.sum()) if user.sum() > 0 else 1.0
+        return TransferSet(self.targets, weights * share, note, replace(self.synthetic, weights=beside * share))
 
 
 def one_hot(y: np.ndarray, n_classes: int) -> np.ndarray:
     """Return the one-hot rows (n_rows, n_classes) of class codes."""
     return np.asarray(np.eye(n_classes)[y])
+
+
+def targets_of(y: np.ndarray, outputs: TeacherOutputs) -> np.ndarray:
+    """Return the true targets: one-hot rows (n_rows, n_classes), or in regression the values, (n_rows, 1)."""
+    if outputs.is_regression:
+        return np.asarray(y, dtype=np.float64)[:, None]
+    return one_hot(y, outputs.predictions.shape[1])

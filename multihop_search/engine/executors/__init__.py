@@ -1,6 +1,6 @@
-"""Where hops run."""
+"""Where hops run. Ray is imported by `ray.py` only, and only when it is used."""
 
-from multihop_search.engine.executors.base import Executor, Future
+from multihop_search.engine.executors.base import Executor, Future, Session
 from multihop_search.engine.executors.serial import SerialExecutor
 
-__all__ = ["Executor", "Future", "SerialExecutor"]
+__all__ = ["Executor", "Future", "SerialExecutor", "Session"]

@@ -1,25 +1,39 @@
-"""What the engine asks of an executor: five calls, in this order: `share`, `submit`, `result`, `cancel`, `close`."""
+"""What the engine asks of an executor.
+
+An `Executor` is a frozen description of where hops run; it can be stored and pickled. `start` makes a `Session` of it,
+which lives for one search. Calls of a session come in this order: `share`, then `submit`, `ready`, `wait`, `result` and
+`cancel` as the search goes, then `close`, always.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 Future = Any
 """A handle of a value to come; it may be passed to `submit` as an argument before the value exists."""
 
 
-class Executor(Protocol):
+class Session(Protocol):
     """Runs functions whose arguments may be futures.
 
-    An executor never decides anything: the same search gives the same trials on every executor.
+    A session never decides anything: the same search gives the same trials on every executor.
     """
 
+    cache_bytes: int
+    """Most bytes of values that may be kept where this session keeps them."""
+
     def share(self, value: Any) -> Future:
-        """Return a handle of a large value that many calls read; it crosses to the workers once."""
+        """Return a handle of a large value that many calls read; it crosses to each worker once."""
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Future:
         """Return the future of ``fn(*args)``; futures among `args` are replaced by their values."""
+
+    def ready(self, future: Future) -> bool:
+        """Return whether `result` would return or raise at once."""
+
+    def wait(self, futures: Sequence[Future]) -> None:
+        """Return when at least one of `futures` is ready; the first is the one needed soonest."""
 
     def result(self, future: Future) -> Any:
         """Return the value of `future`, waiting for it, or raise what its function, or one it depends on, raised."""
@@ -28,4 +42,11 @@ class Executor(Protocol):
         """Say that nobody needs `future` any more; it may still run."""
 
     def close(self) -> None:
-        """Give back everything that this executor took."""
+        """Give back everything that this session took."""
+
+
+class Executor(Protocol):
+    """Describes where hops run."""
+
+    def start(self) -> Session:
+        """Return a session, ready for use."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -13,6 +15,10 @@ class _Deferred:
         self._call: tuple[Callable[..., Any], tuple[Any, ...]] | None = (fn, args)
         self._value: Any = None
         self._error: Exception | None = None
+
+    @property
+    def done(self) -> bool:
+        return self._call is None
 
     def result(self) -> Any:
         if self._call is not None:
@@ -27,14 +33,32 @@ class _Deferred:
         return self._value
 
 
+@dataclass(frozen=True)
 class SerialExecutor:
     """Runs each call in this process, in the order in which results are asked for, and only those asked for."""
+
+    def start(self) -> SerialSession:
+        return SerialSession()
+
+
+class SerialSession:
+    """The session of `SerialExecutor`; it holds nothing."""
+
+    cache_bytes = 1 << 30
 
     def share(self, value: Any) -> Any:
         return value
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
         return _Deferred(fn, args)
+
+    def ready(self, future: Any) -> bool:
+        return bool(future.done)
+
+    def wait(self, futures: Sequence[Any]) -> None:
+        """Run the first: nothing else would become ready by itself."""
+        with contextlib.suppress(Exception):  # `result` raises it
+            futures[0].result()
 
     def result(self, future: Any) -> Any:
         return future.result()

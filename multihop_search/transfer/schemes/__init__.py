@@ -1,13 +1,26 @@
 """The schemes: one file each. A scheme of your own is a frozen dataclass derived from `Scheme`, passed in as it is."""
 
-from multihop_search.transfer.schemes.base import Scheme
+from multihop_search.transfer.schemes.base import Recipe, Scheme
 from multihop_search.transfer.schemes.conf_weight import ConfWeight
 from multihop_search.transfer.schemes.hard_labels import HardLabels
 from multihop_search.transfer.schemes.knowledge_distillation import KnowledgeDistillation
+from multihop_search.transfer.schemes.model_compression import ModelCompression
+from multihop_search.transfer.schemes.s_ratio import SRatio
 
-__all__ = ["ConfWeight", "HardLabels", "KnowledgeDistillation", "Scheme", "default_schemes"]
+__all__ = [
+    "ConfWeight",
+    "HardLabels",
+    "KnowledgeDistillation",
+    "ModelCompression",
+    "Recipe",
+    "SRatio",
+    "Scheme",
+    "default_schemes",
+]
 
 
-def default_schemes() -> tuple[Scheme, ...]:
-    """Return the schemes that `schemes="auto"` searches."""
-    return (KnowledgeDistillation(), HardLabels(), ConfWeight())
+def default_schemes(*, regression: bool = False) -> tuple[Scheme, ...]:
+    """Return the schemes that `schemes="auto"` searches, beside `ModelCompression`."""
+    if regression:
+        return (KnowledgeDistillation().for_regression(),)
+    return (KnowledgeDistillation(), HardLabels(), ConfWeight(), SRatio())

@@ -1,4 +1,4 @@
-"""What a scheme is: a frozen recipe that turns the upper model's outputs into the lower model's transfer set."""
+"""Recipes and schemes: what is searched on a hop, as frozen values."""
 
 from __future__ import annotations
 
@@ -9,37 +9,22 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
 
-S = TypeVar("S", bound="Scheme")
+R = TypeVar("R", bound="Recipe")
 
 
-class Scheme:
-    """Base of all schemes. A subclass is a frozen dataclass; each field holds a value or an Optuna distribution.
+class Recipe:
+    """Base of what is searched on a hop: a frozen dataclass whose fields each hold a value or an Optuna distribution.
 
     A field that holds a value is fixed; a field that holds a distribution is searched. `resolve` replaces the
-    distributions by values, and only a resolved scheme makes transfer sets. The search calls, in this order:
-    `check` once, `searched` when the space is built, `usual` for the first trials and for hops above the last,
-    `resolve` for each trial, `transfer_set` in each fold.
+    distributions by values. The search calls `check` once, `searched` when the space is built, `usual` for the first
+    trials and for hops above the last, and `resolve` for each trial.
     """
 
-    needs_weights: ClassVar[bool] = True
-    """Whether the lower model must take soft labels or sample weights."""
     usual_values: ClassVar[Mapping[str, Any]] = {}
     """Value of each searchable field in the first trial and in hops above the last."""
-
-    def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
-        """Return targets (n_rows, n_classes) and weights (n_rows,) for the lower model.
-
-        Parameters
-        ----------
-        outputs : TeacherOutputs
-            Cross-fitted outputs of the upper model on the rows.
-        y : ndarray of shape (n_rows,)
-            True class codes.
-        """
-        raise NotImplementedError
 
     def check(self) -> None:
         """Raise `InvalidSetting` if a fixed field has a value that it cannot have."""
@@ -48,12 +33,12 @@ class Scheme:
         """Return the fields that hold a distribution."""
         return {name: value for name, value in self._fields().items() if isinstance(value, BaseDistribution)}
 
-    def resolve(self: S, values: Mapping[str, Any]) -> S:
-        """Return the scheme with its searched fields set to `values`."""
+    def resolve(self: R, values: Mapping[str, Any]) -> R:
+        """Return the recipe with its searched fields set to `values`."""
         return replace(self, **{name: values[name] for name in self.searched()})  # type: ignore[type-var]
 
-    def usual(self: S) -> S:
-        """Return the scheme with its searched fields at their usual values."""
+    def usual(self: R) -> R:
+        """Return the recipe with its searched fields at their usual values."""
         return self.resolve(
             {name: default_value(dist, self.usual_values.get(name)) for name, dist in self.searched().items()}
         )
@@ -62,11 +47,53 @@ class Scheme:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def __str__(self) -> str:
-        inside = ", ".join(f"{name}={_short(value)}" for name, value in self._fields().items())
+        inside = ", ".join(f"{name}={short(value)}" for name, value in self._fields().items())
         return f"{type(self).__name__}({inside})" if inside else type(self).__name__
 
 
-def _short(value: Any) -> str:
+class Scheme(Recipe):
+    """Base of all schemes: a recipe that turns the upper model's outputs into the lower model's transfer set.
+
+    Only a resolved scheme makes transfer sets; the search calls `transfer_set` in each fold.
+    """
+
+    needs_weights: ClassVar[bool] = True
+    """Whether a lower classifier must take soft labels or sample weights."""
+    needs_plain: ClassVar[bool] = False
+    """Whether `TeacherOutputs.plain` must hold what the lower model says without a teacher."""
+
+    def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
+        """Return targets (n_rows, n_outputs) and weights (n_rows,) for the lower model.
+
+        Parameters
+        ----------
+        outputs : TeacherOutputs
+            Cross-fitted outputs of the upper model on the rows.
+        y : ndarray of shape (n_rows,)
+            True class codes, or values in regression.
+        """
+        raise NotImplementedError
+
+    def label(self, outputs: TeacherOutputs) -> np.ndarray:
+        """Return the targets (n_synthetic, n_outputs) of synthetic rows, which have no true label."""
+        return outputs.predictions.astype(np.float64)
+
+    def for_regression(self) -> Scheme:
+        """Return the scheme as it serves regression.
+
+        Raises
+        ------
+        UnsuitableModel
+            If it cannot: most schemes need class probabilities.
+        """
+        raise UnsuitableModel(
+            f"schemes must serve regression, {type(self).__name__} needs class probabilities: use "
+            "KnowledgeDistillation()."
+        )
+
+
+def short(value: Any) -> str:
+    """Return a value as a path shows it."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
@@ -95,7 +122,7 @@ def default_value(distribution: BaseDistribution, wanted: Any) -> Any:
     return distribution.low
 
 
-def check_field(scheme: Scheme, name: str, low: float, high: float, *, open_low: bool = False) -> None:
+def check_field(scheme: Recipe, name: str, low: float, high: float, *, open_low: bool = False) -> None:
     """Raise `InvalidSetting` unless the field is a distribution or a number in [low, high] (or (low, high])."""
     value = getattr(scheme, name)
     values: tuple[Any, ...] = (value,)

@@ -27,5 +27,5 @@ class ConfWeight(Scheme):
     """
 
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
-        q = outputs.proba.astype(np.float64)
+        q = outputs.predictions.astype(np.float64)
         return TransferSet(one_hot(y, q.shape[1]), q[np.arange(len(y)), y])

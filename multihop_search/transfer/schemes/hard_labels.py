@@ -31,10 +31,12 @@ class HardLabels(Scheme):
     needs_weights: ClassVar[bool] = False
 
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
-        n_classes = outputs.proba.shape[1]
-        labels = outputs.proba.argmax(axis=1)
+        labels = outputs.predictions.argmax(axis=1)
         note = ""
         while len(gone := np.setdiff1d(y, labels)):  # the rows of one class may have been all that another had
             labels = np.where(np.isin(y, gone), y, labels)
             note = "a class that the upper model never predicts kept its true rows"
-        return TransferSet(one_hot(labels, n_classes), np.ones(len(y)), note)
+        return TransferSet(one_hot(labels, outputs.predictions.shape[1]), np.ones(len(y)), note)
+
+    def label(self, outputs: TeacherOutputs) -> np.ndarray:
+        return one_hot(outputs.predictions.argmax(axis=1), outputs.predictions.shape[1])

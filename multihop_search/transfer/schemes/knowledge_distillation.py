@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution
 
+from multihop_search.errors import InvalidSetting
 from multihop_search.transfer.schemes.base import Scheme, check_field
-from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet, one_hot
+from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet, targets_of
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class KnowledgeDistillation(Scheme):
         Share of the upper model's probabilities; the rest are true labels.
     temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.5, 3.0, log=True)
         Above 1 the probabilities are flattened, below 1 sharpened. With logits log q this is the softmax at
-        temperature T.
+        temperature T. In regression there is none: values are mixed as they are.
 
     References
     ----------
@@ -48,9 +49,20 @@ class KnowledgeDistillation(Scheme):
 
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
         assert not isinstance(self.alpha, BaseDistribution)
-        assert not isinstance(self.temperature, BaseDistribution)
-        q = outputs.proba.astype(np.float64)
-        softened = (q / q.max(axis=1, keepdims=True)) ** (1.0 / self.temperature)
-        softened /= softened.sum(axis=1, keepdims=True)
-        targets = self.alpha * softened + (1.0 - self.alpha) * one_hot(y, q.shape[1])
+        targets = self.alpha * self.label(outputs) + (1.0 - self.alpha) * targets_of(y, outputs)
         return TransferSet(targets, np.ones(len(y)))
+
+    def label(self, outputs: TeacherOutputs) -> np.ndarray:
+        assert not isinstance(self.temperature, BaseDistribution)
+        q = outputs.predictions.astype(np.float64)
+        if outputs.is_regression:
+            return q
+        softened = (q / q.max(axis=1, keepdims=True)) ** (1.0 / self.temperature)
+        return np.asarray(softened / softened.sum(axis=1, keepdims=True))
+
+    def for_regression(self) -> KnowledgeDistillation:
+        if not isinstance(self.temperature, BaseDistribution) and self.temperature != 1:
+            raise InvalidSetting(
+                f"temperature of KnowledgeDistillation must be 1 in regression, got {self.temperature!r}: leave it out."
+            )
+        return replace(self, temperature=1.0)

@@ -1,0 +1,257 @@
+"""Cross-fitting: what a model above the last hop tells about a fold's training rows, by fits that did not see them.
+
+All are plain functions of picklable arguments, which an executor may run anywhere.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.dummy import DummyClassifier
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.utils import _safe_indexing
+
+from multihop_search.engine.lesson import Lesson, synthetic_rows
+from multihop_search.engine.out_of_bag import Votes, shares_or_mean
+from multihop_search.engine.teach import teach
+from multihop_search.keys import digest
+from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import TEACHER, Hop, Truncate
+from multihop_search.paths.stages import BOOSTERS, FORESTS, graded_predictions, stage_sizes, truncated
+from multihop_search.problem.problem import Fold, Problem
+from multihop_search.transfer.fitting import last_step, repeats_rows
+from multihop_search.transfer.synthetic import SyntheticRows
+from multihop_search.transfer.threads import thread_limit
+from multihop_search.transfer.transfer_set import TeacherOutputs
+
+BAG_SIZE = 30
+"""A bagged model with at least this many members is cross-fitted by its out-of-bag rows (rule 5)."""
+
+
+def crossfit(
+    problem: Problem,
+    ladder: Ladder,
+    number: int,
+    hops: tuple[Hop, ...],
+    upper: TeacherOutputs | None = None,
+    plain: np.ndarray | None = None,
+) -> TeacherOutputs:
+    """Return the cross-fitted outputs, on the training rows of fold `number`, of the model that `hops` lead to.
+
+    Parameters
+    ----------
+    problem, ladder
+        The search's data and models.
+    number : int
+        Fold; -1 for all rows.
+    hops : tuple of Hop
+        From the teacher down; empty for the teacher itself.
+    upper : TeacherOutputs or None
+        Outputs of the model one hop above; None for the teacher.
+    plain : ndarray of shape (n_train, n_outputs) or None
+        What the model says without a teacher, where the scheme asks for it.
+    """
+    if hops and isinstance(hops[-1].scheme, Truncate):
+        return _stage(hops[-1].scheme, upper)
+    with thread_limit(problem.threads):
+        return _upper_model(problem, ladder, number, hops, upper, plain).crossfit()[0]
+
+
+def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> np.ndarray:
+    """Return what an intermediate says of the training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
+    with thread_limit(problem.threads):
+        return plain_outputs(problem, problem.fold(number), ladder.estimator(name), name, digest("plain", name))
+
+
+def plain_outputs(problem: Problem, fold: Fold, estimator: Any, name: str, key: str) -> np.ndarray:
+    """Return what any model says of a fold's training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
+    return _UpperModel(problem, fold, estimator, name, None, (), key, labels=False).crossfit()[0].predictions
+
+
+def crossfit_and_fit(
+    problem: Problem,
+    ladder: Ladder,
+    number: int,
+    hops: tuple[Hop, ...],
+    upper: TeacherOutputs | None = None,
+    plain: np.ndarray | None = None,
+    teacher: Any = None,
+) -> tuple[TeacherOutputs, Any]:
+    """Return the outputs as `crossfit` does, and the model fitted on all training rows of the fold.
+
+    `teacher` is the fitted teacher, of which `Truncate` takes the first members.
+    """
+    if hops and isinstance(hops[-1].scheme, Truncate):
+        return _stage(hops[-1].scheme, upper), truncated(teacher, hops[-1].scheme.k)
+    upper_model = _upper_model(problem, ladder, number, hops, upper, plain)
+    with thread_limit(problem.threads):
+        outputs, model = upper_model.crossfit()
+        return outputs, upper_model.fit_all() if model is None else model
+
+
+def _stage(scheme: Truncate, upper: TeacherOutputs | None) -> TeacherOutputs:
+    assert upper is not None
+    labelled = {name: TeacherOutputs(outputs.stages[scheme.k]) for name, outputs in upper.synthetic.items()}
+    return TeacherOutputs(upper.stages[scheme.k], synthetic=labelled)
+
+
+def _upper_model(
+    problem: Problem,
+    ladder: Ladder,
+    number: int,
+    hops: tuple[Hop, ...],
+    upper: TeacherOutputs | None,
+    plain: np.ndarray | None,
+) -> _UpperModel:
+    name = hops[-1].model if hops else TEACHER
+    estimator = ladder.estimator(name)
+    fold = problem.fold(number)
+    if not hops:
+        return _UpperModel(problem, fold, estimator, name, None, ladder.stage_sizes, digest(hops))
+    scheme = hops[-1].scheme
+    assert not isinstance(scheme, Truncate)
+    assert upper is not None
+    lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
+    sizes = stage_sizes(estimator) if type(last_step(estimator)) in BOOSTERS else ()  # graded at the price of no fit
+    return _UpperModel(problem, fold, estimator, name, lesson, sizes, digest(hops))
+
+
+@dataclass(frozen=True)
+class _UpperModel:
+    """A model above the last hop in one fold; it predicts its training rows by fits that did not see them."""
+
+    problem: Problem
+    fold: Fold
+    estimator: Any
+    name: str
+    lesson: Lesson | None
+    sizes: tuple[int, ...]
+    """Members of the stages that are wanted."""
+    key: str
+    labels: bool = True
+    """Whether it labels the fold's synthetic rows too."""
+
+    @property
+    def pools(self) -> Mapping[str, SyntheticRows]:
+        return synthetic_rows(self.problem, self.fold) if self.labels else {}
+
+    def fit_part(self, positions: np.ndarray, part: int, estimator: Any = None) -> Any:
+        """Fit on some of the training rows; `part` names the fit in its key."""
+        chosen = self.estimator if estimator is None else estimator
+        if self.problem.classes is not None:
+            labels = self.problem.classes[self.problem.y[self.fold.train[positions]]]
+            if len(np.unique(labels)) == 1:  # an inner part may lack a class; few classifiers take a single one
+                return DummyClassifier(strategy="prior").fit(np.zeros((len(positions), 1)), labels)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
+            return teach(self.problem, self.fold, part, positions, chosen, self.name, self.lesson, self.key)
+
+    def fit_all(self) -> Any:
+        if isinstance(self.estimator, FrozenEstimator):
+            return self.estimator
+        return self.fit_part(np.arange(len(self.fold.train)), -1)
+
+    def crossfit(self) -> tuple[TeacherOutputs, Any]:
+        """Return the outputs, and the model fitted on all training rows where it was needed for them, else None."""
+        if isinstance(self.estimator, FrozenEstimator) or not self.fold.inner:
+            model = self.fit_all()
+            labelled = {name: self._outputs_of(model, pool.X) for name, pool in self.pools.items()}
+            return replace(self._outputs_of(model, self.problem.rows(self.fold.train)), synthetic=labelled), model
+        if not self.has_out_of_bag():
+            return self.by_parts(self.estimator, self.sizes), None
+        model = self.fit_all()
+        outputs = self.out_of_bag(model)
+        small = tuple(k for k in self.sizes if k < BAG_SIZE)
+        if small:
+            few = self.by_parts(clone(self.estimator).set_params(n_estimators=max(small)), small)
+            outputs = _with_stages(outputs, few)
+        return outputs, model
+
+    def _outputs_of(self, model: Any, X: Any) -> TeacherOutputs:
+        return _outputs(*graded_predictions(model, X, self.problem.classes, self.sizes))
+
+    def has_out_of_bag(self) -> bool:
+        """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once (rule 5)."""
+        if type(self.estimator) not in FORESTS or not self.estimator.bootstrap:
+            return False
+        if self.estimator.n_estimators < BAG_SIZE or self.problem.groups is not None:
+            return False
+        if self.lesson is None:
+            return True
+        if self.lesson.compression is not None:
+            return False
+        everyone = np.arange(len(self.fold.train))
+        return not repeats_rows(self.estimator, self.lesson.transfer_set(self.problem, self.fold, everyone))
+
+    def by_parts(self, estimator: Any, sizes: tuple[int, ...]) -> TeacherOutputs:
+        """Predict each inner part, and the synthetic rows made from it, by a model fitted on the others."""
+        problem, n_train, pools = self.problem, len(self.fold.train), self.pools
+        made = _Table(n_train, problem.n_outputs, sizes)
+        labelled = {name: _Table(len(pool.parent), problem.n_outputs, sizes) for name, pool in pools.items()}
+        for part, held in enumerate(self.fold.inner):
+            model = self.fit_part(np.setdiff1d(np.arange(n_train), held), part, estimator)
+            made.fill(held, *graded_predictions(model, problem.rows(self.fold.train[held]), problem.classes, sizes))
+            for name, pool in pools.items():
+                mine = np.flatnonzero(np.isin(pool.parent, held))
+                if len(mine):
+                    X = _safe_indexing(pool.X, mine)
+                    labelled[name].fill(mine, *graded_predictions(model, X, problem.classes, sizes))
+        return replace(made.outputs(), synthetic={name: table.outputs() for name, table in labelled.items()})
+
+    def out_of_bag(self, forest: Any) -> TeacherOutputs:
+        """Average, for each row, the trees that did not see it, and for a synthetic row those that did not its parent.
+
+        For each stage of `BAG_SIZE` members or more too.
+        """
+        problem, train, pools = self.problem, self.fold.train, self.pools
+        base = shares_or_mean(problem, train, forest)
+        whole = Votes(problem.rows(train), np.arange(len(train)), problem, forest, base)
+        votes = {name: Votes(pool.X, pool.parent, problem, forest, base) for name, pool in pools.items()}
+        kept: dict[int, dict[str, np.ndarray]] = {}
+        for k, (tree, seen) in enumerate(zip(forest.estimators_, forest.estimators_samples_, strict=True), start=1):
+            unseen = np.ones(len(train), dtype=bool)
+            unseen[seen] = False
+            for vote in (whole, *votes.values()):
+                vote.count(tree, unseen)
+            if k in self.sizes and k >= BAG_SIZE:
+                kept[k] = {"": whole.average(), **{name: vote.average() for name, vote in votes.items()}}
+        labelled = {
+            name: _outputs(vote.average(), {k: stage[name] for k, stage in kept.items()})
+            for name, vote in votes.items()
+        }
+        made = _outputs(whole.average(), {k: stage[""] for k, stage in kept.items()})
+        return replace(made, synthetic=labelled)
+
+
+class _Table:
+    """Outputs that are filled part by part."""
+
+    def __init__(self, n_rows: int, n_outputs: int, sizes: tuple[int, ...]) -> None:
+        self.predictions = np.empty((n_rows, n_outputs), dtype=np.float32)
+        self.stages = {k: np.empty((n_rows, n_outputs), dtype=np.float32) for k in sizes}
+
+    def fill(self, rows: np.ndarray, predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> None:
+        self.predictions[rows] = predictions
+        for k, stage in stages.items():
+            self.stages[k][rows] = stage
+
+    def outputs(self) -> TeacherOutputs:
+        return TeacherOutputs(self.predictions, self.stages)
+
+
+def _outputs(predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> TeacherOutputs:
+    return TeacherOutputs(
+        predictions.astype(np.float32), {k: stage.astype(np.float32) for k, stage in sorted(stages.items())}
+    )
+
+
+def _with_stages(outputs: TeacherOutputs, more: TeacherOutputs) -> TeacherOutputs:
+    """Return `outputs` with the stages of `more` beside their own, weakest first."""
+    labelled = {name: _with_stages(of, more.synthetic[name]) for name, of in outputs.synthetic.items()}
+    return replace(outputs, stages=dict(sorted({**outputs.stages, **more.stages}.items())), synthetic=labelled)

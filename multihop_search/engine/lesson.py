@@ -1,0 +1,84 @@
+"""The lesson: what an upper model teaches a lower one in one fold, with the rows that have no true label."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+from sklearn.utils import _safe_indexing
+
+from multihop_search.engine.memo import MEMO
+from multihop_search.keys import generator
+from multihop_search.problem.problem import Fold, Problem
+from multihop_search.transfer.schemes import ModelCompression, Scheme
+from multihop_search.transfer.schemes.model_compression import MOST_ROWS
+from multihop_search.transfer.synthetic import SyntheticRows, munge
+from multihop_search.transfer.transfer_set import SyntheticSet, TeacherOutputs, TransferSet
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What an upper model teaches a lower one in one fold."""
+
+    scheme: Scheme
+    compression: ModelCompression | None
+    outputs: TeacherOutputs
+    """Of the upper model, on all training rows of the fold."""
+
+    def note(self, problem: Problem, fold: Fold) -> str:
+        """Return what fell back in the transfer set of a whole fold, if anything did."""
+        y, weight = problem.y[fold.train], problem.weights(fold.train)
+        return self.scheme.transfer_set(self.outputs, y).finished(y, weight).note
+
+    def transfer_set(self, problem: Problem, fold: Fold, positions: np.ndarray) -> TransferSet:
+        """Return the transfer set of some of the training rows, and of the synthetic rows made from them."""
+        y = problem.y[fold.train[positions]]
+        if self.compression is None:
+            return self.scheme.transfer_set(self.outputs.take(positions), y)
+        name = str(self.compression.generator)
+        pool = synthetic_rows(problem, fold)[name]
+        chosen = added_rows(pool, len(fold.train), int(self.compression.multiple), positions)  # type: ignore[arg-type]
+        outputs = self.outputs.take(positions, {name: chosen})
+        place = np.zeros(len(fold.train), dtype=np.intp)
+        place[positions] = np.arange(len(positions))
+        rows = _safe_indexing(pool.X, chosen)
+        labels = self.scheme.label(outputs.synthetic[name])
+        made = SyntheticSet(rows, labels, place[pool.parent[chosen]], place=(name, chosen))
+        return replace(self.scheme.transfer_set(outputs, y), synthetic=made)
+
+
+def added_rows(pool: SyntheticRows, n_train: int, multiple: int, positions: np.ndarray) -> np.ndarray:
+    """Return which rows of a fold's pool a hop adds: the first `multiple` rounds, of the parents in `positions`."""
+    n_rows = min(multiple * n_train, len(pool.parent))
+    if len(positions) == n_train:
+        return np.arange(n_rows)
+    present = np.zeros(n_train, dtype=bool)
+    present[positions] = True
+    return np.flatnonzero(present[pool.parent[:n_rows]])
+
+
+def synthetic_rows(problem: Problem, fold: Fold) -> Mapping[str, SyntheticRows]:
+    """Return the fold's rows without a true label, by generator: as many as any hop may ask for, parents first.
+
+    A row of the user's own has no parent; one is drawn for it, so that it belongs to an inner part too.
+    """
+    n_train, found = len(fold.train), {}
+    for name, multiple in problem.synthetic.items():
+        n_rows = min(multiple * n_train, MOST_ROWS)
+        if name == "munge":
+            make = partial(_munged, problem, fold, n_rows)
+            found[name] = MEMO.get((problem.token, name, fold.number), make)
+        else:
+            n_rows = min(n_rows, np.shape(problem.unlabeled)[0])
+            parent = generator(problem.random_state, "unlabeled", fold.number).integers(n_train, size=n_rows)
+            found[name] = SyntheticRows(_safe_indexing(problem.unlabeled, np.arange(n_rows)), parent)
+    return found
+
+
+def _munged(problem: Problem, fold: Fold, n_rows: int) -> SyntheticRows:
+    def rng_of_round(turn: int) -> np.random.Generator:
+        return generator(problem.random_state, "munge", fold.number, turn)
+
+    return munge(problem.rows(fold.train), n_rows, rng_of_round)

@@ -1,0 +1,44 @@
+"""Out-of-bag predictions of a forest: each row is judged by the trees that did not see it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils import check_array
+
+from multihop_search.problem.problem import Problem
+
+
+class Votes:
+    """Predictions of a forest's trees, each only for the rows whose parent it did not see."""
+
+    def __init__(self, X: Any, parent: np.ndarray, problem: Problem, forest: Any, base: np.ndarray) -> None:
+        self._X = check_array(X, dtype=np.float32, ensure_all_finite=False, ensure_min_samples=0)
+        self._parent, self._base = parent, base
+        self._n_outputs = problem.n_outputs
+        self._columns = np.arange(1)
+        if problem.classes is not None:
+            self._columns = np.asarray(np.searchsorted(problem.classes, forest.classes_))
+        self._totals = np.zeros((len(parent), len(self._columns)))
+        self._counts = np.zeros(len(parent))
+
+    def count(self, tree: Any, unseen: np.ndarray) -> None:
+        mine = unseen[self._parent]
+        if mine.any():
+            self._totals[mine] += tree.tree_.predict(self._X[mine]).reshape(-1, len(self._columns))
+        self._counts += mine
+
+    def average(self) -> np.ndarray:
+        found = np.zeros((len(self._counts), self._n_outputs))
+        nobody = (self._counts == 0)[:, None]
+        found[:, self._columns] = (self._totals + self._base * nobody) / np.maximum(self._counts, 1)[:, None]
+        return found
+
+
+def shares_or_mean(problem: Problem, train: np.ndarray, forest: Any) -> np.ndarray:
+    """Return what is said of a row that every tree has seen: the shares of the classes, or the mean."""
+    if problem.classes is None:
+        return np.array([problem.y[train].mean()])
+    shares = np.bincount(problem.y[train], minlength=problem.n_outputs) / len(train)
+    return np.asarray(shares[np.searchsorted(problem.classes, forest.classes_)])

@@ -1,0 +1,86 @@
+"""The student of a path in one fold: fitted, and scored on the held-out rows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+
+from multihop_search.engine.crossfit import plain_outputs
+from multihop_search.engine.lesson import Lesson
+from multihop_search.engine.teach import teach
+from multihop_search.keys import digest
+from multihop_search.paths.complexity import Size, latency_us, size_of
+from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import Path, Truncate
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.scoring import stored_form
+from multihop_search.transfer.threads import thread_limit
+from multihop_search.transfer.transfer_set import TeacherOutputs
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a student did in one fold."""
+
+    predictions: np.ndarray
+    """Predictions on the held-out rows, (n_test, n_outputs), float32."""
+    score: float
+    fit_seconds: float
+    size: Size
+    latency_us: float
+    """Microseconds to predict one row; NaN except in the first fold."""
+    note: str = ""
+    """What fell back in the student's transfer set, if anything did."""
+
+
+def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Outcome:
+    """Fit the student of `path` on the training rows of fold `number` and score it on the held-out rows."""
+    fold = problem.fold(number)
+    with thread_limit(problem.threads):
+        start = time.perf_counter()
+        lesson = _lesson(problem, ladder, number, path, upper)
+        model = _fitted(problem, ladder, number, path, lesson)
+        seconds = time.perf_counter() - start
+        X = problem.rows(fold.test)
+        predictions = stored_form(model, X, problem.classes)
+        if not np.isfinite(predictions).all():
+            what = "values" if problem.classes is None else "probabilities"
+            raise ValueError(f"the student predicted NaN or infinite {what}")
+        y, weight = problem.y[fold.test], problem.weights(fold.test)
+        score = problem.scoring.score_model(model, X, y, predictions, weight)
+        latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 else float("nan")
+        note = "" if lesson is None else lesson.note(problem, fold)
+        return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note)
+
+
+def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None) -> Any:
+    """Return the student of `path` fitted on the training rows of fold `number` (-1: all rows)."""
+    return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
+
+
+def _student(ladder: Ladder, path: Path) -> Any:
+    return clone(ladder.students[path.student]).set_params(**dict(path.params))
+
+
+def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None) -> Lesson | None:
+    """Return what the last hop of `path` teaches its student; None for a plain one."""
+    if not path.hops:
+        return None
+    scheme, fold = path.hops[-1].scheme, problem.fold(number)
+    assert not isinstance(scheme, Truncate)
+    assert upper is not None
+    if scheme.needs_plain:
+        key = digest("plain", path.student, path.params)
+        upper = replace(upper, plain=plain_outputs(problem, fold, _student(ladder, path), path.student, key))
+    return Lesson(scheme, path.hops[-1].compression, upper)
+
+
+def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: Lesson | None) -> Any:
+    fold, student = problem.fold(number), _student(ladder, path)
+    most = ladder.budget.most_features(student, problem.n_outputs)
+    everyone = np.arange(len(fold.train))
+    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most)

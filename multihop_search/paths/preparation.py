@@ -1,0 +1,205 @@
+"""Preparation: how the columns of a DataFrame become numbers, for models that take nothing else.
+
+`preparation` looks at a frame once and returns an unfitted transformer; whoever fits a path puts it before the model,
+so that medians, scales and categories come from the training rows of each fold. What it returns consists of
+scikit-learn's own objects only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Binarizer, FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.utils import check_array
+
+from multihop_search.errors import InvalidData
+
+MOST_CATEGORIES = 20
+"""Columns that a categorical column becomes; rarer values share one."""
+TIMES = {"datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period"}
+NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+
+
+def needs_preparation(X: Any) -> bool:
+    """Return whether X is a DataFrame with a column that is no plain or nullable number or boolean.
+
+    Examples
+    --------
+    >>> needs_preparation(pd.DataFrame({"a": [1, 2], "b": [True, False]}))
+    False
+    >>> needs_preparation(pd.DataFrame({"a": [1, 2], "b": ["x", "y"]}))
+    True
+    """
+    return isinstance(X, pd.DataFrame) and any(not pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes)
+
+
+def dropped_columns(X: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that `preparation` leaves out.
+
+    These are dates and durations, and strings that are nearly all different (more than 20 values, and more than half
+    of those present): names, dates as text, free text. A column of dtype category is kept.
+
+    Examples
+    --------
+    >>> dropped_columns(pd.DataFrame({"id": [f"row {i}" for i in range(30)], "wood": ["ash", "oak", "elm"] * 10}))
+    ['id']
+    """
+    return [name for name in X.columns if _kind(X[name]) == "dropped"]
+
+
+def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
+    """Return the transformer, not fitted, that makes every column a number.
+
+    Numbers get the median where they are missing (0 if all are), booleans become 0 or 1 (the more frequent one where
+    missing), categories and strings one column a value: at most 20, of which the last is shared by rare values and,
+    then, by values unseen in training; without rare values unseen ones are 0 everywhere. A missing category is a
+    category. The columns in `dropped_columns` are left out.
+
+    Parameters
+    ----------
+    X : DataFrame of shape (n_rows, n_features)
+        Features. Only the kind of each column is read from it; everything else is learned in `fit`.
+    scaled : bool
+        Whether numbers are standardised (for linear students; trees read better without).
+
+    Returns
+    -------
+    ColumnTransformer
+        It returns DataFrames of floats; names get the prefix of their step only where two could be equal.
+
+    Raises
+    ------
+    InvalidData
+        If every column would be left out, two have one name, or one holds containers (lists, say) or has dtype object
+        and holds numbers and `pd.NA`.
+
+    Examples
+    --------
+    >>> X = pd.DataFrame({"rooms": [2, 3, 9], "wood": ["ash", None, "oak"], "sold": [True, False, True]})
+    >>> preparation(X, scaled=False).fit_transform(X).iloc[:, :4]
+       rooms  sold  wood_ash  wood_oak
+    0    2.0   1.0       1.0       0.0
+    1    3.0   0.0       0.0       0.0
+    2    9.0   1.0       0.0       1.0
+    """
+    if not X.columns.is_unique:
+        twice = X.columns[X.columns.duplicated()][0]
+        raise InvalidData(f"X must have one column for each name, {twice!r} stands for several: rename them.")
+    kinds = {name: _kind(X[name]) for name in X.columns}
+    names = {kind: [name for name in kinds if kinds[name] == kind] for kind in ("number", "boolean", "dropped")}
+    if len(names["dropped"]) == len(kinds):
+        raise InvalidData(
+            f"X must have a column of numbers or categories, its {len(kinds)} columns are dates or texts that are "
+            "nearly all different: add one, or turn them into numbers first."
+        )
+    for name, kind in kinds.items():
+        if kind != "dropped":
+            _check_values(X[name])
+    number_steps: list[Any] = [SimpleImputer(strategy="median", keep_empty_features=True)]
+    if scaled:
+        number_steps.append(StandardScaler())
+    # Of as many True as False the median is 0.5, and the threshold makes it 0.
+    boolean_steps = [SimpleImputer(strategy="median", keep_empty_features=True), Binarizer(threshold=0.5)]
+    steps: list[tuple[str, Any, list[Any]]] = [
+        ("numbers", make_pipeline(*number_steps), names["number"]),
+        ("booleans", make_pipeline(*boolean_steps), names["boolean"]),
+    ]
+    categories = {name: _is_uniform(X[name]) for name in kinds if kinds[name] == "category"}
+    for group, (is_uniform, members) in enumerate(_without_clashes(categories)):
+        steps.append((f"categories{group or ''}", _encoder(is_uniform), members))
+    by_name = all(isinstance(name, str) for name in kinds)  # scikit-learn reads a number as a position
+    place = {name: name if by_name else place for place, name in enumerate(kinds)}
+    prepared = ColumnTransformer(
+        [(step, model, [place[name] for name in members]) for step, model, members in steps if members],
+        verbose_feature_names_out=any(_clash(name, other) for name in kinds for other in categories),
+    )
+    return prepared.set_output(transform="pandas")
+
+
+def _kind(column: pd.Series) -> str:
+    """Return what the column is to us: "number", "boolean", "category" or "dropped"."""
+    dtype = column.dtype
+    if pd.api.types.is_bool_dtype(dtype) and not isinstance(dtype, pd.CategoricalDtype):
+        return "boolean"
+    if pd.api.types.is_numeric_dtype(dtype):
+        return "number"
+    if isinstance(dtype, pd.CategoricalDtype):
+        return "category"
+    inferred = pd.api.types.infer_dtype(column, skipna=True)
+    if inferred in NUMBERS:
+        return "number"
+    if inferred in TIMES or isinstance(dtype, pd.PeriodDtype):
+        return "dropped"
+    present = column.dropna().astype(str)
+    distinct = present.nunique()
+    return "dropped" if distinct > MOST_CATEGORIES and distinct > len(present) / 2 else "category"
+
+
+def _check_values(column: pd.Series) -> None:
+    """Refuse what nothing in scikit-learn can read: containers, and pd.NA among numbers of dtype object."""
+    if column.dtype != object:
+        return
+    if any(pd.api.types.is_list_like(value) for value in column):
+        raise InvalidData(
+            f"column {column.name!r} must hold one number or string a row, it holds containers: unpack them into "
+            "columns or leave it out."
+        )
+    if _kind(column) == "number" and any(value is pd.NA for value in column):
+        raise InvalidData(
+            f"column {column.name!r} must have a number dtype, it holds numbers and pd.NA as Python objects: convert "
+            f"it, by X[{column.name!r}].astype('Float64')."
+        )
+
+
+def _is_uniform(column: pd.Series) -> bool:
+    """Return whether the encoder can take the values as they are: all numbers or all strings, no pd.NA.
+
+    Spelled out are mixed values, and intervals and dates as categories, which skops would not write faithfully.
+    """
+    values = np.asarray(column)
+    if values.dtype != object:
+        return values.dtype.kind in "biuf"
+    if any(value is pd.NA for value in values):
+        return False
+    inferred = pd.api.types.infer_dtype(values, skipna=True)
+    if inferred != "string":
+        return inferred in {"empty", "boolean"}
+    missing = pd.isna(values)
+    # The string "nan" beside a missing value: two columns of one name.
+    return {str(value) for value in values[missing]}.isdisjoint(values[~missing])
+
+
+def _encoder(is_uniform: bool) -> Any:
+    """Return the encoder of a group of columns; other than uniform ones are spelled out first."""
+    # No `drop`: with it scikit-learn warns of each value that is unseen in training.
+    encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
+    if is_uniform:
+        return encoder
+    # Costs 4 bytes for each character of the longest value, in every row: only where it must be.
+    spelled = FunctionTransformer(
+        check_array, kw_args={"dtype": "str", "ensure_all_finite": False}, feature_names_out="one-to-one"
+    )
+    return make_pipeline(spelled, encoder)
+
+
+def _clash(name: Any, other: Any) -> bool:
+    """Return whether a column made from category `other` may be called as `name` or one made from it: a_b and a."""
+    return str(name).startswith(f"{other}_")
+
+
+def _without_clashes(categories: dict[Any, bool]) -> list[tuple[bool, list[Any]]]:
+    """Return groups of equally uniform columns in which no two made names can be equal; mostly one."""
+    groups: list[tuple[bool, list[Any]]] = []
+    for name, is_uniform in categories.items():
+        for kind, members in groups:
+            if kind == is_uniform and not any(_clash(name, other) or _clash(other, name) for other in members):
+                members.append(name)
+                break
+        else:
+            groups.append((is_uniform, [name]))
+    return groups

@@ -1,0 +1,316 @@
+"""The shared part of the two estimators: it checks, delegates and stores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import optuna
+from optuna.trial import FrozenTrial
+from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.utils import Tags, get_tags
+from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
+
+from multihop_search.engine.executors import Session
+from multihop_search.engine.loop import Loop, Told
+from multihop_search.engine.memo import MEMO
+from multihop_search.engine.plan import Plan, make_sampler
+from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.pruning import make_pruner
+from multihop_search.engine.refit import refit_student, refit_teacher
+from multihop_search.engine.study import new_study, told_study
+from multihop_search.errors import FailedTrialsWarning, InvalidSetting, SearchFailed, warn
+from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import TEACHER, Path
+from multihop_search.problem.problem import Problem
+from multihop_search.report.progress import progress
+from multihop_search.results.assessment import Assessment, fidelity
+from multihop_search.results.record import COMPLETE, FAIL
+from multihop_search.results.table import cv_results, results_table
+from multihop_search.search.rows import checked_rows, checked_unlabeled
+from multihop_search.search.selection import select
+from multihop_search.search.set_up import SetUp, check_settings, set_up
+from multihop_search.search.settings import holds_frozen, named_students
+from multihop_search.search.where import check_executor, choose_executor
+
+
+@dataclass(frozen=True)
+class _Workshop:
+    """What `refit_trial` needs after the search; holds the training rows, so it is not pickled."""
+
+    problem: Problem
+    ladder: Ladder
+    paths: tuple[Path, ...]
+
+
+def student_has(method: str) -> Callable[[Any], bool]:
+    """Return the check that makes `hasattr` of a search as honest as its student."""
+
+    def check(self: Any) -> bool:
+        if hasattr(self, "best_estimator_"):
+            return hasattr(self.best_estimator_, method)
+        return all(hasattr(student, method) for student in named_students(self.student).values())
+
+    return check
+
+
+class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
+    """Base of `MultihopSearchClassifier` and `MultihopSearchRegressor`; see there."""
+
+    _regression: ClassVar[bool]
+
+    def __init__(
+        self,
+        student: Any,
+        teacher: Any = "auto",
+        *,
+        param_distributions: Any = "auto",
+        intermediates: Any = "auto",
+        schemes: Any = "auto",
+        max_hops: int = 3,
+        n_trials: int = 100,
+        timeout: float | None = None,
+        budget: Any = None,
+        cv: Any = 5,
+        crossfit_cv: int | bool = 3,
+        scoring: Any = "auto",
+        verdict: str = "bbc",
+        sampler: Any = "auto",
+        pruner: Any = "auto",
+        n_ahead: int = 16,
+        callbacks: Iterable[Callable[[optuna.Study, FrozenTrial], None]] | None = None,
+        executor: Any = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.student = student
+        self.teacher = teacher
+        self.param_distributions = param_distributions
+        self.intermediates = intermediates
+        self.schemes = schemes
+        self.max_hops = max_hops
+        self.n_trials = n_trials
+        self.timeout = timeout
+        self.budget = budget
+        self.cv = cv
+        self.crossfit_cv = crossfit_cv
+        self.scoring = scoring
+        self.verdict = verdict
+        self.sampler = sampler
+        self.pruner = pruner
+        self.n_ahead = n_ahead
+        self.callbacks = callbacks
+        self.executor = executor
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, X_unlabeled: Any = None) -> Self:
+        """Search, judge and refit.
+
+        Parameters
+        ----------
+        X : array or DataFrame of shape (n_rows, n_features)
+            Training rows; numbers, unless the models take more.
+        y : array-like of shape (n_rows,)
+            Labels, or values in regression.
+        sample_weight : array-like of shape (n_rows,), default=None
+            Weights of the rows in fits, scores and verdict.
+        groups : array-like of shape (n_rows,), default=None
+            Rows of one group stay together in every split and resample.
+        X_unlabeled : array or DataFrame of shape (n_unlabeled, n_features), default=None
+            Rows without a label that hops may add, labelled by the upper model; see `ModelCompression`.
+
+        Returns
+        -------
+        self
+        """
+        start = time.monotonic()
+        made = self._set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        n_trials = self.n_trials * len(made.space.students)
+        deadline = None if self.timeout is None else start + self.timeout
+        executor = choose_executor(self.executor, self.n_jobs, made, n_trials)
+        plan = Plan(made.space, made.problem.random_state, make_sampler(self.sampler, made.problem.random_state))
+        assessment = Assessment(made.problem, plan.adaptive, optimistic=holds_frozen(made.ladder.teacher))
+        session = executor.start()
+        try:
+            study, told = self._run(made, plan, assessment, session, n_trials, deadline)
+        finally:
+            session.close()
+        try:
+            self._conclude(made, assessment, study, told)
+        finally:
+            MEMO.clear()
+        return self
+
+    def _set_up(
+        self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, X_unlabeled: Any = None
+    ) -> SetUp:
+        """Return problem, ladder and space of this search on the user's data."""
+        settings = self.get_params(deep=False)
+        check_settings(settings, regression=self._regression)
+        check_executor(self.executor, self.n_jobs)
+        X, y, X_unlabeled = self._validated(X, y, X_unlabeled)
+        return set_up(
+            settings,
+            X,
+            y,
+            regression=self._regression,
+            random_state=self._base_seed(),
+            sample_weight=sample_weight,
+            groups=groups,
+            unlabeled=X_unlabeled,
+            threads=getattr(self.executor, "cpus_per_hop", 1),
+        )
+
+    def _validated(self, X: Any, y: Any, X_unlabeled: Any) -> tuple[Any, Any, Any]:
+        X = checked_rows(self, "X", X)
+        return X, y, None if X_unlabeled is None else checked_unlabeled(self, X_unlabeled, X)
+
+    def _base_seed(self) -> int:
+        if isinstance(self.random_state, (int, np.integer)):
+            return int(self.random_state)
+        return int(check_random_state(self.random_state).randint(2**31 - 1))
+
+    def _run(
+        self,
+        made: SetUp,
+        plan: Plan,
+        assessment: Assessment,
+        session: Session,
+        n_trials: int,
+        deadline: float | None,
+    ) -> tuple[optuna.Study, list[Told]]:
+        told: list[Told] = []
+        study = new_study()
+        loop = Loop(
+            study,
+            plan,
+            Prefixes(session, made.problem, made.ladder),
+            assessment,
+            budget=made.ladder.budget,
+            pruner=make_pruner(self.pruner),
+            n_ahead=self.n_ahead,
+        )
+        with progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0) as show:
+            for record, predictions in loop.run(n_trials, deadline):
+                told.append((record, predictions))
+                show(record.hops, assessment.score(record) if record.inside else float("nan"))
+                if self._stopped_by_callback(study, record.number):
+                    break
+        return told_study(study, len(told)), told
+
+    def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
+        """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
+        stopped = False
+        for callback in self.callbacks or ():
+            try:
+                callback(study, study.get_trials(deepcopy=False)[number])
+            except RuntimeError as error:  # `Study.stop` outside `Study.optimize`
+                if "`Study.stop`" not in str(error):
+                    raise
+                stopped = True
+        return stopped
+
+    def _conclude(self, made: SetUp, assessment: Assessment, study: optuna.Study, told: list[Told]) -> None:
+        """Choose, refit, judge, and keep what was learned."""
+        problem, ladder = made.problem, made.ladder
+        records = [record for record, _ in told]
+        failed = [record for record in records if record.state == FAIL]
+        if len(failed) == len(records):
+            raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {failed[0].reason}")
+        if failed:
+            warn(
+                f"{len(failed)} of {len(records)} trials failed, the first by {failed[0].reason}: see results_.",
+                FailedTrialsWarning,
+            )
+        start = time.perf_counter()
+        teacher = refit_teacher(problem, ladder)
+        selection = select(problem, ladder, assessment, told, teacher)
+        self.refit_time_ = time.perf_counter() - start
+        by_row = teacher.outputs.predictions[assessment.held_out.row]
+        complete = [(record, predictions) for record, predictions in told if predictions is not None]
+        scores = {r.number: (assessment.score(r), assessment.standard_error(r, p)) for r, p in complete}
+        students = named_students(self.student)
+        labels = {name: name if len(students) > 1 else type(model).__name__ for name, model in students.items()}
+        fidelities = {record.number: fidelity(predictions, by_row) for record, predictions in complete}
+        trials = study.get_trials(deepcopy=False)
+        best = selection.best
+        self.results_ = results_table(records, labels, scores, fidelities)
+        self.verdicts_ = selection.verdicts
+        self.verdict_ = selection.verdicts[best.path.student]
+        self.chosen_ = {name: record.number for name, record in selection.chosen.items()}
+        self.study_ = study
+        self.space_ = made.space
+        self.best_index_, self.best_path_ = best.number, best.path
+        self.best_trial_ = trials[best.number]
+        self.best_params_ = dict(self.best_trial_.params)
+        self.best_score_ = scores[best.number][0]
+        self.best_estimator_ = selection.refit.student
+        self.path_models_ = dict(selection.refit.models)
+        self.teacher_ = self.path_models_[TEACHER]
+        self.cv_results_ = cv_results(records, self.results_, [trial.params for trial in trials])
+        self.scorer_ = problem.scoring
+        self.n_splits_ = len(problem.folds)
+        self._workshop = _Workshop(problem, ladder, tuple(record.path for record in records))
+        self._keep_task(problem)
+
+    def _keep_task(self, problem: Problem) -> None:
+        """Keep what only one of the two estimators learns."""
+
+    def refit_trial(self, number: int) -> Any:
+        """Return the student of any completed trial, fitted on all rows: what a check on fresh rows needs.
+
+        Parameters
+        ----------
+        number : int
+            Trial number, as in ``results_["trial"]``.
+
+        Raises
+        ------
+        InvalidSetting
+            If there is no such completed trial.
+        SearchFailed
+            If the search was unpickled: the training rows are not part of a pickle.
+        """
+        check_is_fitted(self)
+        if self._workshop is None:
+            raise SearchFailed("refit_trial needs the training rows, a pickled search leaves them out: fit it again.")
+        states = self.results_["state"]
+        if number not in states.index or states[number] != COMPLETE:
+            raise InvalidSetting(
+                f"number must be that of a completed trial, got {number!r}: see results_[['trial', 'state']]."
+            )
+        try:
+            return refit_student(self._workshop.problem, self._workshop.ladder, self._workshop.paths[number])
+        finally:
+            MEMO.clear()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predict labels or values (n_rows,) with `best_estimator_`."""
+        return np.asarray(self._delegate("predict", X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Score `best_estimator_` by `scoring`, as scikit-learn's searches do; greater is better."""
+        check_is_fitted(self)
+        return self.scorer_(self, X, y, sample_weight)
+
+    def _delegate(self, method: str, X: Any) -> Any:
+        check_is_fitted(self)
+        if hasattr(X, "iloc"):
+            validate_data(self, X, reset=False, skip_check_array=True)
+        return getattr(self.best_estimator_, method)(X)
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = dict(super().__getstate__())
+        return {**state, "_workshop": None} if "_workshop" in state else state
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        students = named_students(self.student).values()
+        tags.input_tags.allow_nan = all(get_tags(student).input_tags.allow_nan for student in students)
+        return tags

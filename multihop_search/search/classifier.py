@@ -1,0 +1,165 @@
+"""`MultihopSearchClassifier`: the search for a simple classifier."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.metaestimators import available_if
+
+from multihop_search.problem.problem import Problem
+from multihop_search.search.base import MultihopSearch, student_has
+
+
+class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore[misc]
+    """Search for the path of hops that makes a simple classifier better, and say honestly by how much.
+
+    Parameters
+    ----------
+    student : classifier or list of (str, classifier)
+        The simple model to deploy. Its class and its size (depth, leaves, trees) are a bound that is never exceeded.
+        Several share one search: every one is given `n_trials`, prefixes are shared, and each has its own verdict.
+    teacher : "auto" or classifier, default="auto"
+        The complex model; always cloned, unless it is wrapped in `sklearn.frozen.FrozenEstimator`. "auto": the better
+        of a forest and a booster by cross-validation.
+    param_distributions : "auto" or dict of str to Optuna distribution or list, default="auto"
+        What is searched of the student's own parameters, at every number of hops, 0 too. "auto" tunes a documented list
+        per class (see `multihop_search.paths.tuning`); {} keeps the student as it is. With several students the keys
+        are ``student__parameter``.
+    intermediates : "auto" or list of (str, classifier), default="auto"
+        Models between teacher and student, most complex first. "auto": a pool of small forests, boosters, deeper trees
+        and a linear model, and truncations of the teacher, as far as they lie between the two in measured complexity.
+    schemes : "auto" or list of Scheme and ModelCompression, default="auto"
+        How knowledge passes over a hop, and whether rows are added to it. "auto": every scheme that the student can
+        take, and 0, 1, 5 or 20 synthetic rows for each training row.
+    max_hops : int, default=3
+        Most hops of a path. 0 tunes the plain student alone.
+    n_trials : int, default=100
+        Trials of each student: a third each plain, one-hop and of two hops or more.
+    timeout : float or None, default=None
+        Seconds after which no further trial is begun. The refit comes after it.
+    budget : dict or None, default=None
+        Bounds that no student may exceed, the plain and one-hop rivals too: "nodes" (of trees, or coefficients of a
+        linear model that are not 0), "features" (columns that it reads), "size_bytes" (of its pickle), "latency_us"
+        (to predict one row; measured, so that such a search cannot be repeated exactly). Given to Optuna as
+        constraints.
+    cv : int, splitter or iterable of (train, test), default=5
+        Outer folds. An integer is stratified, shuffled by `random_state`, and by group where groups are given.
+    crossfit_cv : int or False, default=3
+        Inner folds in which models above the last hop predict rows that they were not fitted on. False: in-sample, for
+        comparison only.
+    scoring : "auto", str, scorer or callable, default="auto"
+        "auto" is the log-loss with probabilities floored at 1e-3. Greater is better.
+    verdict : {"bbc"}, default="bbc"
+        How the gain is judged: bootstrap bias-corrected cross-validation.
+    sampler : "auto" or callable, default="auto"
+        "auto" is random search by key. Else a function of a seed that returns an Optuna sampler; a sampler that learns
+        is told scores on one half of the held-out rows, and the other half judges.
+    pruner : "auto" or Optuna pruner, default="auto"
+        "auto" stops a path of two hops or more once it is, row by row, clearly worse than the best one-hop path known
+        when it was asked. ``optuna.pruners.NopPruner()`` stops nothing. Plain and one-hop paths run all folds.
+    n_ahead : int, default=16
+        Trials asked but not yet told; part of the result when the sampler learns.
+    callbacks : list of callable or None, default=None
+        Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`; ``study.stop()`` in
+        one of them ends the search.
+    executor : executor or None, default=None
+        Where hops run, for instance `RayExecutor(n_workers=4)`. The trials, scores, choice and verdict are the same
+        everywhere.
+    n_jobs : int or None, default=None
+        Above 1: that many hops at once on a local Ray, unless the search is so small that its start takes longer. None
+        obeys `joblib.parallel_config`.
+    random_state : int, RandomState or None, default=None
+        Everything random is derived from it.
+    verbose : int, default=0
+        1 shows a progress bar with the best score and the one-hop baseline.
+
+    Attributes
+    ----------
+    best_estimator_ : classifier
+        The student of the chosen path fitted on all rows: an object of the user's own class.
+    best_path_ : Path
+        The chosen path.
+    best_score_ : float
+        Its cross-validated score. It is optimistic, as every cross-validated best is: see `verdict_`.
+    best_index_ : int
+        Number of the chosen trial.
+    best_trial_ : optuna.trial.FrozenTrial
+        The chosen trial; ``space_.suggest(best_trial_) == best_path_``.
+    best_params_ : dict
+        Its parameters in the space.
+    verdict_ : Verdict
+        What was gained, and how sure that is. ``print(search.verdict_)``.
+    verdicts_ : dict of str to Verdict
+        The same for each student, by name; `verdict_` is that of `best_estimator_`.
+    chosen_ : dict of str to int
+        Number of the chosen trial of each student; ``refit_trial`` fits it.
+    results_ : DataFrame
+        A row for each told trial; `on_front` marks those that no other beats in score, size, latency and features.
+    cv_results_ : dict of ndarray
+        The same under the names that scikit-learn's searches use.
+    study_ : optuna.Study
+        Every told trial, with the scores that the sampler was told.
+    space_ : PathSpace
+        What was searched.
+    teacher_ : classifier
+        The teacher, fitted on all rows.
+    path_models_ : dict of str to classifier
+        The fitted models of the chosen path, from the teacher to the student.
+    scorer_ : Scoring
+        Callable as ``scorer_(estimator, X, y)``.
+    n_splits_ : int
+        Number of outer folds.
+    refit_time_ : float
+        Seconds of the refit.
+    classes_, n_features_in_, feature_names_in_
+        As everywhere in scikit-learn.
+
+    Raises
+    ------
+    InvalidSetting, InvalidData : ValueError
+        If an argument or the rows cannot be used.
+    UnsuitableModel : TypeError
+        If a model lacks what its place needs.
+    SearchFailed : RuntimeError
+        If the plain student cannot be fitted, or no student is within the budget.
+    ClusterLost : ConnectionError
+        If Ray cannot be reached or is lost.
+
+    References
+    ----------
+    Implements the meta-approach described in the abstract of Dhurandhar and Pedapati, "Multihop: Leveraging Complex
+    Models to Learn Accurate Simple Models", 2021, arXiv:2109.06961; how paths are searched and judged is ours.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_wine
+    >>> from sklearn.ensemble import RandomForestClassifier
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> from multihop_search import MultihopSearchClassifier
+    >>> X, y = load_wine(return_X_y=True)
+    >>> search = MultihopSearchClassifier(
+    ...     DecisionTreeClassifier(max_depth=2), RandomForestClassifier(30), n_trials=9, random_state=0
+    ... ).fit(X, y)
+    >>> type(search.best_estimator_).__name__, search.best_estimator_.get_depth()
+    ('DecisionTreeClassifier', 2)
+    >>> list(search.verdict_.table.index)
+    ['one-hop vs plain', 'multi-hop vs one-hop', 'selected vs plain']
+    """
+
+    score = MultihopSearch.score  # the mixin has one of its own
+    _regression: ClassVar[bool] = False
+
+    def _keep_task(self, problem: Problem) -> None:
+        self.classes_ = problem.classes
+
+    @available_if(student_has("predict_proba"))  # type: ignore[untyped-decorator]
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Predict class probabilities (n_rows, n_classes) with `best_estimator_`."""
+        return np.asarray(self._delegate("predict_proba", X))
+
+    @available_if(student_has("decision_function"))  # type: ignore[untyped-decorator]
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return the decision function of `best_estimator_`."""
+        return np.asarray(self._delegate("decision_function", X))

@@ -1,0 +1,93 @@
+"""The selection: of each student the chosen trial, of all students the best, refitted within the budget, and judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from multihop_search.engine.loop import Told
+from multihop_search.engine.refit import Refit, Teacher, refit
+from multihop_search.errors import SearchFailed, StudentLeftOutWarning, warn
+from multihop_search.paths.complexity import latency_us, size_of
+from multihop_search.paths.ladder import Ladder
+from multihop_search.problem.problem import Problem
+from multihop_search.results.assessment import Assessment
+from multihop_search.results.record import PRUNED, TrialRecord
+from multihop_search.results.verdict import Verdict
+
+MEASURED = "latency was measured, so this search cannot be repeated exactly"
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the search hands back."""
+
+    best: TrialRecord
+    """The best by score among the chosen."""
+    refit: Refit
+    """Its path, fitted on all rows."""
+    chosen: Mapping[str, TrialRecord]
+    """The choice of each student, by name."""
+    verdicts: Mapping[str, Verdict]
+
+
+def select(problem: Problem, ladder: Ladder, assessment: Assessment, told: list[Told], teacher: Teacher) -> Selection:
+    """Choose, refit and judge.
+
+    Raises
+    ------
+    SearchFailed
+        If no trial is within the budget.
+    """
+    chosen, fitted, verdicts = {}, {}, {}
+    for name in ladder.students:
+        mine = [(record, found) for record, found in told if found is not None and record.path.student == name]
+        inside = [(record, found) for record, found in mine if record.inside]
+        while inside:
+            records, predictions = [record for record, _ in inside], [found for _, found in inside]
+            position = assessment.choose(records, predictions)
+            if ladder.budget.bounds:
+                fitted[name] = refit(problem, ladder, records[position].path, teacher)
+                if not _fits(problem, ladder, fitted[name]):  # on all rows a model may be larger than in the folds
+                    del inside[position]
+                    continue
+            chosen[name] = records[position]
+            verdicts[name] = assessment.verdict(
+                records,
+                predictions,
+                position,
+                teacher.outputs.predictions,
+                n_stopped=sum(record.state == PRUNED and record.path.student == name for record, _ in told),
+                notes=() if ladder.budget.latency_us is None else (MEASURED,),
+            )
+            break
+        else:
+            why = "is within the budget" if mine and ladder.budget.bounds else "is complete"
+            left_out = f"no trial of student {name!r} {why}, so it is left out: see results_."
+            if len(ladder.students) > 1:
+                warn(left_out, StudentLeftOutWarning)
+    if not chosen:
+        raise SearchFailed(_nearest(told, ladder))
+    best = max(chosen.values(), key=assessment.score)
+    name = best.path.student
+    return Selection(best, fitted.get(name) or refit(problem, ladder, best.path, teacher), chosen, verdicts)
+
+
+def _fits(problem: Problem, ladder: Ladder, fitted: Refit) -> bool:
+    row = problem.rows(problem.whole.train[:1])
+    excess = ladder.budget.excess(size_of(fitted.student), latency_us(fitted.student, row))
+    return all(share <= 0 for share in excess.values())
+
+
+def _nearest(told: list[Told], ladder: Ladder) -> str:
+    """Say that nothing is within the budget, and what came nearest."""
+    complete = [record for record, found in told if found is not None]
+    if not complete or not ladder.budget.bounds:
+        return "some trial must be complete, none is: see the reasons in a longer search."
+    nearest = min(complete, key=lambda record: max(record.excess.values(), default=0.0))
+    name, share = max(nearest.excess.items(), key=lambda item: item[1])
+    bound = ladder.budget.bounds[name]
+    return (
+        f"some student must be within the budget, none is: the nearest, {nearest.path.student!r} of trial "
+        f"{nearest.number}, has {name}={bound * (1 + share):.4g} and the budget allows {bound:.4g}: raise it."
+    )

@@ -1,0 +1,98 @@
+"""The set-up of a search: settings and data become a problem, a ladder and a space; before any trial is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multihop_search.paths.budget import Budget
+from multihop_search.paths.ladder import Ladder, make_ladder, probe
+from multihop_search.paths.space import PathSpace
+from multihop_search.problem.intake import make_problem
+from multihop_search.problem.problem import Problem
+from multihop_search.search.settings import (
+    check_models,
+    check_numbers,
+    choose_schemes,
+    choose_teacher,
+    named_students,
+    student_spaces,
+    with_rows,
+)
+
+
+@dataclass(frozen=True)
+class SetUp:
+    """What a search needs to begin."""
+
+    problem: Problem
+    ladder: Ladder
+    space: PathSpace
+
+
+def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
+    """Raise unless the arguments of the search can be used; nothing is fitted, no row is looked at."""
+    check_numbers(settings)
+    students = named_students(settings["student"])
+    check_models(students, settings["teacher"], settings["scoring"], regression=regression)
+
+
+def set_up(
+    settings: Mapping[str, Any],
+    X: Any,
+    y: Any,
+    *,
+    regression: bool,
+    random_state: int,
+    sample_weight: Any = None,
+    groups: Any = None,
+    unlabeled: Any = None,
+    threads: int = 1,
+) -> SetUp:
+    """Return problem, ladder and space of a search with checked settings on validated rows."""
+    budget = Budget.of(settings["budget"])
+    students = named_students(settings["student"])
+    schemes, compression = choose_schemes(
+        settings["schemes"],
+        students,
+        settings["intermediates"],
+        regression=regression,
+        unlabeled=unlabeled is not None,
+    )
+    if compression is not None and settings["max_hops"]:
+        compression = with_rows(compression, X, asked=not isinstance(settings["schemes"], str))
+    wanted = {} if compression is None else dict.fromkeys(compression.generators, compression.most)
+    problem = make_problem(
+        X,
+        y,
+        sample_weight=sample_weight,
+        groups=groups,
+        cv=settings["cv"],
+        crossfit_cv=settings["crossfit_cv"],
+        scoring=settings["scoring"],
+        random_state=random_state,
+        regression=regression,
+        synthetic={name: most for name, most in wanted.items() if most and settings["max_hops"]},
+        unlabeled=unlabeled,
+        threads=threads,
+    )
+    students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
+    for name, student in students.items():
+        probe(problem, name, student)  # before anything larger is fitted
+    teacher = choose_teacher(settings["teacher"], problem)
+    intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
+    graded = any(scheme.needs_plain for scheme in schemes)
+    ladder = make_ladder(problem, teacher, students, intermediates, budget, graded=graded)
+    variance = float(np.var(problem.y)) if regression else 1.0
+    space = PathSpace(
+        ladder.rungs,
+        schemes,
+        student_spaces(students, settings["param_distributions"], ladder, variance),
+        compression=compression,
+        truncations=ladder.truncations,
+        max_hops=settings["max_hops"],
+    )
+    return SetUp(problem, ladder, space)

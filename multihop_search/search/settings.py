@@ -1,0 +1,297 @@
+"""The settings of a search: the face's arguments, checked before anything is fitted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import is_classifier, is_regressor
+from sklearn.frozen import FrozenEstimator
+
+from multihop_search.engine.crossfit import crossfit
+from multihop_search.engine.plan import make_sampler
+from multihop_search.engine.pruning import make_pruner
+from multihop_search.errors import InvalidData, InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
+from multihop_search.paths.budget import Budget
+from multihop_search.paths.ladder import Ladder, probe
+from multihop_search.paths.path import STUDENT, TEACHER
+from multihop_search.paths.pool import default_teachers
+from multihop_search.paths.space import StudentSpace
+from multihop_search.paths.tuning import student_distributions
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.scoring import default_row_scoring
+from multihop_search.transfer.fitting import takes_weights
+from multihop_search.transfer.schemes import (
+    KnowledgeDistillation,
+    ModelCompression,
+    Scheme,
+    default_schemes,
+)
+from multihop_search.transfer.synthetic import munge
+
+SMALLEST = {"max_hops": 0, "n_trials": 1, "n_ahead": 1}
+
+
+def check_numbers(settings: Mapping[str, Any]) -> None:
+    """Raise `InvalidSetting` unless the settings that need no data have values that they can have."""
+    for name, smallest in SMALLEST.items():
+        value = settings[name]
+        if not isinstance(value, Integral) or isinstance(value, bool) or value < smallest:
+            raise InvalidSetting(f"{name} must be an integer of at least {smallest}, got {value!r}: pass one.")
+    timeout = settings["timeout"]
+    if timeout is not None and not (isinstance(timeout, Real) and float(timeout) > 0):
+        raise InvalidSetting(
+            f"timeout must be None or a positive number of seconds, got {timeout!r}: pass one of these."
+        )
+    seed = settings["random_state"]
+    if isinstance(seed, Integral) and int(seed) < 0:
+        raise InvalidSetting(f"random_state must not be negative, got {seed}: pass 0 or a larger integer.")
+    if not (seed is None or isinstance(seed, (Integral, np.random.RandomState)) or seed is np.random):
+        raise InvalidSetting(f"random_state must be None, an integer or a RandomState, got {seed!r}: pass an integer.")
+    if not isinstance(settings["verbose"], (Integral, bool)):
+        raise InvalidSetting(f"verbose must be 0 or 1, got {settings['verbose']!r}: pass one of these.")
+    callbacks = settings["callbacks"]
+    if callbacks is not None and not (isinstance(callbacks, Iterable) and all(map(callable, callbacks))):
+        raise InvalidSetting(f"callbacks must be a list of callables, got {callbacks!r}: pass [callback].")
+    make_sampler(settings["sampler"], 0)
+    make_pruner(settings["pruner"])
+    Budget.of(settings["budget"])
+    if settings["verdict"] != "bbc":
+        raise InvalidSetting(f"verdict must be 'bbc', got {settings['verdict']!r}: leave it out.")
+
+
+def named_students(student: Any) -> dict[str, Any]:
+    """Return the students by name; a student that stands alone is called "student".
+
+    Raises
+    ------
+    InvalidSetting
+        If a list holds anything but pairs of a free name and an estimator.
+    """
+    if not isinstance(student, (list, tuple)):
+        return {STUDENT: student}
+    if not student:
+        raise InvalidSetting("student must be an estimator or a list of (name, estimator), got an empty list: add one.")
+    named: dict[str, Any] = {}
+    for item in student:
+        if not (isinstance(item, tuple) and len(item) == 2 and isinstance(item[0], str) and item[0]):
+            raise InvalidSetting(
+                f"student must be an estimator or a list of (name, estimator), got {item!r} in it: pass for instance "
+                "[('tree', DecisionTreeClassifier(max_depth=4))]."
+            )
+        name = item[0]
+        if name in named or name == TEACHER or "__" in name or "." in name:
+            raise InvalidSetting(
+                f"names of students must differ, have no '__' or '.' in them and not be 'teacher', got {name!r}: "
+                "rename it."
+            )
+        named[name] = item[1]
+    return named
+
+
+def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, regression: bool) -> None:
+    """Raise `UnsuitableModel` unless students and teacher can do what their place needs."""
+    kind, example = ("regressor", "Regressor") if regression else ("classifier", "Classifier")
+    for name, model in (*students.items(), (TEACHER, teacher)):
+        if name == TEACHER and isinstance(model, str):
+            if model != "auto":
+                raise InvalidSetting(f"teacher must be 'auto' or a {kind}, got {model!r}: pass one of these.")
+            continue
+        shown = model.__name__ if isinstance(model, type) else type(model).__name__
+        if isinstance(model, type) or not all(hasattr(model, method) for method in ("fit", "predict", "get_params")):
+            raise UnsuitableModel(
+                f"{name} must be a scikit-learn {kind} instance, got {shown}: pass for instance "
+                f"{f'RandomForest{example}()' if name == TEACHER else f'DecisionTree{example}(max_depth=4)'}."
+            )
+        if (is_classifier if regression else is_regressor)(model):
+            other = "classifier" if regression else "regressor"
+            raise UnsuitableModel(
+                f"{name} must be a {kind}, {shown} is a {other}: pass a {kind}, or use "
+                f"MultihopSearch{'Classifier' if regression else 'Regressor'}."
+            )
+    if regression:
+        return
+    if not isinstance(teacher, str) and not hasattr(teacher, "predict_proba"):
+        raise UnsuitableModel(
+            f"teacher must have predict_proba, {type(teacher).__name__} has none: wrap it in CalibratedClassifierCV."
+        )
+    for name, student in students.items():
+        if isinstance(scoring, str) and scoring in ("auto", "neg_log_loss") and not hasattr(student, "predict_proba"):
+            raise UnsuitableModel(
+                f"scoring={scoring!r} needs a student with predict_proba, {type(student).__name__} has none: "
+                f"pass scoring='accuracy' or another {name}."
+            )
+
+
+def choose_schemes(
+    schemes: Any, students: Mapping[str, Any], intermediates: Any, *, regression: bool = False, unlabeled: bool = False
+) -> tuple[tuple[Scheme, ...], ModelCompression | None]:
+    """Return the schemes to search, the user's or the defaults that every student can take, and what rows hops add.
+
+    Raises
+    ------
+    InvalidSetting
+        If an entry is no scheme, or a fixed field has a value that it cannot have.
+    UnsuitableModel
+        If a scheme passes on soft labels or weights that a student or an intermediate cannot take, or does not serve
+        regression.
+    """
+    if isinstance(schemes, str) and schemes == "auto":
+        chosen = default_schemes(regression=regression) if regression else _served(students)
+        _check_intermediates(intermediates, chosen, regression=regression)
+        return chosen, ModelCompression().for_rows(unlabeled)
+    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), ModelCompression()))
+    if isinstance(schemes, str) or not isinstance(schemes, (list, tuple)) or not schemes:
+        raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {known}.")
+    for scheme in schemes:
+        if not isinstance(scheme, (Scheme, ModelCompression)):
+            raise InvalidSetting(f"schemes must hold Scheme instances, got {scheme!r}: choose among {known}.")
+        scheme.check()
+    added = [scheme for scheme in schemes if isinstance(scheme, ModelCompression)]
+    if len(added) > 1:
+        raise InvalidSetting(f"schemes must hold at most one ModelCompression, got {len(added)}: join their fields.")
+    own = [scheme for scheme in schemes if isinstance(scheme, Scheme)]
+    if not own:  # true labels on the real rows
+        own = [KnowledgeDistillation(alpha=0.0, temperature=1.0)]
+    if regression:
+        own = [scheme.for_regression() for scheme in own]
+    for scheme in () if regression else own:
+        for name, student in students.items():
+            if scheme.needs_weights and not takes_weights(student):
+                raise UnsuitableModel(
+                    f"{type(scheme).__name__} passes on soft labels or weights and needs a student that takes "
+                    f"sample_weight, {type(student).__name__} ({name}) does not: use HardLabels() or another student."
+                )
+    _check_intermediates(intermediates, tuple(own), regression=regression)
+    return tuple(own), added[0].for_rows(unlabeled) if added else None
+
+
+def with_rows(compression: ModelCompression, X: Any, *, asked: bool) -> ModelCompression | None:
+    """Return the recipe if synthetic rows can be made from rows like `X`, else what is left of it, with one warning.
+
+    Raises
+    ------
+    InvalidData
+        If the user asked for them by name.
+    """
+    if "munge" not in compression.generators:
+        return compression
+    try:
+        for rows, n_synthetic in ((X, 0), (X[:50], 1)):
+            munge(rows, n_synthetic, lambda turn: np.random.default_rng(turn + 1))
+    except (InvalidData, TypeError) as error:
+        if asked:
+            raise InvalidData(f"ModelCompression must be able to make rows from X, it cannot: {error}") from error
+        warn(f"no synthetic rows are made, ModelCompression is left out: {error}", UnservedSchemeWarning)
+        return replace(compression, generator="unlabeled") if "unlabeled" in compression.generators else None
+    return compression
+
+
+def _served(students: Mapping[str, Any]) -> tuple[Scheme, ...]:
+    """Return the default schemes that every student can take; one warning names the others."""
+    unweighted = [type(student).__name__ for student in students.values() if not takes_weights(student)]
+    served = tuple(scheme for scheme in default_schemes() if not (unweighted and scheme.needs_weights))
+    left_out = [type(scheme).__name__ for scheme in default_schemes() if scheme not in served]
+    if left_out:
+        warn(
+            f"{unweighted[0]} takes no sample_weight, so {', '.join(left_out)} cannot teach it and are "
+            f"left out; {', '.join(map(str, served))} can.",
+            UnservedSchemeWarning,
+        )
+    return served
+
+
+def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, regression: bool) -> None:
+    if not isinstance(intermediates, (str, list, tuple)):
+        raise InvalidSetting(
+            f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
+        )
+    if isinstance(intermediates, str) or regression or not any(scheme.needs_weights for scheme in schemes):
+        return
+    for item in intermediates:
+        if isinstance(item, tuple) and len(item) == 2 and not takes_weights(item[1]):
+            raise UnsuitableModel(
+                f"intermediate {item[0]!r} must take sample_weight to be taught soft labels, "
+                f"{type(item[1]).__name__} does not: use schemes=[HardLabels()] or another intermediate."
+            )
+
+
+def student_spaces(
+    students: Mapping[str, Any], param_distributions: Any, ladder: Ladder, variance: float
+) -> dict[str, StudentSpace]:
+    """Return what is searched of each student; with several, the user's names are ``student__parameter``.
+
+    Raises
+    ------
+    InvalidSetting
+        If a name is no parameter of a student, or a value no distribution.
+    """
+    found = {}
+    for name, student in students.items():
+        wanted = param_distributions
+        if len(students) > 1 and isinstance(wanted, Mapping):
+            wanted = _of_student(name, students, wanted)
+        distributions = student_distributions(student, wanted, variance=variance)
+        params = student.get_params(deep=True)
+        defaults = {param: params[param] for param in distributions}
+        found[name] = StudentSpace(distributions, defaults, ladder.above(name))
+    return found
+
+
+def _of_student(name: str, students: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    for key in wanted:
+        if str(key).partition("__")[0] not in students:
+            raise InvalidSetting(
+                f"param_distributions must name parameters as student__parameter, got {key!r}: begin with one of "
+                f"{', '.join(students)}."
+            )
+    return {key.partition("__")[2]: value for key, value in wanted.items() if key.partition("__")[0] == name}
+
+
+def choose_teacher(teacher: Any, problem: Problem) -> Any:
+    """Return the user's teacher, or the default with the best cross-fitted score on all rows."""
+    if not isinstance(teacher, str):
+        if isinstance(teacher, FrozenEstimator):
+            _check_frozen(teacher, problem)
+        return teacher
+    candidates = default_teachers(problem.X, problem.n_outputs)
+    if len(candidates) == 1:  # probed with the ladder
+        return next(iter(candidates.values()))
+    weights = problem.weights(problem.whole.train)
+    scoring = default_row_scoring(problem.classes)
+    for name, candidate in candidates.items():
+        probe(problem, f"teacher {name!r}", candidate)
+
+    def held_out_score(candidate: Any) -> float:
+        ladder = Ladder(candidate, {}, {}, (), {}, Budget())
+        outputs = crossfit(replace(problem, synthetic={}), ladder, problem.whole.number, ())
+        return scoring.score(problem.y, outputs.predictions, weights)
+
+    return max(candidates.values(), key=held_out_score)
+
+
+def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
+    if problem.classes is not None and not hasattr(teacher, "classes_"):
+        raise UnsuitableModel("a frozen teacher must be fitted and know its classes_, it does not: fit it first.")
+    n_features = getattr(teacher, "n_features_in_", np.shape(problem.X)[1])
+    if n_features != np.shape(problem.X)[1]:
+        raise UnsuitableModel(
+            f"a frozen teacher must know the columns of X, it expects {n_features} and X has {np.shape(problem.X)[1]}: "
+            "train it on the same columns."
+        )
+    if problem.classes is None:
+        return
+    unknown = [label for label in np.asarray(teacher.classes_).tolist() if label not in problem.classes.tolist()]
+    if unknown:
+        raise UnsuitableModel(
+            f"a frozen teacher must know only the labels of y, it also knows {unknown[0]!r}: train it on y."
+        )
+
+
+def holds_frozen(teacher: Any) -> bool:
+    """Return whether the teacher is, or has inside, a model that is used as it is."""
+    parts: Sequence[Any] = [teacher, *teacher.get_params(deep=True).values()]
+    return any(isinstance(part, FrozenEstimator) for part in parts)

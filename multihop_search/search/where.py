@@ -1,0 +1,61 @@
+"""Where a search runs: in this process, or on Ray."""
+
+from __future__ import annotations
+
+from numbers import Integral
+from typing import Any
+
+import joblib
+
+from multihop_search.engine.executors import Executor, SerialExecutor
+from multihop_search.engine.executors.nested import inside_worker
+from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
+from multihop_search.paths.ladder import PROBE_ROWS
+from multihop_search.problem.problem import Problem
+from multihop_search.search.set_up import SetUp
+
+WORTH_STARTING_S = 10.0
+"""Searches estimated to take less work than this are not worth the start of Ray (4 to 6 s)."""
+
+
+def check_executor(executor: Any, n_jobs: Any) -> None:
+    """Raise `InvalidSetting` unless the two can be used."""
+    if executor is not None and (isinstance(executor, type) or not callable(getattr(executor, "start", None))):
+        raise InvalidSetting(
+            f"executor must be None or an executor, got {executor!r}: pass for instance RayExecutor(n_workers=4)."
+        )
+    if n_jobs is not None and (not isinstance(n_jobs, Integral) or isinstance(n_jobs, bool) or n_jobs == 0):
+        raise InvalidSetting(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}: pass 2, or -1 for all.")
+
+
+def choose_executor(executor: Executor | None, n_jobs: int | None, made: SetUp, n_trials: int) -> Executor:
+    """Return the executor that was given; else Ray for `n_jobs` above 1, if it is not slower than this process.
+
+    `n_jobs=None` obeys `joblib.parallel_config`. Inside somebody's Ray worker a search stays in its process: it holds
+    the worker's CPU, and hops would wait for it for ever.
+    """
+    if executor is not None:
+        return executor
+    workers = joblib.effective_n_jobs(n_jobs)
+    if workers == 1 or inside_worker():
+        return SerialExecutor()
+    seconds = estimated_seconds(made, n_trials)
+    if seconds < WORTH_STARTING_S:
+        warn(
+            f"n_jobs={n_jobs} was asked for about {seconds:.0f} s of work, and starting workers takes longer: the "
+            "search runs in this process; an executor of your own (RayExecutor) is used all the same.",
+            SerialSearchWarning,
+        )
+        return SerialExecutor()
+    from multihop_search.engine.executors.ray import RayExecutor
+
+    return RayExecutor(n_workers=workers)
+
+
+def estimated_seconds(made: SetUp, n_trials: int) -> float:
+    """Return about how long the search will take in one process, from the fits on the probe rows."""
+    problem: Problem = made.problem
+    n_models = 1 + len(made.ladder.students) + len(made.ladder.intermediates)
+    scale = max(problem.n_rows / PROBE_ROWS, 1.0) if problem.n_rows > PROBE_ROWS else 1.0
+    one_fit = made.ladder.probe_seconds / n_models * scale
+    return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)

@@ -1,0 +1,97 @@
+"""Model compression: rows without a true label, labelled by the upper model, beside the real rows of a hop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
+
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+
+from multihop_search.errors import InvalidSetting
+from multihop_search.transfer.schemes.base import Recipe
+
+GENERATORS = ("munge", "unlabeled")
+MOST_ROWS = 50_000
+"""Most synthetic rows of one generator in a fold."""
+
+
+@dataclass(frozen=True)
+class ModelCompression(Recipe):
+    """Add unlabelled rows to a hop, labelled by the upper model; the real rows keep the targets of the hop's scheme.
+
+    It is a dimension of every hop, not a rival of the schemes. If it stands alone in `schemes`, real rows keep their
+    true labels.
+
+    Parameters
+    ----------
+    multiple : int in [0, 100] or Optuna distribution, default=CategoricalDistribution((0, 1, 5, 20))
+        Rows added per training row; at most 50,000 in a fold. Fewer rows are the first of more rows.
+    generator : {"auto", "munge", "unlabeled"} or CategoricalDistribution, default="auto"
+        "munge" makes rows from the training rows (see `multihop_search.transfer.synthetic.munge`), "unlabeled" takes
+        the `X_unlabeled` of `fit`, and "auto" searches both where there is such a table.
+
+    References
+    ----------
+    Bucila, Caruana and Niculescu-Mizil, "Model compression", KDD 2006. True labels on the real rows: as AutoGluon's
+    distillation does.
+
+    Examples
+    --------
+    >>> print(ModelCompression(multiple=5, generator="munge"))
+    ModelCompression(multiple=5, generator=munge)
+    """
+
+    multiple: int | BaseDistribution = CategoricalDistribution((0, 1, 5, 20))
+    generator: str | BaseDistribution = "auto"
+
+    usual_values: ClassVar[Mapping[str, Any]] = {"multiple": 0, "generator": "munge"}
+
+    def check(self) -> None:
+        held = self.multiple
+        values = held.choices if isinstance(held, CategoricalDistribution) else (held,)
+        if isinstance(held, BaseDistribution) and not isinstance(held, CategoricalDistribution):
+            values = (getattr(held, "low", None), getattr(held, "high", None))
+        if not all(isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100 for value in values):
+            raise InvalidSetting(
+                "multiple of ModelCompression must be an integer from 0 to 100 or a distribution of them, "
+                f"got {held!r}: pass for instance 5."
+            )
+        searched = isinstance(self.generator, CategoricalDistribution)
+        named = getattr(self.generator, "choices", (self.generator,))
+        if not all(isinstance(name, str) for name in named) or not set(named) <= {
+            *GENERATORS,
+            *("auto",) * (not searched),
+        }:
+            raise InvalidSetting(
+                f"generator of ModelCompression must be 'auto', 'munge' or 'unlabeled', got {self.generator!r}: "
+                "pass one of these."
+            )
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """The generators that a hop may use."""
+        held = self.generator
+        return tuple(map(str, held.choices)) if isinstance(held, CategoricalDistribution) else (str(held),)
+
+    @property
+    def most(self) -> int:
+        """Largest multiple that a hop may use."""
+        held: Any = self.multiple
+        return int(max(getattr(held, "choices", (getattr(held, "high", held),))))
+
+    def for_rows(self, unlabeled: bool) -> ModelCompression:
+        """Return the recipe with its generators named, given whether there are rows without a label.
+
+        Raises
+        ------
+        InvalidSetting
+            If it asks for unlabelled rows and there are none.
+        """
+        if self.generator == "auto":
+            return replace(self, generator=CategoricalDistribution(GENERATORS) if unlabeled else "munge")
+        if "unlabeled" in self.generators and not unlabeled:
+            raise InvalidSetting(
+                "generator='unlabeled' of ModelCompression needs rows without labels, fit got none: pass X_unlabeled."
+            )
+        return self

@@ -1,0 +1,393 @@
+"""The same search on Ray as in this process: trials, scores, choice and verdict, whatever finishes first."""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import joblib
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+import ray
+import ray.cloudpickle
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.pruners import BasePruner, MedianPruner
+from optuna.trial import FrozenTrial
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier
+
+from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
+from multihop_search.engine.executors import ray as ray_module
+from multihop_search.engine.executors.nested import inside_worker
+from multihop_search.engine.executors.ray import RayExecutor, RaySession
+from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning
+from multihop_search.search import where
+
+ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
+
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # Ray 2.48 leaves files and processes open
+
+MEASURED = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
+
+
+@dataclass(frozen=True)
+class Moody(Scheme):
+    """Passes on the upper model's probabilities, unless its mood is too good or too bad."""
+
+    mood: float | BaseDistribution = FloatDistribution(0.0, 1.0)
+    usual_values: ClassVar[dict[str, Any]] = {"mood": 0.5}
+
+    def transfer_set(self, outputs: Any, y: np.ndarray) -> TransferSet:
+        if abs(self.mood - 0.5) > 0.25:
+            raise ArithmeticError(f"a mood of {self.mood:.3f} is no mood to teach in")
+        return TransferSet(outputs.predictions.astype(float), np.ones(len(y)))
+
+
+@dataclass(frozen=True)
+class Delayed:
+    """An executor whose hops each begin after a random delay, another one in each run."""
+
+    executor: Any
+    longest_s: float
+
+    def start(self) -> Any:
+        return _Delaying(self.executor.start(), self.longest_s)
+
+
+class _Delaying:
+    def __init__(self, session: Any, longest_s: float) -> None:
+        self._session, self._longest_s = session, longest_s
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
+        return self._session.submit(late, self._longest_s, fn, *args)
+
+
+def late(longest_s: float, fn: Callable[..., Any], *args: Any) -> Any:
+    time.sleep(random.Random(time.time_ns()).uniform(0.0, longest_s))
+    return fn(*args)
+
+
+class Deep(BasePruner):
+    """Stops two-hop trials of one student after three folds."""
+
+    def prune(self, study: optuna.Study, trial: FrozenTrial) -> bool:
+        return trial.user_attrs["student"] == "line" and len(trial.intermediate_values) == 3
+
+
+def tpe(seed: int) -> Any:
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
+
+
+STUDENTS = [
+    ("tree", DecisionTreeClassifier(max_depth=2)),
+    ("line", make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))),
+]
+
+
+def search_for(student: Any = STUDENTS, **settings: Any) -> MultihopSearchClassifier:
+    usual = {
+        "teacher": RandomForestClassifier(8),
+        "intermediates": [
+            ("forest", make_pipeline(StandardScaler(), RandomForestClassifier(3, max_depth=4))),
+            ("stump", DecisionTreeClassifier(max_depth=1)),
+        ],
+        "schemes": [KnowledgeDistillation(), HardLabels(), Moody()],
+        "n_trials": 15,
+        "cv": 4,
+        "crossfit_cv": 2,
+        "n_ahead": 6,
+        "random_state": 1,
+    }
+    return MultihopSearchClassifier(student, **{**usual, **settings})
+
+
+def small(**settings: Any) -> MultihopSearchClassifier:
+    usual = {"teacher": RandomForestClassifier(3), "intermediates": [], "n_trials": 4, "cv": 2}
+    return search_for(DecisionTreeClassifier(max_depth=2), **{**usual, "schemes": [HardLabels()], **settings})
+
+
+def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier, X: np.ndarray) -> None:
+    columns = [name for name in one.results_.columns if name not in MEASURED]
+    pd.testing.assert_frame_equal(one.results_[columns], two.results_[columns], check_exact=True)
+    assert len(one.study_.trials) == len(two.study_.trials)
+    for ours, theirs in zip(one.study_.trials, two.study_.trials, strict=True):
+        for name in ("number", "state", "params", "distributions", "value", "intermediate_values", "user_attrs"):
+            assert getattr(ours, name) == getattr(theirs, name), (ours.number, name)
+    assert (one.best_index_, one.best_path_, one.best_score_) == (two.best_index_, two.best_path_, two.best_score_)
+    assert one.chosen_ == two.chosen_
+    for name, verdict in one.verdicts_.items():
+        other = two.verdicts_[name]
+        pd.testing.assert_frame_equal(verdict.table, other.table, check_exact=True)
+        pd.testing.assert_frame_equal(verdict.scores, other.scores, check_exact=True)
+        assert str(verdict) == str(other)
+        assert verdict.n_stopped == other.n_stopped
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
+# ---- a Ray of the search's own: first in the file, while this process is connected to none
+
+
+def at_sigterm(number: int, frame: Any) -> None:
+    """Do nothing."""
+
+
+@pytest.fixture
+def handled() -> Iterator[None]:
+    """This process has a handler of SIGTERM of its own, and is connected to no Ray."""
+    assert not ray.is_initialized()
+    before = signal.signal(signal.SIGTERM, at_sigterm)
+    yield
+    assert not ray.is_initialized()
+    assert signal.getsignal(signal.SIGTERM) is at_sigterm
+    signal.signal(signal.SIGTERM, before)
+
+
+class Spied:
+    """Counts the starts of `RayExecutor`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.started: list[RayExecutor] = []
+        start = RayExecutor.start
+
+        def spied(executor: RayExecutor) -> RaySession:
+            self.started.append(executor)
+            return start(executor)
+
+        monkeypatch.setattr(RayExecutor, "start", spied)
+
+
+def test_n_jobs_starts_a_ray_where_the_work_is_worth_it_and_ends_it(
+    handled: None, blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spied = Spied(monkeypatch)
+    serial = small().fit(*blobs)
+    assert not spied.started
+    monkeypatch.setattr(where, "WORTH_STARTING_S", 0.0)
+    seen = []
+    parallel = small(n_jobs=2, callbacks=[lambda *_: seen.append(ray.is_initialized())]).fit(*blobs)
+    assert spied.started == [RayExecutor(n_workers=2)]
+    assert seen == [True] * 4
+    same_search(serial, parallel, blobs[0])
+
+
+class Homesick(DecisionTreeClassifier):
+    """A tree that can be fitted in the process of its user only."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        if inside_worker():
+            raise ArithmeticError("I am not at home")
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_search_that_fails_ends_its_ray_too(handled: None, blobs: Any) -> None:
+    with pytest.raises(SearchFailed, match=r"the plain student must be fitted .* it said: I am not at home") as caught:
+        search_for(Homesick(max_depth=2), executor=RayExecutor()).fit(*blobs)
+    assert isinstance(caught.value.__cause__, ArithmeticError)
+
+
+def test_a_tiny_search_stays_in_this_process_and_says_so(handled: None, blobs: Any) -> None:
+    serial = small().fit(*blobs)
+    with pytest.warns(SerialSearchWarning, match=r"n_jobs=2 was asked for about \d+ s of work") as caught:
+        asked = small(n_jobs=2).fit(*blobs)
+    (warning,) = [one for one in caught if one.category is SerialSearchWarning]
+    assert warning.filename == __file__
+    same_search(serial, asked, blobs[0])
+
+
+@pytest.mark.parametrize("n_jobs", [1, None])
+def test_one_job_never_asks_for_ray(n_jobs: int | None, blobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(where, "WORTH_STARTING_S", 0.0)
+    spied = Spied(monkeypatch)
+    small(n_jobs=n_jobs).fit(*blobs)
+    assert not spied.started
+
+
+# ---- guests of one Ray
+
+
+@pytest.fixture(scope="module")
+def on_ray() -> Iterator[RaySession]:
+    session = RayExecutor(n_workers=2).start()
+    yield session
+    session.close()
+
+
+@pytest.mark.parametrize(
+    ("sampler", "pruner"),
+    [("auto", "auto"), (tpe, "auto"), ("auto", MedianPruner(n_startup_trials=4)), (tpe, Deep())],
+    ids=["random", "tpe", "random, median", "tpe, own pruner"],
+)
+def test_a_search_is_the_same_everywhere(sampler: Any, pruner: Any, on_ray: RaySession, blobs: Any) -> None:
+    def fitted(executor: Any) -> MultihopSearchClassifier:
+        with pytest.warns(FailedTrialsWarning, match="the first by ArithmeticError: a mood of"):
+            return search_for(sampler=sampler, pruner=pruner, executor=executor).fit(*blobs)
+
+    serial = fitted(None)
+    states = serial.results_["state"].value_counts()
+    assert len(serial.results_) == 30
+    assert min(states["PRUNED"], states["FAIL"]) >= 1, states
+    assert (
+        serial.results_["reason"][serial.results_["state"] == "FAIL"]
+        .str.fullmatch(r".*a mood of 0\.\d+ is no mood to teach in")
+        .all()
+    )
+    assert set(serial.results_["student"]) == set(serial.verdicts_) == {"tree", "line"}
+    same_search(serial, fitted(RayExecutor(n_workers=2)), blobs[0])
+    same_search(serial, fitted(Delayed(RayExecutor(n_workers=2), 0.03)), blobs[0])
+    if pruner == "auto":
+        same_search(serial, fitted(Delayed(RayExecutor(n_workers=2), 0.01)), blobs[0])
+    assert ray.is_initialized()
+
+
+def test_the_number_of_workers_changes_nothing(on_ray: RaySession, blobs: Any) -> None:
+    one, three = (
+        search_for(schemes=[KnowledgeDistillation()], n_trials=9, executor=RayExecutor(n_workers=n)).fit(*blobs)
+        for n in (1, 3)
+    )
+    same_search(one, three, blobs[0])
+
+
+def test_a_table_with_weights_groups_and_rows_without_labels(on_ray: RaySession, blobs: Any) -> None:
+    X, y = blobs
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(X, columns=list("abcdef"))
+    more = {
+        "sample_weight": rng.random(240),
+        "groups": rng.choice(["red", "green", "blue", "grey", "pink", "gold", "teal", "plum"], size=240),
+        "X_unlabeled": table + rng.normal(size=X.shape),
+    }
+    settings = {"n_trials": 9, "schemes": "auto", "intermediates": "auto", "cv": 3, "budget": {"features": 4}}
+    serial = search_for(**settings).fit(table, y, **more)
+    assert serial.results_["path"].str.contains("ModelCompression").any()
+    same_search(serial, search_for(**settings, executor=RayExecutor()).fit(table, y, **more), table)
+
+
+def test_a_search_that_a_callback_ends_is_the_same(on_ray: RaySession, blobs: Any) -> None:
+    def ended(executor: Any) -> MultihopSearchClassifier:
+        stop = optuna.study.MaxTrialsCallback(5)
+        return search_for(schemes=[HardLabels()], callbacks=[stop], executor=executor).fit(*blobs)
+
+    serial = ended(None)
+    assert len(serial.results_) == len(serial.study_.trials) == 5
+    same_search(serial, ended(RayExecutor()), blobs[0])
+
+
+def test_parallel_config_is_obeyed(on_ray: RaySession, blobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(where, "WORTH_STARTING_S", 0.0)
+    spied = Spied(monkeypatch)
+    serial = small().fit(*blobs)
+    with joblib.parallel_config(n_jobs=2):
+        small(n_jobs=1).fit(*blobs)
+        assert not spied.started
+        same_search(serial, small().fit(*blobs), blobs[0])
+    assert spied.started == [RayExecutor(n_workers=2)]
+    assert ray.is_initialized()
+
+
+def test_an_executor_is_used_however_small_the_search_and_whatever_n_jobs_says(
+    on_ray: RaySession, blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spied = Spied(monkeypatch)
+    executor = RayExecutor(n_workers=1)
+    small(executor=executor, n_jobs=2).fit(*blobs)
+    assert spied.started == [executor]
+
+
+def search_inside(X: np.ndarray, y: np.ndarray) -> tuple[MultihopSearchClassifier, int]:
+    """Search with two jobs in a worker, where each hop would be worth a Ray."""
+    where.WORTH_STARTING_S = 0.0
+    started = []
+    ray_module.RayExecutor.start = lambda executor: started.append(executor)  # type: ignore[method-assign]
+    search = small(n_jobs=2).fit(X, y)
+    return search, len(started)
+
+
+def test_a_search_inside_a_worker_stays_there(on_ray: RaySession, blobs: Any) -> None:
+    task = ray.remote(num_cpus=2, max_retries=0, max_calls=1)(search_inside)  # this worker ends with the task
+    inside, n_started = ray.get(task.remote(*blobs), timeout=60)
+    assert n_started == 0
+    same_search(small().fit(*blobs), inside, blobs[0])
+
+
+def test_searches_around_searches_do_not_wait_for_each_other(on_ray: RaySession, blobs: Any) -> None:
+    """A search whose hops run on both CPUs holds students that search themselves."""
+    nested = small(n_jobs=2, n_trials=2, max_hops=1)
+    outer = search_for(nested, schemes=[HardLabels()], intermediates=[], n_trials=2, cv=2, executor=RayExecutor())
+    found = outer.fit(*blobs)
+    assert (found.results_["state"] == "COMPLETE").all(), found.results_["reason"].unique()
+
+
+class Deadly(DecisionTreeClassifier):
+    """A tree that ends the process of a worker that fits it."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        if inside_worker():
+            os._exit(1)
+        return super().fit(X, y, sample_weight)
+
+
+def test_a_model_that_kills_its_worker_costs_its_trials_only(on_ray: RaySession, blobs: Any) -> None:
+    half = [(np.arange(120), np.arange(120, 240))]
+    students = STUDENTS[:1]
+    settings = {
+        "schemes": [HardLabels()],
+        "intermediates": [("deadly", Deadly(max_depth=4))],
+        "n_trials": 3,
+        "cv": half,
+    }
+    with pytest.warns(FailedTrialsWarning, match="1 of 3 trials failed, the first by WorkerLost"):
+        search = search_for(students, executor=RayExecutor(), **settings).fit(*blobs)
+    assert list(search.results_["state"]) == ["COMPLETE", "COMPLETE", "FAIL"]
+    assert "leave its process alive" in search.results_["reason"][2]
+    assert "deadly" in search.results_["path"][2]
+
+
+def test_ray_options_and_cpus_reach_the_hops(on_ray: RaySession, blobs: Any, tmp_path: Path) -> None:
+    executor = RayExecutor(cpus_per_hop=2, ray_options={"memory": 10**6})
+    serial = small().fit(*blobs)
+    same_search(serial, small(executor=executor).fit(*blobs), blobs[0])
+
+
+def test_what_is_categorical_stays_what_it_is(on_ray: RaySession, blobs: Any) -> None:
+    params = {"tree__criterion": CategoricalDistribution(("gini", "entropy")), "tree__class_weight": [None, "balanced"]}
+    settings = {"param_distributions": params, "n_trials": 6, "schemes": [HardLabels()]}
+    same_search(
+        search_for(**settings).fit(*blobs), search_for(**settings, executor=RayExecutor()).fit(*blobs), blobs[0]
+    )
+
+
+def test_cancelling_hops_never_ends_this_process(on_ray: RaySession) -> None:
+    """Ray's own `cancel` of a task that does not run yet was seen to abort the process that calls it."""
+    code = """
+        import operator, sys, time
+        from multihop_search.engine.executors.ray import RayExecutor
+        session = RayExecutor(sys.argv[1], n_workers=8).start()
+        began, number = time.monotonic(), 0
+        while time.monotonic() - began < 5:
+            number += 1
+            prefix = session.submit(operator.add, number, 1)
+            kept, *gone = [session.submit(operator.add, prefix, place) for place in range(5)]
+            time.sleep(number % 5 / 1000)
+            for future in gone:
+                session.cancel(future)
+            assert session.result(kept) == number + 1
+        session.close()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(code), ray.get_runtime_context().gcs_address]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
