@@ -3,12 +3,14 @@
     python benchmarks/shared_sets.py [--trials 100] [--data NAME ...]
 
 Seven tenths of the rows are searched (cv=5, student DecisionTreeClassifier(max_depth=4)); three tenths are fresh: they
-are looked at once, at the end, to hold the claimed gains against. Writes docs/benchmarks/shared_sets.md.
+are looked at once, at the end, to hold the claimed gains against. Each set's row is kept under build/shared_sets/ and
+not made again; the page, docs/benchmarks/shared_sets.md, is written of all that are there.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 
@@ -94,10 +96,15 @@ def main() -> None:
     options = parser.parse_args()
     if not DATA.exists():
         raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    found = []
+    kept = ROOT / "build" / "shared_sets"
+    kept.mkdir(parents=True, exist_ok=True)
+    files = {name: kept / f"{name}_{options.trials}.json" for name in SETS}
     for name in options.data:
-        found.append(run_set(name, options.trials))
-        print(found[-1], flush=True)
+        if not files[name].exists():
+            made = run_set(name, options.trials)
+            files[name].write_text(json.dumps(made, default=int))
+            print(made, flush=True)
+    found = [json.loads(file.read_text()) for file in files.values() if file.exists()]
     rows = pd.DataFrame([row for row, _ in found])
     summary = rows[[column for column in rows.columns if " vs " not in column]]
     parts = [

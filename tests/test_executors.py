@@ -330,7 +330,7 @@ def test_a_hop_that_always_kills_its_worker_is_told_in_words(on_ray: RaySession,
         (ray.exceptions.LocalRayletDiedError("gone"), ClusterLost),
         (ray.exceptions.RuntimeEnvSetupError("no pip"), ClusterLost),
         (ray.exceptions.ObjectStoreFullError("full"), ClusterLost),
-        (ray.exceptions.UnserializableException("head\nOdd: 1"), RuntimeError),
+        *((kind("head\nOdd: 1"), RuntimeError) for kind in ray_module._UNSERIALIZABLE),
     ],
 )
 def test_what_ray_says_is_translated_at_any_depth(error: Exception, kind: type[Exception]) -> None:
