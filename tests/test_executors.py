@@ -440,6 +440,7 @@ def test_what_cannot_be_reached_or_started_is_told_in_seconds() -> None:
     run_alone(
         """
         import os, socket, time
+        import ray
         from multihop_search.engine.executors.ray import RayExecutor
         from multihop_search.errors import ClusterLost, InvalidSetting
         with socket.socket() as one:
@@ -462,7 +463,8 @@ def test_what_cannot_be_reached_or_started_is_told_in_seconds() -> None:
         os.environ["RAY_ADDRESS"] = "ray://" + dead
         assert "RAY_ADDRESS" in told(RayExecutor("auto"), InvalidSetting)
         os.environ["HOME"] = "/dev/null/home"
-        assert "RAY_AUTH_MODE=disabled" in told(RayExecutor(), ClusterLost)
+        if hasattr(ray.exceptions, "AuthenticationError"):  # older ones write no password into HOME
+            assert "RAY_AUTH_MODE=disabled" in told(RayExecutor(), ClusterLost)
         """
     )
 

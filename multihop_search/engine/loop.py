@@ -198,21 +198,20 @@ class Loop:
 
     def _finish(self, head: Asked) -> None:
         """Wait for the trial whose turn it is; what others have ready meanwhile is taken in too."""
-        self._advance(head, turn=True)
+        self._advance(head)
         while head.open:
-            waiting = [asked.next_future for asked in self._window if asked.open and not self._held_back(asked, head)]
-            self._session.wait(waiting)
-            for asked in list(self._window):
-                self._advance(asked, turn=asked is head)
+            self._session.wait([asked.next_future for asked in self._window if asked.open and not self._waits(asked)])
+            for asked in self._window:
+                self._advance(asked)
 
-    def _held_back(self, asked: Asked, head: Asked) -> bool:
+    def _waits(self, asked: Asked) -> bool:
         """Whether a trial has to wait for its turn: an Optuna pruner may look at every trial told before."""
         stoppable = self._pruner is not None and len(asked.path.hops) >= 2
-        return stoppable and asked is not head and len(asked.outcomes) >= FEWEST_FOLDS - 1
+        return stoppable and asked is not self._window[0] and len(asked.outcomes) >= FEWEST_FOLDS - 1
 
-    def _advance(self, asked: Asked, *, turn: bool) -> None:
+    def _advance(self, asked: Asked) -> None:
         """Take in the folds that are ready, and decide after each whether to go on."""
-        while asked.open and not (self._held_back(asked, self._window[0]) and not turn):
+        while asked.open and not self._waits(asked):
             if not self._session.ready(asked.next_future):
                 return
             try:
