@@ -16,7 +16,8 @@
     |-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
     |-- FailedTrialsWarning                 some trials failed
     |-- StudentLeftOutWarning               no trial of a student is within the budget
-    `-- SerialSearchWarning                 the search is so small that it runs in this process
+    |-- SerialSearchWarning                 the search is so small that it runs in this process
+    `-- SmallWindowWarning                  fewer trials are under way than there are workers
 
 Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
 caller would catch.
@@ -82,6 +83,10 @@ class StudentLeftOutWarning(MultihopWarning):
 
 class SerialSearchWarning(MultihopWarning):
     """Workers were asked for, but starting them would take longer than the search."""
+
+
+class SmallWindowWarning(MultihopWarning):
+    """`n_ahead` is below the number of workers, so some will wait."""
 
 
 def warn(message: str, category: type[MultihopWarning]) -> None:

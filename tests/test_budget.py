@@ -30,6 +30,7 @@ from multihop_search import (
 from multihop_search.errors import InvalidSetting, SearchFailed, StudentLeftOutWarning
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import size_of
+from multihop_search.transfer.features import feature_importances, strongest
 
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)
 
@@ -561,3 +562,15 @@ def test_several_students_give_the_same_search_twice(four: MultihopSearchClassif
 def test_lists_of_students_that_cannot_be(students: Any, message: str) -> None:
     with pytest.raises(InvalidSetting, match=message):
         search_for(students).fit(*data())
+
+
+def test_features_are_counted_in_the_users_order_where_a_booster_puts_categories_first() -> None:
+    rng = np.random.default_rng(0)
+    number = rng.normal(size=300)
+    frame = pd.DataFrame(
+        {"number": number, "noise": rng.normal(size=300), "word": pd.Categorical(rng.choice(["a", "b"], size=300))}
+    )
+    model = HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype").fit(frame, number > 0)
+    assert feature_importances(model).argmax() == 0
+    keep = strongest(model, frame, 1)
+    assert keep is None or keep.tolist() == [True, False, False]

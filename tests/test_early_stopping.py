@@ -21,6 +21,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.student import Outcome, judge
+from multihop_search.problem.intake import make_problem
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.early_stopping import Gap, paired_gap
 from multihop_search.results.out_of_fold import HeldOut
@@ -647,3 +648,31 @@ def test_a_path_that_was_stopped_stays_stopped_when_it_comes_again(blobs: Any) -
     path = search.space_.suggest(search.study_.trials[int(several["trial"].iloc[0])])
     assert recorder.runs.count((path, 0)) == 1
     assert sum(ran == path for ran, _ in recorder.runs) == several["folds_done"].iloc[0]
+
+
+def test_a_pruner_that_hashes_the_name_of_the_study_gives_the_same_search_twice(blobs: Any) -> None:
+    def states() -> list[str]:
+        search = MultihopSearchClassifier(
+            DecisionTreeClassifier(max_depth=3),
+            RandomForestClassifier(10),
+            intermediates=[("tree", DecisionTreeClassifier(max_depth=6))],
+            schemes=[KnowledgeDistillation()],
+            n_trials=15,
+            pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=5),
+            random_state=0,
+        ).fit(*blobs)
+        return search.results_["state"].tolist()
+
+    assert states() == states()
+
+
+def test_under_a_sampler_that_learns_only_the_told_half_stops_paths(blobs: Any) -> None:
+    X, y = blobs
+    problem = make_problem(X, y, sample_weight=None, groups=None, cv=5, crossfit_cv=3, scoring="auto", random_state=0)
+    assessment = Assessment(problem, adaptive=True)
+    told = assessment.told_units[assessment.held_out.unit] == 1
+    rng = np.random.default_rng(0)
+    ours, theirs, other = (rng.dirichlet(np.ones(3), size=len(told)) for _ in range(3))
+    mixed = np.where(told[:, None], ours, other)  # what the judging half holds changes nothing
+    assert assessment.gap(ours, theirs) == assessment.gap(mixed, theirs)
+    assert assessment.gap(np.where(told[:, None], other, ours), theirs) != assessment.gap(ours, theirs)

@@ -3,6 +3,7 @@
 import pickle
 
 import numpy as np
+import optuna
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, TransformerMixin, clone
@@ -23,7 +24,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_graphviz, export_text
 
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, TeacherOutputs, TransferSet
-from multihop_search.errors import UnsuitableModel
+from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.paths.tuning import student_distributions
 from multihop_search.transfer.fitting import fit, settle, takes_weights
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.trees import fit_on_distribution
@@ -679,3 +681,19 @@ def test_a_leaf_of_repeated_rows_holds_as_many_real_rows_as_asked(leaf, smallest
     assert np.unique(made.apply(X), return_counts=True)[1].min() >= smallest
     assert made.tree_.n_node_samples[0] == 10
     assert made.min_samples_leaf == leaf
+
+
+def test_a_class_weight_of_zero_takes_rows_out_and_leaves_no_nan():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(40, 2)), np.arange(40) % 2
+    soft = np.where(y[:, None] == 0, [[1.0, 0.0]], [[0.3, 0.7]])
+    model = DecisionTreeClassifier(max_depth=2, class_weight={0: 0, 1: 1}, random_state=0)
+    fitted = fit(model, X, y, np.array([0, 1]), transfer=TransferSet(soft, np.ones(40)))
+    assert np.isfinite(fitted.predict_proba(X)).all()
+    assert fitted.class_weight == {0: 0, 1: 1}
+
+
+def test_choices_that_are_equal_are_refused():
+    for choices in ([1.0, 0.5, 1], [True, 1], optuna.distributions.CategoricalDistribution((1, 1.0))):
+        with pytest.raises(InvalidSetting, match="choices that differ"):
+            student_distributions(DecisionTreeClassifier(), {"max_features": choices})

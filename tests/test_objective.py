@@ -152,7 +152,8 @@ def test_the_first_trials_are_the_student_as_it_was_set(optimized: optuna.Study,
 def test_user_attributes_say_what_a_trial_was(optimized: optuna.Study, objective: PathObjective) -> None:
     for trial in optimized.trials:
         path = objective.space.suggest(trial)
-        assert trial.user_attrs == {"path": str(path), "hops": len(path.hops), "student": "student"}
+        known = {"path": str(path), "hops": len(path.hops), "student": "student", "fold_weights": [60.0] * N_FOLDS}
+        assert trial.user_attrs == known
 
 
 def test_an_adaptive_sampler_works_and_the_best_trial_can_be_fitted(blobs: Any) -> None:

@@ -452,3 +452,15 @@ def test_every_line_of_a_printed_space_separates_name_and_values():
     space = PathSpace([], [KnowledgeDistillation()], one_student({}, {}), max_hops=1)
     for line, name in zip(str(space).splitlines(), space.distributions, strict=True):
         assert line.startswith(name + "  ")
+
+
+def test_a_cut_that_is_no_more_complex_than_a_student_gives_way_to_a_real_rung():
+    students = {"small": StudentSpace(), "big": StudentSpace(rungs=("tree(12)",))}
+    kd = KnowledgeDistillation(alpha=0.5, temperature=1.0)
+    cut = Truncate(10)
+    space = PathSpace(["tree(12)", cut.model], [kd], students, truncations=[cut], max_hops=2)
+    drawn = {"n_hops": 2, "upper_1": "Truncate(10)", "scheme": "KnowledgeDistillation"}
+    small, big = (space.decode({**drawn, "student": name}) for name in students)
+    assert [hop.model for hop in small.hops] == [cut.model, "small"]
+    assert [(hop.scheme, hop.model) for hop in big.hops] == [(kd, "tree(12)"), (kd, "big")]
+    assert space.decode(space.encode(big)) == big

@@ -138,7 +138,7 @@ def summary(search: MultihopSearch, X: Any) -> str:
     for name, number in search.chosen_.items():
         scores, label = search.verdicts_[name].scores, f" {name}" if several else ""
         own = search.results_[search.results_["student"] == name] if several else search.results_
-        plain = own[(own["hops"] == 0) & (own["state"] == "COMPLETE")]
+        plain = own[(own["hops"] == 0) & own["within_budget"]]
         best_plain = int(plain.loc[plain["score"].idxmax(), "trial"])
         ours = search.best_estimator_ if number == search.best_index_ else search.refit_trial(number)
         rows.append((f"tuned plain{label}", search.refit_trial(best_plain), scores.loc["plain"]))

@@ -69,9 +69,12 @@ def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> 
         return plain_outputs(problem, problem.fold(number), ladder.estimator(name), name, digest("plain", name))
 
 
-def plain_outputs(problem: Problem, fold: Fold, estimator: Any, name: str, key: str) -> np.ndarray:
+def plain_outputs(
+    problem: Problem, fold: Fold, estimator: Any, name: str, key: str, most_features: int | None = None
+) -> np.ndarray:
     """Return what any model says of a fold's training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
-    return _UpperModel(problem, fold, estimator, name, None, (), key, labels=False).crossfit()[0].predictions
+    model = _UpperModel(problem, fold, estimator, name, None, (), key, labels=False, most_features=most_features)
+    return model.crossfit()[0].predictions
 
 
 def crossfit_and_fit(
@@ -136,6 +139,8 @@ class _UpperModel:
     key: str
     labels: bool = True
     """Whether it labels the fold's synthetic rows too."""
+    most_features: int | None = None
+    """Most features that it may read."""
 
     @property
     def pools(self) -> Mapping[str, SyntheticRows]:
@@ -150,7 +155,9 @@ class _UpperModel:
                 return DummyClassifier(strategy="prior").fit(np.zeros((len(positions), 1)), labels)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
-            return teach(self.problem, self.fold, part, positions, chosen, self.name, self.lesson, self.key)
+            return teach(
+                self.problem, self.fold, part, positions, chosen, self.name, self.lesson, self.key, self.most_features
+            )
 
     def fit_all(self) -> Any:
         if isinstance(self.estimator, FrozenEstimator):

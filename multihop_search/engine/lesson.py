@@ -72,8 +72,10 @@ def synthetic_rows(problem: Problem, fold: Fold) -> Mapping[str, SyntheticRows]:
             found[name] = MEMO.get((problem.token, name, fold.number), make)
         else:
             n_rows = min(n_rows, np.shape(problem.unlabeled)[0])
-            parent = generator(problem.random_state, "unlabeled", fold.number).integers(n_train, size=n_rows)
-            found[name] = SyntheticRows(_safe_indexing(problem.unlabeled, np.arange(n_rows)), parent)
+            rng = generator(problem.random_state, "unlabeled", fold.number)
+            order = rng.permutation(np.shape(problem.unlabeled)[0])[:n_rows]  # a table may be sorted
+            parent = rng.integers(n_train, size=n_rows)
+            found[name] = SyntheticRows(_safe_indexing(problem.unlabeled, order), parent)
     return found
 
 

@@ -43,6 +43,10 @@ class Judge(Protocol):
     def told_means(self, record: TrialRecord, predictions: np.ndarray) -> list[float]:
         """Return the running means of the scores that the sampler is told, after each fold."""
 
+    @property
+    def fold_weights(self) -> list[float]:
+        """Return how much each fold counts in the running means."""
+
     def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
         """Compare predictions on the first folds with a baseline's on all folds."""
 
@@ -146,7 +150,7 @@ class Loop:
         self._pruner = pruner if isinstance(pruner, BasePruner) else None
         self._window: deque[Asked] = deque()
         self._told: dict[Path, Told] = {}
-        self._best_one_hop: dict[str, Told] = {}
+        self._best_one_hop: dict[str, tuple[float, Told]] = {}
 
     def run(self, n_trials: int, deadline: float | None = None) -> Iterator[Told]:
         """Run the search and yield each trial as it is told.
@@ -161,7 +165,7 @@ class Loop:
         Raises
         ------
         SearchFailed
-            If a plain student, as the user set it, cannot be fitted.
+            If the only student, plain and as the user set it, cannot be fitted.
         ClusterLost
             If what runs the hops is gone.
         """
@@ -184,8 +188,9 @@ class Loop:
         trial.set_user_attr("path", str(path))
         trial.set_user_attr("hops", len(path.hops))
         trial.set_user_attr("student", path.student)
+        trial.set_user_attr("fold_weights", self._judge.fold_weights)
         stoppable = len(path.hops) >= 2
-        baseline = self._best_one_hop.get(path.student) if stoppable and self._rule else None
+        _, baseline = self._best_one_hop.get(path.student, (0.0, None)) if stoppable and self._rule else (0.0, None)
         asked = Asked(number, trial, path, baseline, len(self._prefixes.problem.folds))
         if path not in self._told and all(path != ahead.path for ahead in self._window):
             waits = stoppable and (baseline is not None or self._pruner is not None)
@@ -272,8 +277,9 @@ class Loop:
         if record.state == PRUNED:
             self._study.tell(asked.trial, state=TrialState.PRUNED)
             return record, None
-        self._study.tell(asked.trial, self._judge.told_means(record, predictions)[-1])
-        self._remember_baseline((record, predictions))
+        value = self._judge.told_means(record, predictions)[-1]
+        self._study.tell(asked.trial, value)
+        self._remember_baseline((record, predictions), value)
         return record, predictions
 
     def _collected(self, asked: Asked) -> Told:
@@ -282,7 +288,7 @@ class Loop:
             record, predictions = self._told[asked.path]
             return record.repeated(asked.number), predictions
         if asked.failure is not None:
-            if asked.number < len(self._plan.students):
+            if asked.number == 0 and len(self._plan.students) == 1:
                 raise SearchFailed(
                     f"the plain student must be fitted and scored in every fold, it said: {asked.failure}"
                 ) from asked.failure
@@ -293,10 +299,10 @@ class Loop:
             return replace(record, state=FAIL, reason="no fold could be scored"), None
         return record, asked.predictions
 
-    def _remember_baseline(self, told: Told) -> None:
+    def _remember_baseline(self, told: Told, value: float) -> None:
         record = told[0]
         if record.hops != 1 or not record.inside:
             return
         best = self._best_one_hop.get(record.path.student)
-        if best is None or self._judge.score(record) > self._judge.score(best[0]):
-            self._best_one_hop[record.path.student] = told
+        if best is None or value > best[0]:
+            self._best_one_hop[record.path.student] = (value, told)

@@ -5,6 +5,7 @@ Everything kept is a function of its key, so whether it was kept changes no resu
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
@@ -29,25 +30,28 @@ class Memo:
         self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._bytes = 0
         self._max_bytes = max_bytes
+        self._lock = threading.RLock()  # searches may run in threads of one process; making a value may ask for others
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
         """Return the value of `key`, made if it is not kept."""
-        if key in self._held:
-            self._held.move_to_end(key)
-            kept: T = self._held[key][0]
-            return kept
-        value = make()
-        size = n_bytes(value)
-        self._held[key] = (value, size)
-        self._bytes += size
-        while self._bytes > self._max_bytes and len(self._held) > 1:
-            self._bytes -= self._held.popitem(last=False)[1][1]
-        return value
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                kept: T = self._held[key][0]
+                return kept
+            value = make()
+            size = n_bytes(value)
+            self._held[key] = (value, size)
+            self._bytes += size
+            while self._bytes > self._max_bytes and len(self._held) > 1:
+                self._bytes -= self._held.popitem(last=False)[1][1]
+            return value
 
     def clear(self) -> None:
         """Forget everything."""
-        self._held.clear()
-        self._bytes = 0
+        with self._lock:
+            self._held.clear()
+            self._bytes = 0
 
 
 MEMO = Memo()

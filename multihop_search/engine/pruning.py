@@ -25,8 +25,9 @@ class OneHopPruner(BasePruner):
     """Stop a multi-hop trial that is clearly behind the best one-hop trial, fold by fold.
 
     Trials carry the user attributes `hops` and `student` and report the running mean of their fold scores, as
-    `PathObjective` does. The folds that both have run are paired; a trial is stopped if it is behind by `n_errors`
-    standard errors of the paired fold differences. Plain and one-hop trials are never stopped.
+    `PathObjective` does; where folds count differently a third one, `fold_weights`, says how much. The folds that both
+    have run are paired; a trial is stopped if it is behind by `n_errors` standard errors of the paired fold
+    differences. Plain and one-hop trials are never stopped, and trials that break a constraint are no baseline.
 
     Parameters
     ----------
@@ -78,6 +79,7 @@ def _best_one_hop(study: optuna.Study, student: Any) -> FrozenTrial | None:
         if trial.user_attrs.get("hops") == 1
         and trial.user_attrs.get("student") == student
         and trial.intermediate_values
+        and _is_feasible(trial)
     ]
     if not found:
         return None
@@ -86,10 +88,20 @@ def _best_one_hop(study: optuna.Study, student: Any) -> FrozenTrial | None:
 
 
 def _fold_scores(trial: FrozenTrial) -> np.ndarray:
-    """Return the fold scores behind the running means m_1, m_2, ...: k m_k - (k - 1) m_(k - 1)."""
+    """Return the fold scores behind the running means m_1, m_2, ..., of folds with weights w_1, w_2, ...
+
+    With W_k the sum of the first k weights they are (W_k m_k - W_(k - 1) m_(k - 1)) / w_k.
+    """
     means = np.array([trial.intermediate_values[step] for step in sorted(trial.intermediate_values)])
-    sums = means * np.arange(1, len(means) + 1)
-    return np.diff(sums, prepend=0.0)
+    weights = np.asarray(trial.user_attrs.get("fold_weights", np.ones(len(means))), dtype=float)[: len(means)]
+    return np.asarray(np.diff(means * np.cumsum(weights), prepend=0.0) / weights)
+
+
+def _is_feasible(trial: FrozenTrial) -> bool:
+    """Return whether no constraint of a trial is broken: a rival keeps the budget too."""
+    known = getattr(trial, "constraints", None)
+    broken = known.values() if known is not None else trial.system_attrs.get("constraints", ())
+    return all(share <= 0 for share in broken)
 
 
 def make_pruner(pruner: Any) -> BasePruner | str | None:

@@ -75,7 +75,9 @@ def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Te
     assert upper is not None
     if scheme.needs_plain:
         key = digest("plain", path.student, path.params)
-        upper = replace(upper, plain=plain_outputs(problem, fold, _student(ladder, path), path.student, key))
+        student = _student(ladder, path)
+        most = ladder.budget.most_features(student, problem.n_outputs)
+        upper = replace(upper, plain=plain_outputs(problem, fold, student, path.student, key, most))
     return Lesson(scheme, path.hops[-1].compression, upper)
 
 

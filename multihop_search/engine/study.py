@@ -21,9 +21,9 @@ def _without_greetings() -> Iterator[None]:
 
 
 def new_study() -> optuna.Study:
-    """Return an empty in-memory study that maximises."""
+    """Return an empty in-memory study that maximises; its name is fixed, since some pruners hash it."""
     with _without_greetings():
-        return optuna.create_study(direction="maximize")
+        return optuna.create_study(study_name="multihop-search", direction="maximize")
 
 
 def set_constraints(trial: optuna.trial.Trial, excess: Mapping[str, float]) -> None:

@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from multihop_search.engine.lesson import Lesson, synthetic_rows
 from multihop_search.engine.memo import MEMO, frozen
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.transfer.fitting import Prepare, fit, fit_transformers, settle
+from multihop_search.transfer.fitting import JOBS, Prepare, fit, fit_transformers, settle
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
 
@@ -65,6 +65,8 @@ def teach(
             prepare=_kept(problem, fold, part),
             most_features=most_features,
         )
+    if fold.number >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
+        before = {name: value for name, value in before.items() if name.rpartition("__")[2] not in JOBS}
     return fitted.set_params(**before) if before else fitted
 
 

@@ -14,7 +14,7 @@ from numbers import Real
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.pipeline import Pipeline
+from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.paths.complexity import Size
@@ -81,7 +81,7 @@ class Budget:
     def most_features(self, student: Any, n_outputs: int) -> int | None:
         """Return how many features a fit of `student` may read so that it keeps `features` and, if linear, `nodes`."""
         most = self.features
-        if self.nodes is not None and _n_trees(last_step(student), n_outputs) == 0:
+        if self.nodes is not None and isinstance(last_step(student), (LinearClassifierMixin, LinearModel)):
             per_feature = n_outputs if n_outputs > 2 else 1
             linear = max(self.nodes // per_feature, 0)
             most = linear if most is None else min(most, linear)
@@ -95,13 +95,14 @@ class Budget:
             "size_bytes": float(size.size_bytes),
             "latency_us": latency_us,
         }
-        return {name: measured[name] / bound - 1.0 for name, bound in self.bounds.items()}
+        shares = {name: measured[name] / bound - 1.0 for name, bound in self.bounds.items()}
+        return {name: math.inf if math.isnan(share) else share for name, share in shares.items()}  # no pickle, no size
 
 
 def _n_trees(model: Any, n_outputs: int) -> int:
     """Return how many trees a fit of `model` makes; 0 for other models."""
     params = model.get_params(deep=False)
-    if "max_depth" not in params or isinstance(model, Pipeline):
+    if "max_depth" not in params:
         return 0
     per_round = n_outputs if n_outputs > 2 else 1
     if type(model) in BOOSTERS:

@@ -165,8 +165,9 @@ class PathSpace:
         if hop.model in allowed:
             return hop
         lowest = allowed[-1]
-        cut = next((known for known in self.menu.values() if known.model == lowest), hop)
-        return cut if isinstance(cut.scheme, Truncate) else replace(hop, model=lowest)
+        first = next(known for known in self.menu.values() if known.model == lowest)
+        either_cut = isinstance(first.scheme, Truncate) or isinstance(hop.scheme, Truncate)
+        return first if either_cut else replace(hop, model=lowest)
 
     def encode(self, path: Path) -> dict[str, Any]:
         """Return a value for every name of the space such that `decode` gives `path` back.
@@ -283,9 +284,8 @@ def _menu_compressions(compression: ModelCompression | None) -> list[ModelCompre
     usual: ModelCompression = compression.usual()
     found = [_if_any(usual)]
     dist = compression.searched().get("multiple")
-    if dist is not None:
-        some = MENU_MULTIPLE if holds(dist, MENU_MULTIPLE) else compression.most
-        found.append(_if_any(replace(usual, multiple=some)))
+    some = usual.multiple if dist is None else MENU_MULTIPLE if holds(dist, MENU_MULTIPLE) else compression.most
+    found += [_if_any(replace(usual, multiple=some, generator=name)) for name in compression.generators]
     return list(dict.fromkeys(found))
 
 

@@ -113,6 +113,17 @@ def student_distributions(
 
 
 def _as_distribution(name: str, value: Any) -> BaseDistribution:
+    choices = getattr(value, "choices", value)
+    if isinstance(choices, (Sequence, np.ndarray)) and not isinstance(choices, str):
+        try:
+            distinct = len(set(choices))
+        except TypeError:
+            distinct = len(choices)
+        if distinct < len(choices):
+            raise InvalidSetting(
+                f"param_distributions[{name!r}] must hold choices that differ, got {value!r}, where some are "
+                "equal (1, 1.0 and True are): leave some out."
+            )
     if isinstance(value, BaseDistribution):
         return value
     if isinstance(value, (Sequence, np.ndarray)) and not isinstance(value, str) and len(value) > 0:

@@ -77,13 +77,26 @@ class Assessment:
         scoring, held_out, seen = self.problem.scoring, self.held_out, len(predictions)
         if not isinstance(scoring, RowScoring):
             scoring = default_row_scoring(self.problem.classes)
-        y, weight = held_out.y[:seen], held_out.sample_weight
+        told = np.flatnonzero(self.told_units[held_out.unit[:seen]])  # the other half judges, so it must not choose
+        if len(told) == 0:
+            return Gap(0.0, 0.0)
+        y, weight = held_out.y[told], held_out.sample_weight
         return paired_gap(
-            scoring.rows(y, predictions),
-            scoring.rows(y, baseline[:seen]),
-            held_out.unit[:seen],
-            None if weight is None else weight[:seen],
+            scoring.rows(y, predictions[told]),
+            scoring.rows(y, baseline[told]),
+            held_out.unit[told],
+            None if weight is None else weight[told],
         )
+
+    @cached_property
+    def fold_weights(self) -> list[float]:
+        """How much each fold counts in the running means that are told."""
+        n_folds = len(self.problem.folds)
+        if not isinstance(self.problem.scoring, RowScoring):
+            return [1.0] * n_folds
+        weight = np.ones(len(self.held_out.y)) if self.held_out.sample_weight is None else self.held_out.sample_weight
+        counted = weight * self.told_units[self.held_out.unit]
+        return [float(total) for total in np.bincount(self.held_out.fold, weights=counted, minlength=n_folds)]
 
     def score(self, record: TrialRecord) -> float:
         """Return the score of a trial on the held-out rows of its folds: over rows, or over folds, as the score is."""
@@ -144,6 +157,9 @@ class Assessment:
         if isinstance(problem.scoring, ModelScoring):
             return replace(unjudged(hops, self.held_out.n_rows, problem.scoring), notes=notes, n_stopped=n_stopped)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
+        if len(judging) == 0:
+            said = "all rows are one group, of which one half chose: nothing is left to judge"
+            return replace(unjudged(hops, 0, problem.scoring), notes=(said, *notes), n_stopped=n_stopped)
         verdict = compare(
             [proba[judging] for proba in predictions],
             hops,

@@ -25,6 +25,7 @@ COLUMNS = (
     "size_bytes",
     "latency_us",
     "fidelity",
+    "within_budget",
     "on_front",
     "reason",
 )
@@ -38,7 +39,7 @@ def results_table(
     scores: Mapping[int, tuple[float, float]],
     fidelities: Mapping[int, float],
 ) -> pd.DataFrame:
-    """Return a row for each told trial.
+    """Return a row for each told trial; `within_budget` says whether it is complete and inside in every fold.
 
     `students` says what each student is called, `scores` holds (score, standard error) and `fidelities` by the number
     of each complete trial. A trial is `on_front` if it is within the budget and no other is at least as good by score,
@@ -60,6 +61,7 @@ def results_table(
             record.size_bytes,
             record.latency_us,
             fidelities.get(record.number, nan),
+            record.inside,
             record.inside,
             record.reason,
         )
@@ -98,7 +100,7 @@ def cv_results(
         .rank(method="min")
         .astype(int)
         .to_numpy(),
-        "mean_fit_time": results["fit_seconds"].to_numpy() / max(n_folds, 1),
+        "mean_fit_time": results["fit_seconds"].to_numpy() / np.maximum(results["folds_done"].to_numpy(), 1),
     }
     found |= {f"split{fold}_test_score": folds[:, fold] for fold in range(n_folds)}
     for name in dict.fromkeys(name for drawn in params for name in drawn):

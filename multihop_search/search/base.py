@@ -22,7 +22,7 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.engine.refit import refit_student, refit_teacher
 from multihop_search.engine.study import new_study, told_study
-from multihop_search.errors import FailedTrialsWarning, InvalidSetting, SearchFailed, warn
+from multihop_search.errors import FailedTrialsWarning, InvalidSetting, SearchFailed, SmallWindowWarning, warn
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.problem import Problem
@@ -136,12 +136,15 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         executor = choose_executor(self.executor, self.n_jobs, made, n_trials)
         plan = Plan(made.space, made.problem.random_state, make_sampler(self.sampler, made.problem.random_state))
         assessment = Assessment(made.problem, plan.adaptive, optimistic=holds_frozen(made.ladder.teacher))
+        workers = getattr(executor, "n_workers", 1)
+        if workers > self.n_ahead:
+            warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
         session = executor.start()
         try:
-            study, told = self._run(made, plan, assessment, session, n_trials, deadline)
-        finally:
-            session.close()
-        try:
+            try:
+                study, told = self._run(made, plan, assessment, session, n_trials, deadline)
+            finally:
+                session.close()
             self._conclude(made, assessment, study, told)
         finally:
             MEMO.clear()

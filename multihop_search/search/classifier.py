@@ -28,7 +28,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         per class (see `multihop_search.paths.tuning`); {} keeps the student as it is. With several students the keys
         are ``student__parameter``.
     intermediates : "auto" or list of (str, classifier), default="auto"
-        Models between teacher and student, most complex first. "auto": a pool of small forests, boosters, deeper trees
+        Models between teacher and student, most complex first. "auto": a pool of a small forest, deeper trees
         and a linear model, and truncations of the teacher, as far as they lie between the two in measured complexity.
     schemes : "auto" or list of Scheme and ModelCompression, default="auto"
         How knowledge passes over a hop, and whether rows are added to it. "auto": every scheme that the student can
@@ -65,8 +65,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`; ``study.stop()`` in
         one of them ends the search.
     executor : executor or None, default=None
-        Where hops run, for instance `RayExecutor(n_workers=4)`. The trials, scores, choice and verdict are the same
-        everywhere.
+        Where hops run, for instance `RayExecutor(n_workers=4)`. With the same CPUs per hop the trials, scores, choice
+        and verdict are the same everywhere.
     n_jobs : int or None, default=None
         Above 1: that many hops at once on a local Ray, unless the search is so small that its start takes longer. None
         obeys `joblib.parallel_config`.

@@ -112,6 +112,7 @@ class PathObjective:
         trial.set_user_attr("path", str(path))
         trial.set_user_attr("hops", len(path.hops))
         trial.set_user_attr("student", path.student)
+        trial.set_user_attr("fold_weights", self._assessment.fold_weights)
         with self._lock:
             record = self._judged(trial, path)
         set_constraints(trial, record.excess)

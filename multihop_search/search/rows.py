@@ -95,4 +95,7 @@ def checked_unlabeled(search: Any, unlabeled: Any, X: Any) -> Any:
                 f"{name} must have no NaN where X has none and the student takes none, column {column!r} has: drop "
                 "these rows."
             )
-    return rows
+    try:
+        return rows.astype(X.dtypes)
+    except (ValueError, TypeError) as error:
+        raise InvalidData(f"{name} must have columns that can be cast to those of X: {error}: convert them.") from error

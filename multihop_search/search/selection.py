@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from multihop_search.engine.loop import Told
 from multihop_search.engine.refit import Refit, Teacher, refit
@@ -70,6 +70,9 @@ def select(problem: Problem, ladder: Ladder, assessment: Assessment, told: list[
         raise SearchFailed(_nearest(told, ladder))
     best = max(chosen.values(), key=assessment.score)
     name = best.path.student
+    if len(chosen) > 1:
+        said = f"it is the best of {len(chosen)} students by these very rows"
+        verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, said))
     return Selection(best, fitted.get(name) or refit(problem, ladder, best.path, teacher), chosen, verdicts)
 
 

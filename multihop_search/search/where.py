@@ -56,6 +56,6 @@ def estimated_seconds(made: SetUp, n_trials: int) -> float:
     """Return about how long the search will take in one process, from the fits on the probe rows."""
     problem: Problem = made.problem
     n_models = 1 + len(made.ladder.students) + len(made.ladder.intermediates)
-    scale = max(problem.n_rows / PROBE_ROWS, 1.0) if problem.n_rows > PROBE_ROWS else 1.0
+    scale = max(problem.n_rows / PROBE_ROWS, 1.0)
     one_fit = made.ladder.probe_seconds / n_models * scale
     return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)

@@ -39,6 +39,11 @@ def feature_importances(model: Any) -> np.ndarray | None:
         for predictor in histogram_trees_of(model):
             inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
             np.add.at(total, inner["feature_idx"], np.maximum(inner["gain"], READ))
+        is_category = getattr(model, "is_categorical_", None)
+        if getattr(model, "_preprocessor", None) is not None and is_category is not None:  # it puts categories first
+            original = np.zeros_like(total)
+            original[np.r_[np.flatnonzero(is_category), np.flatnonzero(~is_category)]] = total
+            return original
         return total
     trees = trees_of(model)
     if trees:

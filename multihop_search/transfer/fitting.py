@@ -39,6 +39,8 @@ from multihop_search.transfer.features import silenced, strongest, with_only
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
 
+JOBS = ("n_jobs", "num_threads", "thread_count")
+"""Parameters that say how many threads or processes a model may use."""
 SMALLEST_TARGET = 1e-3
 """Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""
 
@@ -114,7 +116,7 @@ def settle(
                 )
             if value is None:
                 after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
-        elif last in ("n_jobs", "num_threads", "thread_count") and value not in (None, jobs):
+        elif last in JOBS and value not in (None, jobs):
             after[param] = jobs
         if param in after:
             before[param] = value
@@ -314,7 +316,8 @@ def _class_weighted(
     weighted = transfer.joined_targets * of_class
     share = weighted.sum(axis=1)
     model.set_params(class_weight=None)
-    return weighted / share[:, None], transfer.joined_weights * share, {"class_weight": class_weight}
+    weighted = np.divide(weighted, share[:, None], out=transfer.joined_targets.copy(), where=share[:, None] > 0)
+    return weighted, transfer.joined_weights * share, {"class_weight": class_weight}
 
 
 def _fit_repeated(

@@ -98,6 +98,8 @@ class TransferSet:
         """
         user = np.ones(len(y)) if sample_weight is None else sample_weight
         weights, note = self.weights * user, self.note
+        if 0 < weights.sum() < np.finfo(np.float64).tiny:  # a quotient of such numbers is infinite
+            weights = weights / weights.max()
         if not weights.sum() > 0:
             weights, note = user.copy(), "all weights were 0: unit weights were used"
         if self.targets.shape[1] > 1:
