@@ -72,7 +72,11 @@ def test_the_picture_shows_every_trial_and_every_comparison(hops: list[int]) -> 
     ]
 
 
-def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal cuts the bar
+    monkeypatch.setenv("LINES", "50")
     with progress(3, "log-loss", shown=True) as show:
         for hops, score in ((0, -0.5), (1, -0.4), (2, float("nan"))):
             show(hops, score)
