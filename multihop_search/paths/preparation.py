@@ -18,10 +18,10 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer, OneHotEncoder,
 from sklearn.utils import check_array
 
 from multihop_search.errors import InvalidData
+from multihop_search.transfer.synthetic import TIMES
 
 MOST_CATEGORIES = 20
 """Columns that a categorical column becomes; rarer values share one."""
-TIMES = {"datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period"}
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
 
 

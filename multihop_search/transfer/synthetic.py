@@ -22,6 +22,7 @@ MOST_CANDIDATES = 2000
 ROWS_AT_ONCE = 64
 """Rows whose distances are held at once: 64 x 2,000 of them stay in the processor's cache."""
 TIMES = {"datetime64", "datetime", "date", "time", "timedelta64", "timedelta", "period"}
+"""What pandas calls columns of dates and durations."""
 NUMBERS = {"integer", "floating", "mixed-integer-float"}
 
 
