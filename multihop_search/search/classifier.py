@@ -96,7 +96,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     chosen_ : dict of str to int
         Number of the chosen trial of each student; ``refit_trial`` fits it.
     results_ : DataFrame
-        A row for each told trial; `on_front` marks those that no other beats in score, size, latency and features.
+        A row for each told trial; `on_front` marks those that no other beats in score, size, latency and features;
+        latencies are measured, so this mark may differ from run to run.
     cv_results_ : dict of ndarray
         The same under the names that scikit-learn's searches use.
     study_ : optuna.Study
