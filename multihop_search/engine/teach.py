@@ -65,7 +65,7 @@ def teach(
             prepare=_kept(problem, fold, part),
             most_features=most_features,
         )
-    if fold.number >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
+    if fold.number >= 0 or part >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
         before = {name: value for name, value in before.items() if name.rpartition("__")[2] not in JOBS}
     return fitted.set_params(**before) if before else fitted
 
