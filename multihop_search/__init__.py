@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         SRatio,
     )
     from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
+    from multihop_search.transfer.tree_fits import NearOptimal, OwnFit, Refined, TreeFit
 
 __version__ = "0.1.0"
 
@@ -40,6 +41,10 @@ _HOME = {
     "ModelCompression": "transfer.schemes",
     "SRatio": "transfer.schemes",
     "Scheme": "transfer.schemes",
+    "NearOptimal": "transfer.tree_fits",
+    "OwnFit": "transfer.tree_fits",
+    "Refined": "transfer.tree_fits",
+    "TreeFit": "transfer.tree_fits",
     "TeacherOutputs": "transfer.transfer_set",
     "TransferSet": "transfer.transfer_set",
     "PathSpace": "paths.space",
@@ -57,17 +62,21 @@ __all__ = [
     "ModelCompression",
     "MultihopSearchClassifier",
     "MultihopSearchRegressor",
+    "NearOptimal",
     "OneHopPruner",
+    "OwnFit",
     "Path",
     "PathObjective",
     "PathSpace",
     "RayExecutor",
+    "Refined",
     "SRatio",
     "Scheme",
     "SerialExecutor",
     "StudentSpace",
     "TeacherOutputs",
     "TransferSet",
+    "TreeFit",
     "Truncate",
 ]
 

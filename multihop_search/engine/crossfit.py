@@ -29,6 +29,7 @@ from multihop_search.transfer.fitting import last_step, repeats_rows
 from multihop_search.transfer.synthetic import SyntheticRows
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.transfer.tree_fits import TreeFit
 
 BAG_SIZE = 30
 """A bagged model with at least this many members is cross-fitted by its out-of-bag rows (rule 5)."""
@@ -70,10 +71,16 @@ def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> 
 
 
 def plain_outputs(
-    problem: Problem, fold: Fold, estimator: Any, name: str, key: str, most_features: int | None = None
+    problem: Problem,
+    fold: Fold,
+    estimator: Any,
+    name: str,
+    key: str,
+    most_features: int | None = None,
+    tree_fit: TreeFit | None = None,
 ) -> np.ndarray:
     """Return what any model says of a fold's training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
-    model = _UpperModel(problem, fold, estimator, name, None, (), key, labels=False, most_features=most_features)
+    model = _UpperModel(problem, fold, estimator, name, None, (), key, False, most_features, tree_fit)
     return model.crossfit()[0].predictions
 
 
@@ -141,6 +148,8 @@ class _UpperModel:
     """Whether it labels the fold's synthetic rows too."""
     most_features: int | None = None
     """Most features that it may read."""
+    tree_fit: TreeFit | None = None
+    """How a tree is fitted; None: by its class."""
 
     @property
     def pools(self) -> Mapping[str, SyntheticRows]:
@@ -156,7 +165,16 @@ class _UpperModel:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
             return teach(
-                self.problem, self.fold, part, positions, chosen, self.name, self.lesson, self.key, self.most_features
+                self.problem,
+                self.fold,
+                part,
+                positions,
+                chosen,
+                self.name,
+                self.lesson,
+                self.key,
+                self.most_features,
+                self.tree_fit,
             )
 
     def fit_all(self) -> Any:

@@ -2,8 +2,9 @@
 
 Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
 has one hop and one is free (two hops or more; rule 10): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
-over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain and
-under each scheme. Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
+over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain by
+each way of fitting and under each scheme; later plain trials take the ways of fitting in turn. Random draws are
+keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, QMCSamp
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import seed
-from multihop_search.paths.space import PathSpace
+from multihop_search.paths.space import FIT, PathSpace
 
 RANDOM_EVERY = 5
 """Under an adaptive sampler every so many-th trial of a group is random to the end: TPE was seen to stay at a one-hop
@@ -49,12 +50,16 @@ class Plan:
         max_hops = self.space.max_hops_of(student)
         round_, group = divmod(turn, min(max_hops, 2) + 1)
         schemes = list(self.space.schemes)
-        if group == 0 and round_ == 0:
-            return self.space.encode(self.space.default(student))
+        fits = list(self.space.fits[student])
+        fit = fits[round_ % len(fits)] if fits else None
+        if group == 0 and round_ < max(1, len(fits)):
+            return self.space.encode(self.space.default(student, fit=fit))
         if group == 1 and round_ < len(schemes):
-            return self.space.encode(self.space.default(student, schemes[round_]))
-        named = {"student": student} if len(self.students) > 1 else {}
-        return {**named, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
+            return self.space.encode(self.space.default(student, schemes[round_], fit))
+        fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}
+        if fits and group == 0:
+            fixed[f"{student}.{FIT}"] = fit  # each way of fitting is searched as hard, so that its gain is no hop's
+        return {**fixed, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return who draws what is left."""

@@ -74,10 +74,10 @@ def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Te
     assert not isinstance(scheme, Truncate)
     assert upper is not None
     if scheme.needs_plain:
-        key = digest("plain", path.student, path.params)
+        key = digest("plain", path.student, path.params, path.fit)
         student = _student(ladder, path)
         most = ladder.budget.most_features(student, problem.n_outputs)
-        upper = replace(upper, plain=plain_outputs(problem, fold, student, path.student, key, most))
+        upper = replace(upper, plain=plain_outputs(problem, fold, student, path.student, key, most, path.fit))
     return Lesson(scheme, path.hops[-1].compression, upper)
 
 
@@ -85,4 +85,4 @@ def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: L
     fold, student = problem.fold(number), _student(ladder, path)
     most = ladder.budget.most_features(student, problem.n_outputs)
     everyone = np.arange(len(fold.train))
-    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most)
+    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most, path.fit)

@@ -17,6 +17,7 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.transfer.fitting import JOBS, Prepare, fit, fit_transformers, settle
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
+from multihop_search.transfer.tree_fits import TreeFit
 
 
 def teach(
@@ -29,6 +30,7 @@ def teach(
     lesson: Lesson | None,
     key: str,
     most_features: int | None = None,
+    tree_fit: TreeFit | None = None,
 ) -> Any:
     """Return `estimator` fitted on some of the training rows of a fold: plain, or by a lesson.
 
@@ -48,6 +50,8 @@ def teach(
         What it is taught.
     most_features : int or None
         Most features that it may read.
+    tree_fit : TreeFit or None
+        How a tree is fitted; None: by its class.
     """
     head = ("transformers", fold.number, part)
     model, before = settle(
@@ -64,6 +68,7 @@ def teach(
             sample_weight=problem.weights(rows),
             prepare=_kept(problem, fold, part),
             most_features=most_features,
+            tree_fit=tree_fit,
         )
     if fold.number >= 0 or part >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
         before = {name: value for name, value in before.items() if name.rpartition("__")[2] not in JOBS}

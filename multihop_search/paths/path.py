@@ -8,6 +8,7 @@ from typing import Any
 from multihop_search.keys import digest
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 from multihop_search.transfer.schemes.base import short
+from multihop_search.transfer.tree_fits import TreeFit
 
 STUDENT = "student"
 TEACHER = "teacher"
@@ -69,6 +70,8 @@ class Path:
     """Parameters of the student that differ from path to path, sorted by name."""
     student: str = STUDENT
     """Name of the student at its end."""
+    fit: TreeFit | None = None
+    """How a tree student is fitted; None: by its class."""
 
     @property
     def prefix(self) -> tuple[Hop, ...]:
@@ -87,5 +90,5 @@ class Path:
 
     def __str__(self) -> str:
         inside = ", ".join(f"{name}={short(value)}" for name, value in self.params)
-        tail = f"({inside})" if inside else ""
+        tail = (f"({inside})" if inside else "") + (f" by {self.fit}" if self.fit else "")
         return (f"{TEACHER} " + " ".join(map(str, self.hops)) if self.hops else self.student) + tail

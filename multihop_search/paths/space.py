@@ -16,13 +16,15 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from multihop_search.errors import InvalidSetting
 from multihop_search.paths.path import Hop, Path, Truncate
 from multihop_search.transfer.schemes import ModelCompression, Recipe, Scheme
-from multihop_search.transfer.schemes.base import default_value, holds
+from multihop_search.transfer.schemes.base import R, default_value, holds
+from multihop_search.transfer.tree_fits import OwnFit, TreeFit
 
 MENU_SIZE = 24
 """Most (rung, scheme setting) pairs that hops above the last draw from: prefixes repeat only if they can be equal."""
 
 
 COMPRESSION = ModelCompression.__name__
+FIT = "fit"
 MENU_MULTIPLE = 5
 """Synthetic rows per training row in hops above the last, where they are searched."""
 
@@ -37,6 +39,8 @@ class StudentSpace:
     """Their values in the user's student."""
     rungs: tuple[str, ...] | None = None
     """Intermediates that are more complex than the student, most complex first; None: all."""
+    fits: tuple[TreeFit, ...] = ()
+    """How a tree is fitted is searched too, at every number of hops; empty: by its class."""
 
 
 class PathSpace:
@@ -86,6 +90,7 @@ class PathSpace:
         self.rungs = tuple(rungs)
         self.schemes = _labelled(schemes)
         self.students = dict(students)
+        self.fits = {name: _labelled(student.fits) for name, student in self.students.items()}
         self.compression = compression
         self.menu = _menu(self.rungs, tuple(schemes), {hop.model: hop for hop in truncations}, compression)
         self._max_hops = max_hops
@@ -118,7 +123,13 @@ class PathSpace:
         return space
 
     def _own(self, student: str) -> dict[str, BaseDistribution]:
-        return {f"{student}.{name}": dist for name, dist in self.students[student].distributions.items()}
+        own = {f"{student}.{name}": dist for name, dist in self.students[student].distributions.items()}
+        fits = self.fits[student]
+        if fits:
+            own[f"{student}.{FIT}"] = CategoricalDistribution(tuple(fits))
+        for label, fit in fits.items():
+            own |= {f"{student}.{label}.{name}": dist for name, dist in fit.searched().items()}
+        return own
 
     def names_of(self, student: str) -> dict[str, BaseDistribution]:
         """Return every name that a path to `student` has a value for."""
@@ -141,11 +152,11 @@ class PathSpace:
         stands in. So a path may have fewer hops than `n_hops`.
         """
         student = self._student_in(params)
-        space = self.students[student]
-        own = tuple((name, params[f"{student}.{name}"]) for name in sorted(space.distributions))
+        fit, used = self._fit_in(params, student)
+        own = tuple((name, params[f"{student}.{name}"]) for name in sorted(used))
         n_hops = min(params["n_hops"], self.max_hops_of(student))
         if n_hops == 0:
-            return Path((), own, student)
+            return Path((), own, student, fit)
         drawn: dict[str, Hop] = {}
         for slot in range(1, n_hops):
             hop = self._above(student, self.menu[params[f"upper_{slot}"]])
@@ -157,7 +168,17 @@ class PathSpace:
         added = None
         if self.compression is not None:
             added = _if_any(self.compression.resolve(_fields_in(params, COMPRESSION, self.compression)))
-        return Path((*upper, Hop(scheme, student, added)), own, student)
+        return Path((*upper, Hop(scheme, student, added)), own, student, fit)
+
+    def _fit_in(self, params: Mapping[str, Any], student: str) -> tuple[TreeFit | None, Mapping[str, BaseDistribution]]:
+        """Return the fit that is drawn, None for the class's own, and the parameters of the student that it uses."""
+        fits, own = self.fits[student], self.students[student].distributions
+        if not fits:
+            return None, own
+        label = params[f"{student}.{FIT}"]
+        fit = fits[label].resolve(_fields_in(params, f"{student}.{label}", fits[label]))
+        used = {name: dist for name, dist in own.items() if name.rpartition("__")[2] not in fit.unused}
+        return None if fit.own else fit, used
 
     def _above(self, student: str, hop: Hop) -> Hop:
         """Return `hop`, or where its model is no more complex than the student, the same to the lowest that is."""
@@ -187,6 +208,8 @@ class PathSpace:
                 params |= self._scheme_params(path.hops[-1].scheme)
                 params |= self._compression_params(path.hops[-1].compression)
             params |= {f"{path.student}.{name}": value for name, value in path.params}
+            if self.fits[path.student]:
+                params |= self._fit_params(path.student, path.fit)
             known = self.names_of(path.student)
             if set(params) != set(known) or not all(holds(dist, params[name]) for name, dist in known.items()):
                 raise KeyError(str(path))
@@ -196,9 +219,14 @@ class PathSpace:
             raise InvalidSetting(f"the path must lie in the space, {path} does not: see print(space).") from error
         return params
 
-    def default(self, student: str, scheme: str | None = None) -> Path:
-        """Return a student as the user set it: plain, or taught in one hop by the scheme of that label."""
+    def default(self, student: str, scheme: str | None = None, fit: str | None = None) -> Path:
+        """Return a student as the user set it: plain, or taught in one hop by the scheme of that label.
+
+        `fit` is the label of the way in which it is fitted; None: the first.
+        """
         params = self._padding(student)
+        if fit is not None:
+            params[f"{student}.{FIT}"] = fit
         params["n_hops"] = 0 if scheme is None else 1
         if scheme is not None:
             params["scheme"] = scheme
@@ -209,6 +237,8 @@ class PathSpace:
         wanted["student"] = student
         for label, scheme in self.schemes.items():
             wanted |= {f"{label}.{name}": value for name, value in scheme.usual_values.items()}
+        for label, fit in self.fits[student].items():
+            wanted |= {f"{student}.{label}.{name}": value for name, value in fit.usual_values.items()}
         if self.compression is not None:
             wanted |= {f"{COMPRESSION}.{name}": value for name, value in self.compression.usual_values.items()}
         return {name: default_value(dist, wanted.get(name)) for name, dist in self.names_of(student).items()}
@@ -222,14 +252,12 @@ class PathSpace:
         return {f"{COMPRESSION}.{name}": getattr(added, name) for name in searched}
 
     def _scheme_params(self, scheme: Any) -> dict[str, Any]:
-        for label, template in self.schemes.items():
-            if type(template) is type(scheme):
-                searched = template.searched()
-                values = {name: getattr(scheme, name) for name in searched}
-                inside = all(holds(dist, values[name]) for name, dist in searched.items())
-                if inside and template.resolve(values) == scheme:
-                    return {"scheme": label, **{f"{label}.{name}": value for name, value in values.items()}}
-        raise KeyError(str(scheme))
+        label, values = _found_in(self.schemes, scheme)
+        return {"scheme": label, **{f"{label}.{name}": value for name, value in values.items()}}
+
+    def _fit_params(self, student: str, fit: TreeFit | None) -> dict[str, Any]:
+        label, values = _found_in(self.fits[student], OwnFit() if fit is None else fit)
+        return {f"{student}.{FIT}": label, **{f"{student}.{label}.{name}": value for name, value in values.items()}}
 
     def __str__(self) -> str:
         width = max(map(len, self.distributions)) + 2
@@ -239,13 +267,31 @@ class PathSpace:
         return f"<PathSpace of {len(self.distributions)} dimensions, up to {self.max_hops} hops>"
 
 
-def _labelled(schemes: Sequence[Scheme]) -> dict[str, Scheme]:
-    labelled: dict[str, Scheme] = {}
-    for scheme in schemes:
-        name = type(scheme).__name__
+def _labelled(recipes: Sequence[R]) -> dict[str, R]:
+    labelled: dict[str, R] = {}
+    for recipe in recipes:
+        name = type(recipe).__name__
         same = sum(label.partition("#")[0] == name for label in labelled)
-        labelled[f"{name}#{same + 1}" if same else name] = scheme
+        labelled[f"{name}#{same + 1}" if same else name] = recipe
     return labelled
+
+
+def _found_in(recipes: Mapping[str, Recipe], resolved: Recipe) -> tuple[str, dict[str, Any]]:
+    """Return the label of the recipe that `resolved` is a setting of, and the values of its searched fields.
+
+    Raises
+    ------
+    KeyError
+        If there is none.
+    """
+    for label, recipe in recipes.items():
+        if type(recipe) is type(resolved):
+            searched = recipe.searched()
+            values = {name: getattr(resolved, name) for name in searched}
+            inside = all(holds(dist, values[name]) for name, dist in searched.items())
+            if inside and recipe.resolve(values) == resolved:
+                return label, values
+    raise KeyError(str(resolved))
 
 
 def _fields_in(params: Mapping[str, Any], label: str, recipe: Recipe) -> dict[str, Any]:

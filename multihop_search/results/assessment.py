@@ -135,6 +135,7 @@ class Assessment:
         teacher: np.ndarray,
         *,
         n_stopped: int = 0,
+        fits: bool = False,
         notes: tuple[str, ...] = (),
     ) -> Verdict:
         """Return the verdict on complete trials.
@@ -149,17 +150,21 @@ class Assessment:
             Cross-fitted predictions of the teacher on all rows.
         n_stopped : int
             Trials of that student that were stopped early.
+        fits : bool
+            Whether ways of fitting it were searched.
         notes : tuple of str
             What else is to be said.
         """
         hops = np.array([record.hops for record in records])
         problem = self.problem
         if isinstance(problem.scoring, ModelScoring):
-            return replace(unjudged(hops, self.held_out.n_rows, problem.scoring), notes=notes, n_stopped=n_stopped)
+            empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=fits)
+            return replace(empty, notes=notes, n_stopped=n_stopped)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
         if len(judging) == 0:
             said = "all rows are one group, of which one half chose: nothing is left to judge"
-            return replace(unjudged(hops, 0, problem.scoring), notes=(said, *notes), n_stopped=n_stopped)
+            empty = unjudged(hops, 0, problem.scoring, fits=fits)
+            return replace(empty, notes=(said, *notes), n_stopped=n_stopped)
         verdict = compare(
             [proba[judging] for proba in predictions],
             hops,
@@ -168,6 +173,7 @@ class Assessment:
             random_state=problem.random_state,
             chosen=chosen,
             teacher=teacher[self.held_out.row[judging]],
+            own_fit=np.array([record.path.fit is None for record in records]) if fits else None,
             notes=(*self._notes(records), *notes),
         )
         return replace(verdict, n_stopped=n_stopped)

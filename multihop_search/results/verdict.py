@@ -48,7 +48,9 @@ a null: with 3 groups "loses" is said in 8 % of cases, with 5 in 3 %."""
 CHUNK_BYTES = 64 << 20
 
 GROUPS = ("plain", "one-hop", "multi-hop", "selected")
-COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"))
+OWN_FIT = "own fit"
+COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"), ("selected", OWN_FIT))
+"""The last one stands where ways of fitting a tree were searched (rule 42)."""
 BEATS, LOSES, EQUIVALENT, INCONCLUSIVE = "beats", "loses", "equivalent", "inconclusive"
 
 
@@ -60,10 +62,12 @@ class Verdict:
     """
 
     table: pd.DataFrame
-    """Indexed by "one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"; columns gain, low, high, verdict.
-    Gains are in units of the score, greater is better; low and high bound the 95 % interval."""
+    """Indexed by "one-hop vs plain", "multi-hop vs one-hop", "selected vs plain" and, where ways of fitting a tree were
+    searched, "selected vs own fit"; columns gain, low, high, verdict. Gains are in units of the score, greater is
+    better; low and high bound the 95 % interval."""
     scores: pd.DataFrame
-    """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and teacher where known;
+    """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and where known own fit
+    (plain, by the class's own fit) and teacher;
     columns score (the search's), log_loss and accuracy, or in regression rmse and r2. Unlike a cross-validated best,
     they do not grow with the number of trials."""
     n_trials: Mapping[str, int]
@@ -92,6 +96,7 @@ def judge(
     scoring: Any = "auto",
     sample_weight: Any = None,
     groups: Any = None,
+    own_fit: Any = None,
     random_state: int | None = None,
 ) -> Verdict:
     """Return the verdict on any table of out-of-fold predictions, whatever search made it.
@@ -111,6 +116,8 @@ def judge(
         Weights of the rows in the score.
     groups : array-like of shape (n_rows,), default=None
         Rows of one group are resampled together.
+    own_fit : array-like of shape (n_trials,), default=None
+        Which trials are the student fitted by its own class; with it "selected vs own fit" is in the table.
     random_state : int, default=None
         Seed of the resampling.
 
@@ -141,8 +148,19 @@ def judge(
     held_out = HeldOut(codes, pseudo_folds, rows, unit, weight)
     scorer = scoring_for(scoring, classes)
     if isinstance(scorer, ModelScoring):
-        return unjudged(hops, len(codes), scorer)
-    return compare(list(table), hops, held_out, scorer, random_state=seed)
+        return unjudged(hops, len(codes), scorer, fits=own_fit is not None)
+    own = None if own_fit is None else _checked_mask(own_fit, len(hops))
+    return compare(list(table), hops, held_out, scorer, random_state=seed, own_fit=own)
+
+
+def _checked_mask(own_fit: Any, n_trials: int) -> np.ndarray:
+    mask = np.asarray(own_fit)
+    if mask.shape != (n_trials,) or mask.dtype != bool:
+        raise InvalidData(
+            f"own_fit must hold a boolean for each of the {n_trials} trials, got shape {mask.shape} of {mask.dtype}: "
+            "pass an array of True and False."
+        )
+    return mask
 
 
 def _numbers(predictions: Any, hops: Any) -> tuple[np.ndarray, np.ndarray]:
@@ -181,6 +199,7 @@ def compare(
     random_state: int,
     chosen: int | None = None,
     teacher: np.ndarray | None = None,
+    own_fit: np.ndarray | None = None,
     notes: tuple[str, ...] = (),
 ) -> Verdict:
     """Return the verdict on complete trials.
@@ -201,11 +220,13 @@ def compare(
         Position of the trial that the search chose; None: what the choice picks on these rows.
     teacher : ndarray of shape (n_entries, n_classes) or None
         Cross-fitted predictions of the teacher on the rows that judge.
+    own_fit : ndarray of shape (n_trials,) or None
+        Which trials are fitted by the student's own class; None: ways of fitting were not searched.
     notes : tuple of str
         What else is to be said.
     """
     with thread_limit():
-        return _compare_groups(predictions, hops, held_out, scoring, random_state, chosen, teacher, notes)
+        return _compare_groups(predictions, hops, held_out, scoring, random_state, chosen, teacher, own_fit, notes)
 
 
 def _compare_groups(
@@ -216,6 +237,7 @@ def _compare_groups(
     random_state: int,
     chosen: int | None,
     teacher: np.ndarray | None,
+    own_fit: np.ndarray | None,
     notes: tuple[str, ...],
 ) -> Verdict:
     evidence = evidence_for(predictions, held_out, scoring)
@@ -226,20 +248,24 @@ def _compare_groups(
         "multi-hop": everyone[hops >= 2],
         "selected": everyone,
     }
+    if own_fit is not None:
+        members[OWN_FIT] = everyone[(hops == 0) & own_fit]
     if chosen is None:
         chosen = int(choose(evidence, hops, np.ones((1, evidence.n_units)), everyone)[0])
-    selected_is_plain = bool(hops[chosen] == 0)
+    same = {"plain"} if hops[chosen] == 0 else set()
+    if own_fit is not None and hops[chosen] == 0 and own_fit[chosen]:
+        same.add(OWN_FIT)
     measures: dict[str, Any] = {"score": evidence}
     for label, measure in _measures(scoring).items():
         measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
     draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
     honest = _out_of_bag(measures, hops, members, draws, random_state)
-    scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in GROUPS} for label in measures})
-    if selected_is_plain:
+    scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in members} for label in measures})
+    if "plain" in same:
         scores.loc["selected"] = scores.loc["plain"]
     region = scoring.region if scoring.region is not None else 0.01 * abs(scores.loc["plain", "score"])
     few = evidence.n_units < FEWEST_UNITS
-    table = _table({group: by["score"] for group, by in honest.items()}, region, selected_is_plain, few)
+    table = _table({group: by["score"] for group, by in honest.items()}, region, same, few)
     advice = {
         str(name): f"at least {FEWEST_UNITS} rows or groups are needed"
         if few
@@ -254,7 +280,7 @@ def _compare_groups(
         ]
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
-    counts = {group: len(trials) for group, trials in members.items() if group != "selected"}
+    counts = {group: len(trials) for group, trials in members.items() if group not in ("selected", OWN_FIT)}
     return Verdict(
         table, _as_read(scores, held_out), counts, held_out.n_rows, scoring.name_shown, region, advice, notes
     )
@@ -277,13 +303,17 @@ def _as_read(scores: pd.DataFrame, held_out: HeldOut) -> pd.DataFrame:
     return read.assign(r2=1.0 - squared / spread if spread > 0 else np.nan)
 
 
-def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring) -> Verdict:
-    """Return the empty verdict on trials whose score reads the model itself and cannot be resampled."""
+def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = False) -> Verdict:
+    """Return the empty verdict on trials whose score reads the model itself and cannot be resampled.
+
+    `fits`: whether ways of fitting a tree were searched.
+    """
     nan = float("nan")
-    names = [f"{better} vs {worse}" for better, worse in COMPARISONS]
+    names = [f"{better} vs {worse}" for better, worse in COMPARISONS if fits or worse != OWN_FIT]
     table = pd.DataFrame({"gain": nan, "low": nan, "high": nan, "verdict": INCONCLUSIVE}, index=names)
     shown = ["rmse", "r2"] if scoring.classes is None else ["log_loss", "accuracy"]
-    scores = pd.DataFrame(nan, index=list(GROUPS), columns=["score", *shown])
+    groups = [*GROUPS, OWN_FIT] if fits else list(GROUPS)
+    scores = pd.DataFrame(nan, index=groups, columns=["score", *shown])
     counts = {"plain": int((hops == 0).sum()), "one-hop": int((hops == 1).sum()), "multi-hop": int((hops >= 2).sum())}
     return Verdict(table, scores, counts, n_rows, scoring.name_shown, nan, {})
 
@@ -322,13 +352,18 @@ def _mean(values: np.ndarray) -> float:
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _table(scores: Mapping[str, np.ndarray], region: float, selected_is_plain: bool, few: bool) -> pd.DataFrame:
-    """Return the comparisons of the groups' scores, (n_draws,) each; with too `few` units none is conclusive."""
+def _table(scores: Mapping[str, np.ndarray], region: float, same: set[str], few: bool) -> pd.DataFrame:
+    """Return the comparisons of the groups' scores, (n_draws,) each; with too `few` units none is conclusive.
+
+    `same` holds the groups of which the selected trial is one.
+    """
     rows = {}
     for better, worse in COMPARISONS:
+        if worse not in scores:
+            continue
         gains = scores[better] - scores[worse]
         gains = gains[np.isfinite(gains)]
-        if selected_is_plain and better == "selected":
+        if better == "selected" and worse in same:
             found = (0.0, 0.0, 0.0, EQUIVALENT)
         elif len(gains) == 0:
             found = (np.nan, np.nan, np.nan, INCONCLUSIVE)
@@ -381,6 +416,8 @@ def _sentences(verdict: Verdict) -> str:
         first = f"Nothing honest can be said of the gain: {verdict.score} cannot be taken again on rows drawn anew"
     else:
         first = f"The selected student {_said(verdict, 'selected vs plain', 'the plain student tuned as long')}"
+    if f"selected vs {OWN_FIT}" in verdict.table.index:
+        first += f"; it {_said(verdict, f'selected vs {OWN_FIT}', 'the tuned tree of its class alone')}"
     counts = verdict.n_trials
     one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "has no complete trial"
     many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "have no complete trial"

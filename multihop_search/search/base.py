@@ -70,6 +70,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         param_distributions: Any = "auto",
         intermediates: Any = "auto",
         schemes: Any = "auto",
+        tree_fits: Any = "auto",
         max_hops: int = 3,
         n_trials: int = 100,
         timeout: float | None = None,
@@ -92,6 +93,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.param_distributions = param_distributions
         self.intermediates = intermediates
         self.schemes = schemes
+        self.tree_fits = tree_fits
         self.max_hops = max_hops
         self.n_trials = n_trials
         self.timeout = timeout
@@ -233,7 +235,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             )
         start = time.perf_counter()
         teacher = refit_teacher(problem, ladder)
-        selection = select(problem, ladder, assessment, told, teacher)
+        with_fits = [name for name, student in made.space.students.items() if student.fits]
+        selection = select(problem, ladder, assessment, told, teacher, with_fits)
         self.refit_time_ = time.perf_counter() - start
         by_row = teacher.outputs.predictions[assessment.held_out.row]
         complete = [(record, predictions) for record, predictions in told if predictions is not None]

@@ -33,6 +33,9 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     schemes : "auto" or list of Scheme and ModelCompression, default="auto"
         How knowledge passes over a hop, and whether rows are added to it. "auto": every scheme that the student can
         take, and 0, 1, 5 or 20 synthetic rows for each training row.
+    tree_fits : "auto" or list of TreeFit, default="auto"
+        How tree students are fitted, at every number of hops. "auto": by their class, refined and near-optimal where
+        the student is a tree of at most 8 levels whose settings they keep; for other students this says nothing.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
     n_trials : int, default=100
@@ -146,7 +149,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     >>> type(search.best_estimator_).__name__, search.best_estimator_.get_depth()
     ('DecisionTreeClassifier', 2)
     >>> list(search.verdict_.table.index)
-    ['one-hop vs plain', 'multi-hop vs one-hop', 'selected vs plain']
+    ['one-hop vs plain', 'multi-hop vs one-hop', 'selected vs plain', 'selected vs own fit']
     """
 
     score = MultihopSearch.score  # the mixin has one of its own

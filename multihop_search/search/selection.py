@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from multihop_search.engine.loop import Told
@@ -31,8 +31,17 @@ class Selection:
     verdicts: Mapping[str, Verdict]
 
 
-def select(problem: Problem, ladder: Ladder, assessment: Assessment, told: list[Told], teacher: Teacher) -> Selection:
+def select(
+    problem: Problem,
+    ladder: Ladder,
+    assessment: Assessment,
+    told: list[Told],
+    teacher: Teacher,
+    with_fits: Collection[str] = (),
+) -> Selection:
     """Choose, refit and judge.
+
+    `with_fits` names the students of which ways of fitting were searched.
 
     Raises
     ------
@@ -57,6 +66,7 @@ def select(problem: Problem, ladder: Ladder, assessment: Assessment, told: list[
                 predictions,
                 position,
                 teacher.outputs.predictions,
+                fits=name in with_fits,
                 n_stopped=sum(record.state == PRUNED and record.path.student == name for record, _ in told),
                 notes=() if ladder.budget.latency_us is None else (MEASURED,),
             )

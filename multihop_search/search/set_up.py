@@ -18,6 +18,7 @@ from multihop_search.search.settings import (
     check_numbers,
     choose_schemes,
     choose_teacher,
+    choose_tree_fits,
     named_students,
     student_spaces,
     with_rows,
@@ -80,8 +81,8 @@ def set_up(
         threads=threads,
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
-    for name, student in students.items():
-        probe(problem, name, student)  # before anything larger is fitted
+    fitted = {name: probe(problem, name, student) for name, student in students.items()}  # before anything larger
+    fits = choose_tree_fits(settings["tree_fits"], problem, fitted)
     teacher = choose_teacher(settings["teacher"], problem)
     intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
     graded = any(scheme.needs_plain for scheme in schemes)
@@ -90,7 +91,7 @@ def set_up(
     space = PathSpace(
         ladder.rungs,
         schemes,
-        student_spaces(students, settings["param_distributions"], ladder, variance),
+        student_spaces(students, settings["param_distributions"], ladder, variance, fits),
         compression=compression,
         truncations=ladder.truncations,
         max_hops=settings["max_hops"],

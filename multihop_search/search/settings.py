@@ -8,22 +8,24 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from sklearn.base import is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
 
 from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.errors import InvalidData, InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.ladder import Ladder, probe
+from multihop_search.paths.ladder import Ladder, probe, probe_rows
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import default_teachers
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import default_row_scoring
-from multihop_search.transfer.fitting import takes_weights
+from multihop_search.transfer.fitting import last_step, takes_weights
 from multihop_search.transfer.schemes import (
     KnowledgeDistillation,
     ModelCompression,
@@ -31,6 +33,7 @@ from multihop_search.transfer.schemes import (
     default_schemes,
 )
 from multihop_search.transfer.synthetic import munge
+from multihop_search.transfer.tree_fits import TreeFit, default_tree_fits, refusal
 
 SMALLEST = {"max_hops": 0, "n_trials": 1, "n_ahead": 1}
 
@@ -219,8 +222,59 @@ def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, reg
             )
 
 
+def choose_tree_fits(tree_fits: Any, problem: Problem, fitted: Mapping[str, Any]) -> dict[str, tuple[TreeFit, ...]]:
+    """Return the ways of fitting that are searched of each student; none where only its class's own can serve it.
+
+    `fitted` holds a plain fit of each student on the probe rows.
+
+    Raises
+    ------
+    InvalidSetting
+        If an entry is no way of fitting.
+    UnsuitableModel
+        If the user asks for them and no student can be fitted so.
+    """
+    asked = not (isinstance(tree_fits, str) and tree_fits == "auto")
+    chosen = tuple(tree_fits) if isinstance(tree_fits, (list, tuple)) else default_tree_fits()
+    if (asked and not isinstance(tree_fits, (list, tuple))) or not chosen:
+        raise InvalidSetting(f"tree_fits must be 'auto' or a list of TreeFit, got {tree_fits!r}: pass [NearOptimal()].")
+    for fit in chosen:
+        if not isinstance(fit, TreeFit):
+            raise InvalidSetting(
+                f"tree_fits must hold TreeFit instances, got {fit!r}: pass for instance NearOptimal()."
+            )
+        fit.check()
+    if all(fit.own for fit in chosen):
+        return dict.fromkeys(fitted, ())
+    refused = {name: _refused(problem, model) for name, model in fitted.items()}
+    if asked and all(refused.values()):
+        name, why = next(iter(refused.items()))
+        raise UnsuitableModel(f"tree_fits needs a student that it can serve, {name} is none: {why}.")
+    return {name: () if why else chosen for name, why in refused.items()}
+
+
+def _refused(problem: Problem, fitted: Any) -> str:
+    """Return why our tree fits cannot serve a student, "" if they can."""
+    why = refusal(last_step(fitted))
+    if why:
+        return why
+    X = problem.rows(probe_rows(problem))
+    if isinstance(fitted, Pipeline) and len(fitted.steps) > 1:
+        X = fitted[:-1].transform(X)
+    if hasattr(X, "tocsr"):
+        return "its rows are sparse"
+    if isinstance(problem.X, pd.DataFrame) and not isinstance(fitted, Pipeline):
+        X = problem.X  # a few missing values may not be among the probe rows
+    missing = pd.isna(X).to_numpy().any() if hasattr(X, "iloc") else np.isnan(np.asarray(X, dtype=np.float64)).any()
+    return "its rows have missing values" if missing else ""
+
+
 def student_spaces(
-    students: Mapping[str, Any], param_distributions: Any, ladder: Ladder, variance: float
+    students: Mapping[str, Any],
+    param_distributions: Any,
+    ladder: Ladder,
+    variance: float,
+    fits: Mapping[str, tuple[TreeFit, ...]],
 ) -> dict[str, StudentSpace]:
     """Return what is searched of each student; with several, the user's names are ``student__parameter``.
 
@@ -237,7 +291,7 @@ def student_spaces(
         distributions = student_distributions(student, wanted, variance=variance)
         params = student.get_params(deep=True)
         defaults = {param: params[param] for param in distributions}
-        found[name] = StudentSpace(distributions, defaults, ladder.above(name))
+        found[name] = StudentSpace(distributions, defaults, ladder.above(name), fits[name])
     return found
 
 

@@ -8,6 +8,7 @@ labels                hard targets: the class's own fit on them, with the weight
 regression            soft targets, trees and forests with Gini: by their regression twin (`trees.py`)
 repetition            soft targets, anything with `sample_weight`: each row once per class with weight q_c
 values                in regression: the class's own fit on the target values
+grown                 trees, where a `TreeFit` is asked for: by it (`tree_fits/`), any targets
 ====================  ==========================================================================================
 
 Synthetic rows stand behind the real ones; sizes that count rows grow with them, so that a leaf holds as large a share.
@@ -36,7 +37,8 @@ from sklearn.utils.validation import has_fit_parameter
 from multihop_search.errors import UnsuitableModel
 from multihop_search.keys import seed
 from multihop_search.transfer.features import silenced, strongest, with_only
-from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
+from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet, one_hot
+from multihop_search.transfer.tree_fits import TreeFit
 from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
 
 JOBS = ("n_jobs", "num_threads", "thread_count")
@@ -133,6 +135,7 @@ def fit(
     sample_weight: np.ndarray | None = None,
     prepare: Prepare = fit_transformers,
     most_features: int | None = None,
+    tree_fit: TreeFit | None = None,
 ) -> Any:
     """Fit `model` and return it (or its equal) as a fitted object of its own class.
 
@@ -155,6 +158,8 @@ def fit(
     most_features : int or None, default=None
         Most features that the model (in a Pipeline its last step) may read: a model that reads more is fitted again on
         those that it draws most from, every other column held constant.
+    tree_fit : TreeFit or None, default=None
+        How a tree is fitted; None: by its class.
 
     Raises
     ------
@@ -163,14 +168,15 @@ def fit(
     """
     target = y if labels is None else labels[y]
     if isinstance(model, Pipeline):
-        return _fit_pipeline(model, X, y, labels, target, transfer, sample_weight, prepare, most_features)
-    fitted = _fit_one(model, X, y, labels, target, transfer, sample_weight)
+        return _fit_pipeline(model, X, y, labels, target, transfer, sample_weight, prepare, most_features, tree_fit)
+    fitted = _fit_one(model, X, y, labels, target, transfer, sample_weight, tree_fit)
     keep = None if most_features is None else strongest(fitted, X, most_features)
     if keep is None:
         return fitted
     if transfer is not None and transfer.synthetic is not None:
         transfer = replace(transfer, synthetic=replace(transfer.synthetic, X=with_only(transfer.synthetic.X, keep)))
-    return silenced(_fit_one(clone(fitted), with_only(X, keep), y, labels, target, transfer, sample_weight), keep)
+    again = _fit_one(clone(fitted), with_only(X, keep), y, labels, target, transfer, sample_weight, tree_fit)
+    return silenced(again, keep)
 
 
 def _fit_one(
@@ -181,7 +187,10 @@ def _fit_one(
     target: np.ndarray,
     transfer: TransferSet | None,
     sample_weight: np.ndarray | None,
+    tree_fit: TreeFit | None,
 ) -> Any:
+    if tree_fit is not None:
+        return _fit_tree(tree_fit, model, X, y, labels, transfer, sample_weight)
     if transfer is None:
         return model.fit(X, target, **_weight_argument(model, sample_weight))
     prepared = transfer.finished(y, sample_weight)
@@ -197,6 +206,25 @@ def _fit_one(
     if hasattr(fitted, "tree_") and (len(targets) > len(y) or repeats_rows(fitted, prepared)):
         _count_rows(fitted, X)  # real rows, neither copies nor synthetic ones
     return fitted.set_params(**before, **class_weight)
+
+
+def _fit_tree(
+    tree_fit: TreeFit,
+    model: Any,
+    X: Any,
+    y: np.ndarray,
+    labels: np.ndarray | None,
+    transfer: TransferSet | None,
+    sample_weight: np.ndarray | None,
+) -> Any:
+    if transfer is None:
+        transfer = TransferSet(y[:, None] if labels is None else one_hot(y, len(labels)), np.ones(len(y)))
+    prepared = transfer.finished(y, sample_weight)
+    joined = X if prepared.synthetic is None else _stacked(X, prepared.synthetic.X)
+    if labels is None:
+        return tree_fit.fit(model, joined, prepared.joined_targets, prepared.joined_weights, len(y), labels)
+    targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
+    return tree_fit.fit(model, joined, targets, weights, len(y), labels).set_params(**class_weight)
 
 
 def _fit_classes(
@@ -266,6 +294,7 @@ def _fit_pipeline(
     sample_weight: np.ndarray | None,
     prepare: Prepare,
     most_features: int | None,
+    tree_fit: TreeFit | None,
 ) -> Pipeline:
     name, last = model.steps[-1]
     if len(model.steps) > 1:
@@ -274,7 +303,16 @@ def _fit_pipeline(
         model.steps[:-1] = head.steps
         if transfer is not None and beside is not None:
             transfer = replace(transfer, synthetic=replace(beside, X=synthetic))
-    fitted = fit(last, X, y, labels, transfer=transfer, sample_weight=sample_weight, most_features=most_features)
+    fitted = fit(
+        last,
+        X,
+        y,
+        labels,
+        transfer=transfer,
+        sample_weight=sample_weight,
+        most_features=most_features,
+        tree_fit=tree_fit,
+    )
     model.steps[-1] = (name, fitted)
     return model
 

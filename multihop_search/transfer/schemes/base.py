@@ -137,3 +137,14 @@ def check_field(scheme: Recipe, name: str, low: float, high: float, *, open_low:
             f"{name} of {type(scheme).__name__} must be a number or an Optuna distribution within {bracket}{low:g}, "
             f"{high:g}], got {value!r}: pass a value in that range."
         )
+
+
+def check_choice(recipe: Recipe, name: str, allowed: tuple[str, ...]) -> None:
+    """Raise `InvalidSetting` unless the field is one of `allowed`, or a categorical distribution over them."""
+    value = getattr(recipe, name)
+    values = value.choices if isinstance(value, CategoricalDistribution) else (value,)
+    if not all(isinstance(one, str) and one in allowed for one in values):
+        raise InvalidSetting(
+            f"{name} of {type(recipe).__name__} must be one of {', '.join(map(repr, allowed))} or a "
+            f"CategoricalDistribution of them, got {value!r}: pass one of these."
+        )

@@ -1,0 +1,13 @@
+"""How a tree student is fitted: one file a fit. A fit of your own is a frozen dataclass derived from `TreeFit`."""
+
+from multihop_search.transfer.tree_fits.base import TreeFit, refusal
+from multihop_search.transfer.tree_fits.near_optimal import NearOptimal
+from multihop_search.transfer.tree_fits.own import OwnFit
+from multihop_search.transfer.tree_fits.refined import Refined
+
+__all__ = ["NearOptimal", "OwnFit", "Refined", "TreeFit", "default_tree_fits", "refusal"]
+
+
+def default_tree_fits() -> tuple[TreeFit, ...]:
+    """Return the fits that `tree_fits="auto"` searches."""
+    return (OwnFit(), Refined(), NearOptimal())

@@ -1,0 +1,124 @@
+"""The base of tree fits: how a tree student is fitted to a transfer set, as a frozen recipe."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils.validation import validate_data
+
+from multihop_search.transfer.schemes.base import Recipe
+from multihop_search.transfer.tree_fits.finish import finished_tree, with_fewer_leaves
+from multihop_search.transfer.tree_fits.heap import Heap
+from multihop_search.transfer.tree_fits.lookahead import Bounds
+from multihop_search.transfer.tree_fits.losses import LOSSES, Loss
+from multihop_search.transfer.tree_fits.sample import Sample, make_sample
+
+DEEPEST = 8
+"""Largest `max_depth` that is served: structures are held as heaps, whose size doubles with each level."""
+KEPT = frozenset({"max_depth", "max_leaf_nodes", "min_samples_leaf", "min_samples_split", "class_weight"})
+"""Parameters that every fit of ours keeps."""
+UNUSED = frozenset({"random_state", "criterion"})
+"""Parameters that bound nothing."""
+
+
+@dataclass(frozen=True)
+class TreeFit(Recipe):
+    """Base of the fits of a tree student: it grows a structure, and the user's class is filled with it.
+
+    A fit of your own is a frozen dataclass with one method, `structure`. What comes back predicts, pickles, plots and
+    exports like any other tree of its class, and keeps `max_depth`, `max_leaf_nodes`, `min_samples_leaf` (real rows in
+    each leaf) and `min_samples_split`; leaves are valued by their mean target, see `finished_tree`.
+    """
+
+    own: ClassVar[bool] = False
+    """Whether it is the class's own fit."""
+    unused: ClassVar[frozenset[str]] = frozenset({"criterion", "ccp_alpha"})
+    """Parameters of the student that play no part."""
+
+    def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
+        """Return the structure of a tree on a sample.
+
+        Parameters
+        ----------
+        sample : Sample
+            Rows, their places among candidate thresholds, targets and weights.
+        loss : Loss
+            What is to be small.
+        bounds : Bounds
+            Depth, leaf sizes and number of leaves; what is returned is cut to fit them.
+        rng : Generator
+            The only source of chance.
+        """
+        raise NotImplementedError
+
+    def loss_for(self, regression: bool) -> Loss:
+        """Return the loss of the task."""
+        return LOSSES["squared" if regression else getattr(self, "loss", "log-loss")]
+
+    def fit(
+        self, model: Any, X: Any, targets: np.ndarray, weights: np.ndarray, n_real: int, labels: np.ndarray | None
+    ) -> Any:
+        """Fill `model` with a tree grown on a finished transfer set, real rows first, and return it.
+
+        Raises
+        ------
+        ValueError
+            If X has missing values.
+        """
+        rows = validate_data(model, X, dtype=np.float32)
+        rng = np.random.default_rng(model.random_state)
+        bounds = bounds_of(model, n_real)
+        sample = make_sample(rows, targets, weights, n_real, rng)
+        loss = self.loss_for(labels is None)
+        heap = with_fewer_leaves(self.structure(sample, loss, bounds, rng), sample, loss, bounds.leaves)
+        model.tree_ = finished_tree(
+            heap,
+            sample,
+            rows,
+            targets,
+            weights,
+            n_real,
+            bounds,
+            getattr(self, "smoothing", 0.0),
+            entropy=None if labels is None else model.criterion != "gini",
+        )
+        model.n_outputs_, model.max_features_ = 1, rows.shape[1]
+        if labels is not None:
+            model.classes_, model.n_classes_ = labels, len(labels)
+        return model
+
+
+def bounds_of(model: Any, n_real: int) -> Bounds:
+    """Return the bounds of a scikit-learn tree that is to be fitted on so many real rows."""
+
+    def count(size: Any) -> int:
+        return math.ceil(size * n_real) if isinstance(size, (float, np.floating)) else int(size)
+
+    return Bounds(
+        model.max_depth, count(model.min_samples_leaf), max(2, count(model.min_samples_split)), model.max_leaf_nodes
+    )
+
+
+def refusal(model: Any) -> str:
+    """Return why our fits cannot serve a student, "" if they can.
+
+    Examples
+    --------
+    >>> refusal(DecisionTreeClassifier(max_depth=4)), refusal(DecisionTreeClassifier())
+    ('', 'max_depth must be between 1 and 8')
+    """
+    if type(model) not in (DecisionTreeClassifier, DecisionTreeRegressor):
+        return f"{type(model).__name__} is no DecisionTreeClassifier or DecisionTreeRegressor"
+    if model.max_depth is None or not 1 <= model.max_depth <= DEEPEST:
+        return f"max_depth must be between 1 and {DEEPEST}"
+    usual = type(model)().get_params()
+    moved = [name for name, value in model.get_params().items() if name not in KEPT | UNUSED and value != usual[name]]
+    if moved:
+        return f"{moved[0]} is not kept by them"
+    if isinstance(model, DecisionTreeRegressor) and model.criterion != "squared_error":
+        return f"criterion={model.criterion!r} is not kept by them"
+    return ""

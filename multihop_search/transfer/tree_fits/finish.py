@@ -1,0 +1,171 @@
+"""From a structure to scikit-learn's tree: bounds kept on all rows, leaves valued, the user's class filled."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
+
+from multihop_search.transfer.tree_fits.alternating import total_loss
+from multihop_search.transfer.tree_fits.heap import NO_SPLIT, Heap
+from multihop_search.transfer.tree_fits.lookahead import Bounds
+from multihop_search.transfer.tree_fits.losses import Loss
+from multihop_search.transfer.tree_fits.sample import Sample
+
+LEAF = -1
+UNDEFINED = -2
+
+
+@dataclass
+class _Nodes:
+    """The nodes of a tree, parents first."""
+
+    X: np.ndarray
+    targets: np.ndarray
+    weights: np.ndarray
+    n_real: int
+    thresholds: Sequence[np.ndarray]
+    bounds: Bounds
+    smoothing: float
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    values: list[np.ndarray] = field(default_factory=list)
+
+    def add(self, heap: Heap, place: int, rows: np.ndarray, parent: np.ndarray | None, depth: int = 0) -> int:
+        """Add what stands at `place` for `rows`, and what is below it; return its number."""
+        if place < len(heap.feature):
+            split = self._split(heap, place, rows)
+            if isinstance(split, int):  # a split that the bounds do not allow: all rows go one way
+                return self.add(heap, split, rows, parent, depth)
+            if split is not None:
+                number, value = self._append(rows, parent, depth)
+                feature, threshold, left, right = split
+                below = (
+                    self.add(heap, 2 * place + 1, left, value, depth + 1),
+                    self.add(heap, 2 * place + 2, right, value, depth + 1),
+                )
+                self.rows[number] = (*below, feature, threshold, *self.rows[number][4:])
+                return number
+        return self._append(rows, parent, depth)[0]
+
+    def _split(self, heap: Heap, place: int, rows: np.ndarray) -> Any:
+        """Return feature, threshold and both sides; or the only child that rows go to; or None for a leaf."""
+        feature = int(heap.feature[place])
+        if feature == NO_SPLIT:
+            return 2 * place + 1
+        if np.count_nonzero(rows < self.n_real) < self.bounds.split:
+            return None
+        threshold = self.thresholds[feature][heap.place[place]]
+        at_most = self.X[rows, feature] <= threshold
+        left, right = rows[at_most], rows[~at_most]
+        real = [int(np.count_nonzero(side < self.n_real)) for side in (left, right)]
+        if min(real) < self.bounds.leaf:
+            return 2 * place + 1 + int(real[1] > real[0])
+        return feature, threshold, left, right
+
+    def _append(self, rows: np.ndarray, parent: np.ndarray | None, depth: int) -> tuple[int, np.ndarray]:
+        weight = float(self.weights[rows].sum())
+        total = self.weights[rows] @ self.targets[rows]
+        if parent is None:
+            value = total / weight
+        else:
+            value = (total + self.smoothing * parent) / max(weight + self.smoothing, np.finfo(np.float64).tiny)
+        squares = float(self.weights[rows] @ (self.targets[rows] ** 2).sum(axis=1))
+        variance = squares / weight - float(((total / weight) ** 2).sum()) if weight > 0 else 0.0
+        n_real = int(np.count_nonzero(rows < self.n_real))
+        self.rows.append((LEAF, LEAF, UNDEFINED, float(UNDEFINED), max(variance, 0.0), n_real, weight, depth))
+        self.values.append(value)
+        return len(self.rows) - 1, value
+
+
+def finished_tree(
+    heap: Heap,
+    sample: Sample,
+    X: np.ndarray,
+    targets: np.ndarray,
+    weights: np.ndarray,
+    n_real: int,
+    bounds: Bounds,
+    smoothing: float,
+    *,
+    entropy: bool | None,
+) -> Tree:
+    """Return scikit-learn's tree of a structure, its bounds kept on all rows and its leaves valued by them.
+
+    A node's value is ``(W mean + m parent's value) / (W + m)``: the mean target of its rows, of weight W, shrunk to the
+    value of the node above as if `smoothing` = m rows of mean weight had it.
+
+    Parameters
+    ----------
+    heap : Heap
+        Over the thresholds of `sample`.
+    sample : Sample
+        What it was grown on.
+    X : ndarray of shape (n_rows, n_features), float32
+        All rows, the `n_real` real ones first.
+    targets : ndarray of shape (n_rows, n_outputs)
+        Class distributions, or values.
+    weights : ndarray of shape (n_rows,)
+        Of the rows.
+    n_real : int
+        Leaf sizes count these.
+    bounds : Bounds
+        What the tree must keep.
+    smoothing : float
+        m, in rows of mean weight.
+    entropy : bool or None
+        Whether impurities are shown as entropy or as Gini; None in regression, where they are variances.
+    """
+    nodes = _Nodes(X, targets, weights, n_real, sample.thresholds, bounds, smoothing)
+    nodes.add(heap, 0, np.arange(len(X)), None)
+    values = np.stack(nodes.values)
+    table = np.zeros(len(nodes.rows), dtype=_node_type())
+    names = ("left_child", "right_child", "feature", "threshold", "impurity", "n_node_samples")
+    for name, column in zip((*names, "weighted_n_node_samples"), zip(*nodes.rows, strict=True), strict=False):
+        table[name] = column
+    if entropy is not None:
+        values = np.clip(values, 0.0, 1.0)
+        values /= values.sum(axis=1, keepdims=True)
+        log = np.log2(np.maximum(values, np.finfo(np.float64).tiny))
+        table["impurity"] = -(values * log).sum(axis=1) if entropy else 1.0 - (values**2).sum(axis=1)
+    n_classes = 1 if entropy is None else values.shape[1]
+    tree = Tree(X.shape[1], np.array([n_classes], dtype=np.intp), 1)
+    state = {
+        "max_depth": max(row[-1] for row in nodes.rows),
+        "node_count": len(table),
+        "nodes": table,
+        "values": np.ascontiguousarray(values[:, None, :]),
+    }
+    tree.__setstate__(state)
+    return tree
+
+
+@cache
+def _node_type() -> np.dtype:
+    """Return how scikit-learn lays out a node; its fields differ between versions."""
+    dtype: np.dtype = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]).tree_.__getstate__()["nodes"].dtype
+    return dtype
+
+
+def with_fewer_leaves(heap: Heap, sample: Sample, loss: Loss, most: int | None) -> Heap:
+    """Return the structure cut, twig by twig, where it costs least, until it has at most so many leaves."""
+    heap = heap.copy()
+    while most is not None and 1 + np.count_nonzero(heap.feature != NO_SPLIT) > most:
+        twigs = [
+            node
+            for node in np.flatnonzero(heap.feature != NO_SPLIT).tolist()
+            if (heap.feature[heap.subtree(node)] != NO_SPLIT).sum() == 1
+        ]
+        cheapest, least = twigs[0], np.inf
+        for node in twigs:
+            without = heap.copy()
+            without.cut(node)
+            cost = total_loss(without, sample, loss)
+            if cost < least:
+                cheapest, least = node, cost
+        heap.cut(cheapest)
+    return heap

@@ -1,0 +1,61 @@
+"""Losses of a tree on a transfer set: the cost of a leaf from its totals, and of each row under each leaf's value.
+
+Totals are the weighted sums of the targets, (..., n_outputs), and of the weights, (...); a leaf's best value is their
+quotient. Every loss is a sum over rows, so the cost of a tree is the sum over its leaves.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+
+SMALLEST = 1e-3
+"""Probabilities are floored here, as in the score: a pure leaf is not infinitely sure."""
+
+
+class Loss(Protocol):
+    """What the growing of a tree asks of a loss."""
+
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """Return the cost of leaves, (...), at their best value."""
+
+    def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the loss of each row, (n_rows, n_leaves), under each leaf's value, (n_leaves, n_outputs)."""
+
+
+class LogLoss:
+    """Cross-entropy of class distributions, in nats."""
+
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        positive = np.maximum(totals, 0.0)
+        log = np.log(np.maximum(positive, np.finfo(np.float64).tiny))
+        inside = np.maximum(weight, np.finfo(np.float64).tiny)
+        return np.asarray(weight * np.log(inside) - np.einsum("...k,...k->...", positive, log))
+
+    def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.asarray(-(targets @ np.log(np.maximum(values, SMALLEST)).T))
+
+
+class ErrorRate:
+    """Expected share of rows whose most probable class is not the leaf's: 1 - q_c for a leaf that says c."""
+
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        return np.asarray(weight - totals.max(axis=-1))
+
+    def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.asarray(1.0 - targets[:, values.argmax(axis=1)])
+
+
+class SquaredLoss:
+    """Squared error of values, without the part that no tree can change (the sum of the squared targets)."""
+
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        inside = np.maximum(weight, np.finfo(np.float64).tiny)
+        return np.asarray(-(totals**2).sum(axis=-1) / inside)
+
+    def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
+        return np.asarray((values**2).sum(axis=1) - 2.0 * (targets @ values.T))
+
+
+LOSSES: dict[str, Loss] = {"log-loss": LogLoss(), "error": ErrorRate(), "squared": SquaredLoss()}

@@ -1,0 +1,64 @@
+"""Near-optimal trees: each split looks two levels ahead, then all are chosen anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+
+from multihop_search.transfer.schemes.base import check_choice, check_field
+from multihop_search.transfer.tree_fits.alternating import refined
+from multihop_search.transfer.tree_fits.base import TreeFit
+from multihop_search.transfer.tree_fits.heap import Heap
+from multihop_search.transfer.tree_fits.lookahead import Bounds, Lookahead
+from multihop_search.transfer.tree_fits.losses import Loss
+from multihop_search.transfer.tree_fits.sample import Sample
+
+
+@dataclass(frozen=True)
+class NearOptimal(TreeFit):
+    """Grow with a look ahead (see `lookahead`), then choose each split anew (see `Refined`).
+
+    The work is bounded by the numbers of rows, thresholds and candidates, not by a clock, so that a tree is the same in
+    every process.
+
+    Parameters
+    ----------
+    loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
+        What is to be small on the transfer set; in regression always the squared error.
+    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(1.0, 32.0, log=True)
+        Leaves are shrunk to the node above as if so many rows had its value.
+    candidates : int, default=40
+        Splits that are compared in pairs at each node.
+    width : int, default=1
+        Splits at the root that are each tried with everything below them.
+
+    Notes
+    -----
+    Tree alternating optimisation is the subject of the US patent application 2022/0318641.
+
+    Examples
+    --------
+    >>> print(NearOptimal(loss="log-loss", smoothing=5.0))
+    NearOptimal(loss=log-loss, smoothing=5, candidates=40, width=1)
+    """
+
+    loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
+    smoothing: float | BaseDistribution = FloatDistribution(1.0, 32.0, log=True)
+    candidates: int = 40
+    width: int = 1
+
+    usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 5.0}
+
+    def check(self) -> None:
+        check_choice(self, "loss", ("log-loss", "error"))
+        check_field(self, "smoothing", 0, np.inf)
+        check_field(self, "candidates", 2, 500)
+        check_field(self, "width", 1, 100)
+
+    def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
+        grown = Lookahead(sample, loss, bounds, self.candidates, self.width).grow()
+        return refined(grown, sample, loss, bounds)[0]
