@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.ensemble import ExtraTreesRegressor
 
 from multihop_search.errors import InvalidData
 from multihop_search.transfer.synthetic import GENERATORS, interpolate, munge, resample_leaves, resample_marginals
@@ -249,7 +250,15 @@ def test_leaves_keep_categories_and_missing_values_together():
     assert min(together[resample_leaves]) > 0.9
 
 
-def test_leaves_draw_columns_one_by_one_and_from_all_rows():
+def test_leaves_draw_columns_one_by_one_and_from_all_rows(monkeypatch):
+    fitted = []
+
+    class Recording(ExtraTreesRegressor):
+        def fit(self, X, y):
+            fitted.append((X.shape, y.shape))
+            return super().fit(X, y)
+
+    monkeypatch.setattr("multihop_search.transfer.synthetic.leaves.ExtraTreesRegressor", Recording)
     n_rows = MOST_FITTED + 100
     X = np.random.default_rng(0).normal(size=(n_rows, MOST_COLUMNS + 1))
     asked = []
@@ -260,6 +269,7 @@ def test_leaves_draw_columns_one_by_one_and_from_all_rows():
 
     made = resample_leaves(X, n_rows, rng_of_round, swap=1.0).X
     assert sorted(asked) == [-1, 0]
+    assert fitted == [((MOST_FITTED, MOST_COLUMNS + 1), (MOST_FITTED, MOST_COLUMNS))]
     assert (made != X).mean() > 0.99
     unfitted = np.setdiff1d(np.arange(n_rows), rounds()(-1).permutation(n_rows)[:MOST_FITTED])
     assert np.isin(X[unfitted, 0], made[:, 0]).mean() > 0.3
@@ -395,7 +405,7 @@ def test_one_row_is_its_own_partner(make):
 @EVERY
 def test_no_rows_asked_for(make):
     X = mixed_frame(5)
-    made = make(X, 0, rounds())
+    made = make(X, 0, lambda number: pytest.fail("nothing is drawn"))
     pd.testing.assert_frame_equal(made.X, X.iloc[:0].reset_index(drop=True))
     assert made.parent.shape == (0,)
     assert made.parent.dtype == np.intp
@@ -403,8 +413,9 @@ def test_no_rows_asked_for(make):
 
 @EVERY
 def test_equal_rows_stay_as_they_are(make):
-    X = pd.DataFrame({"a": [0.1] * 20, "b": ["x"] * 20, "c": [np.nan] * 20})
-    pd.testing.assert_frame_equal(make(X, 20, rounds()).X, X, check_exact=True)
+    X = pd.DataFrame({"a": [0.9] * 20, "b": ["x"] * 20, "c": [np.nan] * 20})
+    made = make(X, 400, rounds()).X
+    pd.testing.assert_frame_equal(made, pd.concat([X] * 20, ignore_index=True), check_exact=True)
 
 
 @EVERY

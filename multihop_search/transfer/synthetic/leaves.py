@@ -60,8 +60,8 @@ def resample_leaves(X: Any, n_synthetic: int, rng_of_round: RngOfRound, *, swap:
     ----------
     Drawing column by column within leaves: Watson, Blesius, Kapar and Wright, "Adversarial random forests for density
     estimation and generative modeling", AISTATS 2023. Their forest tells real rows from shuffled ones, in rounds;
-    one round of it, whose leaves end where they are pure, kept less of what goes together on 5 of 7 tables and as much
-    on 2. The trees: Blockeel, De Raedt and Ramon, "Top-down induction of clustering trees", ICML 1998.
+    one round of it, whose leaves end where they are pure, kept less of what goes together on 4 of 7 tables and as much
+    on 3. The trees: Blockeel, De Raedt and Ramon, "Top-down induction of clustering trees", ICML 1998.
 
     Examples
     --------
