@@ -232,7 +232,9 @@ BUDGET = "budget must name bounds among nodes, features, size_bytes, latency_us,
 EXECUTOR = r"executor must be None or an executor, got .*: pass for instance RayExecutor\(n_workers=4\)"
 JOBS = "n_jobs must be None or an integer other than 0, got "
 MULTIPLE = "multiple of ModelCompression must be an integer from 0 to 100 or a distribution of them, got "
-GENERATOR = "generator of ModelCompression must be 'auto', 'munge' or 'unlabeled', got .*: pass one of these"
+GENERATOR = (
+    "generator of ModelCompression must be one of (auto, )?munge, interpolation, .*, unlabeled, got .*: choose among"
+)
 PREFIX = "param_distributions must name parameters as student__parameter, got .*: begin with one of tree, line"
 SPLITS = r"cv must give pairs \(train, test\) of row numbers from 0 to 59, split 0 is none: pass"
 SEED = "random_state must be None, an integer or a RandomState, got "

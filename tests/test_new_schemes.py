@@ -1,6 +1,7 @@
 """SRatio and ModelCompression: values worked by hand, and what the engine hands them."""
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any, ClassVar
 
 import numpy as np
@@ -35,8 +36,12 @@ from multihop_search import (
     Truncate,
 )
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain
+from multihop_search.engine.executors.serial import SerialExecutor
 from multihop_search.engine.lesson import Lesson, synthetic_rows
+from multihop_search.engine.memo import MEMO
+from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.transfer_set import SyntheticSet
 
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)
@@ -322,6 +327,64 @@ def test_there_are_at_most_50_000_synthetic_rows_in_a_fold() -> None:
     transfer = lesson.transfer_set(problem, fold, np.arange(600)).finished(problem.y[fold.train], None)
     assert transfer.synthetic.X.shape == (50_000, 2)
     assert transfer.joined_weights.sum() == pytest.approx(600.0)
+
+
+EVERY = CategoricalDistribution(tuple(GENERATORS))
+
+
+def test_each_generator_makes_its_own_rows_of_the_fold() -> None:
+    X, y = data()
+    search = search_for(
+        DecisionTreeClassifier(max_depth=2), GaussianNB(), schemes=[KD, ModelCompression(multiple=2, generator=EVERY)]
+    )
+    problem, ladder = made_for(search, X, y)
+    assert problem.synthetic == {"munge": 2, "interpolation": 2, "marginals": 2, "leaves": 2}
+    for fold in (*problem.folds, problem.whole):
+        pools = synthetic_rows(problem, fold)
+        for pool in pools.values():
+            assert set(pool.X[:, 0]) <= set(fold.train)  # column 0 is the row's number
+            assert len(pool.parent) == 2 * len(fold.train)
+        for one, other in combinations(pools.values(), 2):
+            assert (one.X != other.X).any(axis=1).mean() > 0.5
+    outputs = crossfit(problem, ladder, 0, ())
+    assert {name: len(labels.predictions) for name, labels in outputs.synthetic.items()} == dict.fromkeys(
+        GENERATORS, 200
+    )
+    held = [outputs.predictions, *(labels.predictions for labels in outputs.synthetic.values())]
+    prefixes = Prefixes(SerialExecutor().start(), problem, ladder)
+    assert prefixes._size(0, with_stages=False) == sum(array.nbytes for array in held) == (100 + 4 * 200) * 3 * 4
+
+
+def test_a_hop_makes_only_the_rows_that_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data()
+    search = search_for(
+        DecisionTreeClassifier(max_depth=2), GaussianNB(), schemes=[KD, ModelCompression(multiple=2, generator=EVERY)]
+    )
+    problem, ladder = made_for(search, X, y)
+    outputs = crossfit(problem, ladder, 0, ())
+    wanted = synthetic_rows(problem, problem.folds[0])["leaves"]
+    MEMO.clear()
+    monkeypatch.delitem(GENERATORS, "munge")
+    lesson = Lesson(KD, ModelCompression(multiple=2, generator="leaves"), outputs)
+    transfer = lesson.transfer_set(problem, problem.folds[0], np.arange(100))
+    np.testing.assert_array_equal(transfer.synthetic.X, wanted.X)
+
+
+def test_a_search_over_all_generators() -> None:
+    X, y = data()
+    search = search_for(
+        DecisionTreeClassifier(max_depth=3),
+        RandomForestClassifier(30, random_state=0),
+        intermediates=[("wide", DecisionTreeClassifier(max_depth=6))],
+        schemes=[KD, ModelCompression(multiple=2, generator=EVERY)],
+        n_trials=30,
+    ).fit(X, y)
+    assert search.results_["state"].isin(["COMPLETE", "PRUNED"]).all()
+    hops = [hop for path in search._workshop.paths for hop in path.hops]
+    assert {hop.compression.generator for hop in hops if hop.compression} == set(GENERATORS)
+    again = clone(search).fit(X, y)
+    np.testing.assert_array_equal(search.results_["score"], again.results_["score"])
+    assert type(search.best_estimator_) is DecisionTreeClassifier
 
 
 # Model compression: who labels a synthetic row
@@ -690,7 +753,10 @@ def test_unlabeled_without_such_rows_is_refused_before_anything_is_fitted(genera
         ([ModelCompression(multiple=1.5)], "multiple of ModelCompression must be an integer from 0 to 100"),  # type: ignore[arg-type]
         ([ModelCompression(multiple=FloatDistribution(0, 5))], "multiple of ModelCompression must be"),
         ([ModelCompression(multiple=CategoricalDistribution((1, 200)))], "multiple of ModelCompression must be"),
-        ([ModelCompression(generator="gan")], "generator of ModelCompression must be 'auto', 'munge' or 'unlabeled'"),
+        (
+            [ModelCompression(generator="gan")],
+            "must be one of auto, munge, interpolation, marginals, leaves, unlabeled, got 'gan': choose among these",
+        ),
         ([ModelCompression(), ModelCompression()], "schemes must hold at most one ModelCompression, got 2"),
         ([SRatio(beta=0.0)], "beta of SRatio must be"),
         ([SRatio(margin=1.5)], "margin of SRatio must be"),
@@ -709,12 +775,12 @@ def with_dates() -> tuple[pd.DataFrame, np.ndarray, Any]:
     return frame, y, lambda model: make_pipeline(ColumnTransformer([("keep", "passthrough", list("abcd"))]), model)
 
 
-def test_dates_are_refused_where_synthetic_rows_are_asked_for_before_the_teacher_is_fitted() -> None:
+@pytest.mark.parametrize("generator", ["auto", "leaves", CategoricalDistribution(("marginals", "interpolation"))])
+def test_dates_are_refused_where_synthetic_rows_are_asked_for_before_the_teacher_is_fitted(generator: Any) -> None:
     frame, y, behind = with_dates()
     RecordingTree.fits = []
-    search = search_for(
-        behind(DecisionTreeClassifier(max_depth=2)), behind(RecordingTree()), schemes=[KD, ModelCompression(multiple=1)]
-    )
+    schemes = [KD, ModelCompression(multiple=1, generator=generator)]
+    search = search_for(behind(DecisionTreeClassifier(max_depth=2)), behind(RecordingTree()), schemes=schemes)
     with pytest.raises(InvalidData, match="column 'day' holds datetime"):
         search.fit(frame, y)
     assert RecordingTree.fits == []

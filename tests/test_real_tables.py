@@ -27,6 +27,7 @@ from multihop_search import (
     MultihopSearchRegressor,
 )
 from multihop_search.errors import UnsuitableModel
+from multihop_search.transfer.synthetic import GENERATORS
 
 KD = KnowledgeDistillation(alpha=0.7, temperature=1.0)
 
@@ -120,11 +121,11 @@ def test_a_pipeline_goes_in_and_a_fitted_pipeline_comes_out(
     assert best.get_params()["columns__texts__min_frequency"] == 20
 
 
-def test_the_transformers_of_the_returned_pipeline_are_those_of_a_plain_fit(adult: Any) -> None:
+@pytest.mark.parametrize("generator", GENERATORS)
+def test_the_transformers_of_the_returned_pipeline_are_those_of_a_plain_fit(adult: Any, generator: str) -> None:
     X, y = adult
-    search = search_on(
-        X, behind(X, DecisionTreeClassifier(max_depth=4)), schemes=[KD, ModelCompression(multiple=1)], max_hops=1
-    ).fit(X, y)
+    schemes = [KD, ModelCompression(multiple=1, generator=generator)]
+    search = search_on(X, behind(X, DecisionTreeClassifier(max_depth=4)), schemes=schemes, max_hops=1).fit(X, y)
     taught = search.refit_trial(int(search.results_.index[search.results_["hops"] == 1][0]))
     plain = clone(behind(X, DecisionTreeClassifier())).fit(X, y)
     ours, theirs = taught[:-1].transform(X), plain[:-1].transform(X)

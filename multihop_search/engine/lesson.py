@@ -14,7 +14,7 @@ from multihop_search.keys import generator
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
-from multihop_search.transfer.synthetic import SyntheticRows, munge
+from multihop_search.transfer.synthetic import GENERATORS, SyntheticRows
 from multihop_search.transfer.transfer_set import SyntheticSet, TeacherOutputs, TransferSet
 
 
@@ -38,7 +38,7 @@ class Lesson:
         if self.compression is None:
             return self.scheme.transfer_set(self.outputs.take(positions), y)
         name = str(self.compression.generator)
-        pool = synthetic_rows(problem, fold)[name]
+        pool = rows_of(problem, fold, name)
         chosen = added_rows(pool, len(fold.train), int(self.compression.multiple), positions)  # type: ignore[arg-type]
         outputs = self.outputs.take(positions, {name: chosen})
         place = np.zeros(len(fold.train), dtype=np.intp)
@@ -60,27 +60,28 @@ def added_rows(pool: SyntheticRows, n_train: int, multiple: int, positions: np.n
 
 
 def synthetic_rows(problem: Problem, fold: Fold) -> Mapping[str, SyntheticRows]:
-    """Return the fold's rows without a true label, by generator: as many as any hop may ask for, parents first.
+    """Return the fold's rows without a true label, by generator: what an upper model labels."""
+    return {name: rows_of(problem, fold, name) for name in problem.synthetic}
+
+
+def rows_of(problem: Problem, fold: Fold, name: str) -> SyntheticRows:
+    """Return the fold's rows of one generator: as many as any hop may ask for, parents first.
 
     A row of the user's own has no parent; one is drawn for it, so that it belongs to an inner part too.
     """
-    n_train, found = len(fold.train), {}
-    for name, multiple in problem.synthetic.items():
-        n_rows = min(multiple * n_train, MOST_ROWS)
-        if name == "munge":
-            make = partial(_munged, problem, fold, n_rows)
-            found[name] = MEMO.get((problem.token, name, fold.number), make)
-        else:
-            n_rows = min(n_rows, np.shape(problem.unlabeled)[0])
-            rng = generator(problem.random_state, "unlabeled", fold.number)
-            order = rng.permutation(np.shape(problem.unlabeled)[0])[:n_rows]  # a table may be sorted
-            parent = rng.integers(n_train, size=n_rows)
-            found[name] = SyntheticRows(_safe_indexing(problem.unlabeled, order), parent)
-    return found
+    n_train = len(fold.train)
+    n_rows = min(problem.synthetic[name] * n_train, MOST_ROWS)
+    if name in GENERATORS:
+        return MEMO.get((problem.token, name, fold.number), partial(_generated, problem, fold, name, n_rows))
+    n_rows = min(n_rows, np.shape(problem.unlabeled)[0])
+    rng = generator(problem.random_state, name, fold.number)
+    order = rng.permutation(np.shape(problem.unlabeled)[0])[:n_rows]  # a table may be sorted
+    parent = rng.integers(n_train, size=n_rows)
+    return SyntheticRows(_safe_indexing(problem.unlabeled, order), parent)
 
 
-def _munged(problem: Problem, fold: Fold, n_rows: int) -> SyntheticRows:
+def _generated(problem: Problem, fold: Fold, name: str, n_rows: int) -> SyntheticRows:
     def rng_of_round(turn: int) -> np.random.Generator:
-        return generator(problem.random_state, "munge", fold.number, turn)
+        return generator(problem.random_state, name, fold.number, turn)
 
-    return munge(problem.rows(fold.train), n_rows, rng_of_round)
+    return GENERATORS[name](problem.rows(fold.train), n_rows, rng_of_round)

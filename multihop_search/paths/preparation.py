@@ -18,7 +18,7 @@ from sklearn.preprocessing import Binarizer, FunctionTransformer, OneHotEncoder,
 from sklearn.utils import check_array
 
 from multihop_search.errors import InvalidData
-from multihop_search.transfer.synthetic import TIMES
+from multihop_search.transfer.synthetic.rows import TIMES
 
 MOST_CATEGORIES = 20
 """Columns that a categorical column becomes; rarer values share one."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from numbers import Integral, Real
 from typing import Any
 
@@ -32,7 +33,7 @@ from multihop_search.transfer.schemes import (
     Scheme,
     default_schemes,
 )
-from multihop_search.transfer.synthetic import munge
+from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.tree_fits import TreeFit, default_tree_fits, refusal
 
 SMALLEST = {"max_hops": 0, "n_trials": 1, "n_ahead": 1}
@@ -180,11 +181,10 @@ def with_rows(compression: ModelCompression, X: Any, *, asked: bool) -> ModelCom
     InvalidData
         If the user asked for them by name.
     """
-    if "munge" not in compression.generators:
-        return compression
+    made = [name for name in compression.generators if name in GENERATORS]
     try:
-        for rows, n_synthetic in ((X, 0), (X[:50], 1)):
-            munge(rows, n_synthetic, lambda turn: np.random.default_rng(turn + 1))
+        for name, (rows, n_synthetic) in product(made, ((X, 0), (X[:50], 1))):
+            GENERATORS[name](rows, n_synthetic, lambda turn: np.random.default_rng(turn + 1))
     except (InvalidData, TypeError) as error:
         if asked:
             raise InvalidData(f"ModelCompression must be able to make rows from X, it cannot: {error}") from error

@@ -10,8 +10,10 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.transfer.schemes.base import Recipe
+from multihop_search.transfer.synthetic import GENERATORS
 
-GENERATORS = ("munge", "unlabeled")
+NAMES = (*GENERATORS, "unlabeled")
+"""What `generator` may name."""
 MOST_ROWS = 50_000
 """Most synthetic rows of one generator in a fold."""
 
@@ -27,9 +29,12 @@ class ModelCompression(Recipe):
     ----------
     multiple : int in [0, 100] or Optuna distribution, default=CategoricalDistribution((0, 1, 5, 20))
         Rows added per training row; at most 50,000 in a fold. Fewer rows are the first of more rows.
-    generator : {"auto", "munge", "unlabeled"} or CategoricalDistribution, default="auto"
-        "munge" makes rows from the training rows (see `multihop_search.transfer.synthetic.munge`), "unlabeled" takes
-        the `X_unlabeled` of `fit`, and "auto" searches both where there is such a table.
+    generator : {"auto", "munge", "interpolation", "marginals", "leaves", "unlabeled"} or CategoricalDistribution, \
+            default="auto"
+        "munge" moves training rows towards their neighbours, "interpolation" puts rows between neighbours, "marginals"
+        exchanges values with any rows, "leaves" with rows of the same leaf (see `multihop_search.transfer.synthetic`);
+        "unlabeled" takes the `X_unlabeled` of `fit`. "auto" is "munge", or a search of both where there is such a
+        table. Every model above a hop labels the rows of all generators that are searched, up to the largest multiple.
 
     References
     ----------
@@ -59,13 +64,11 @@ class ModelCompression(Recipe):
             )
         searched = isinstance(self.generator, CategoricalDistribution)
         named = getattr(self.generator, "choices", (self.generator,))
-        if not all(isinstance(name, str) for name in named) or not set(named) <= {
-            *GENERATORS,
-            *("auto",) * (not searched),
-        }:
+        known = NAMES if searched else ("auto", *NAMES)
+        if not all(isinstance(name, str) and name in known for name in named):
             raise InvalidSetting(
-                f"generator of ModelCompression must be 'auto', 'munge' or 'unlabeled', got {self.generator!r}: "
-                "pass one of these."
+                f"generator of ModelCompression must be one of {', '.join(known)}, got {self.generator!r}: choose "
+                "among these."
             )
 
     @property
@@ -89,7 +92,7 @@ class ModelCompression(Recipe):
             If it asks for unlabelled rows and there are none.
         """
         if self.generator == "auto":
-            return replace(self, generator=CategoricalDistribution(GENERATORS) if unlabeled else "munge")
+            return replace(self, generator=CategoricalDistribution(("munge", "unlabeled")) if unlabeled else "munge")
         if "unlabeled" in self.generators and not unlabeled:
             raise InvalidSetting(
                 "generator='unlabeled' of ModelCompression needs rows without labels, fit got none: pass X_unlabeled."
