@@ -216,3 +216,9 @@ def test_a_search_with_loss_correction_in_regression() -> None:
     assert {len(path.hops) for path in search._workshop.paths} == {0, 1}
     taught = search.refit_trial(next(i for i, path in enumerate(search._workshop.paths) if path.hops))
     assert np.corrcoef(taught.predict(X), y)[0, 1] > 0.7
+
+
+def test_a_name_in_place_of_a_scheme_is_met_with_the_schemes_that_there_are() -> None:
+    search = MultihopSearchClassifier(DecisionTreeClassifier(), GaussianNB(), schemes="loss_correction")
+    with pytest.raises(InvalidSetting, match=r"choose among .*LossCorrection, ProfWeight, ModelCompression"):
+        search.fit(np.eye(20), [0, 1] * 10)
