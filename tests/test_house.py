@@ -18,7 +18,7 @@ FLOORS = [
     {"engine"},
     {"report", "export"},
     {"search"},
-    {"cli"},
+    {"cli", "testing"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_BESIDE = {("keys", "errors")}

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, TeacherOutputs, TransferSet
+from multihop_search import (
+    ConfWeight,
+    HardLabels,
+    KnowledgeDistillation,
+    LossCorrection,
+    ProfWeight,
+    TeacherOutputs,
+    TransferSet,
+)
 from multihop_search.errors import InvalidSetting
 from multihop_search.transfer.schemes import default_schemes
 
@@ -250,7 +258,9 @@ def test_only_hard_labels_need_no_weights_of_the_default_schemes():
 
 # What holds for every scheme
 
-every_scheme = pytest.mark.parametrize("scheme", default_schemes(), ids=lambda scheme: type(scheme).__name__)
+every_scheme = pytest.mark.parametrize(
+    "scheme", [*default_schemes(), LossCorrection(), ProfWeight()], ids=lambda scheme: type(scheme).__name__
+)
 
 
 def teacher(n_classes, seed=0):

@@ -6,8 +6,9 @@ All are plain functions of picklable arguments, which an executor may run anywhe
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,14 +24,16 @@ from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
-from multihop_search.paths.stages import BOOSTERS, FORESTS, graded_predictions, stage_sizes, truncated
+from multihop_search.paths.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.transfer.fitting import last_step, repeats_rows
+from multihop_search.transfer.fitting import repeats_rows
 from multihop_search.transfer.synthetic import SyntheticRows
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.transfer.tree_fits import TreeFit
 
+Grader = Callable[[Any], tuple[np.ndarray, dict[int, np.ndarray]]]
+"""Rows to predictions of a model on them, and of its stages by k."""
 BAG_SIZE = 30
 """A bagged model with at least this many members is cross-fitted by its out-of-bag rows (rule 5)."""
 
@@ -121,14 +124,13 @@ def _upper_model(
 ) -> _UpperModel:
     name = hops[-1].model if hops else TEACHER
     estimator = ladder.estimator(name)
-    fold = problem.fold(number)
+    fold, sizes = problem.fold(number), ladder.graded_sizes(name)
     if not hops:
-        return _UpperModel(problem, fold, estimator, name, None, ladder.stage_sizes, digest(hops))
+        return _UpperModel(problem, fold, estimator, name, None, sizes, digest(hops))
     scheme = hops[-1].scheme
     assert not isinstance(scheme, Truncate)
     assert upper is not None
     lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
-    sizes = stage_sizes(estimator) if type(last_step(estimator)) in BOOSTERS else ()  # graded at the price of no fit
     return _UpperModel(problem, fold, estimator, name, lesson, sizes, digest(hops))
 
 
@@ -186,8 +188,9 @@ class _UpperModel:
         """Return the outputs, and the model fitted on all training rows where it was needed for them, else None."""
         if isinstance(self.estimator, FrozenEstimator) or not self.fold.inner:
             model = self.fit_all()
-            labelled = {name: self._outputs_of(model, pool.X) for name, pool in self.pools.items()}
-            return replace(self._outputs_of(model, self.problem.rows(self.fold.train)), synthetic=labelled), model
+            grade = self.grader(model, np.arange(len(self.fold.train)), self.sizes)
+            labelled = {name: _outputs(*grade(pool.X)) for name, pool in self.pools.items()}
+            return replace(_outputs(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
         if not self.has_out_of_bag():
             return self.by_parts(self.estimator, self.sizes), None
         model = self.fit_all()
@@ -198,8 +201,14 @@ class _UpperModel:
             outputs = _with_stages(outputs, few)
         return outputs, model
 
-    def _outputs_of(self, model: Any, X: Any) -> TeacherOutputs:
-        return _outputs(*graded_predictions(model, X, self.problem.classes, self.sizes))
+    def grader(self, model: Any, positions: np.ndarray, sizes: tuple[int, ...]) -> Grader:
+        """Return what any rows are graded by: a model fitted on some of the training rows, with its probes."""
+        problem, probes = self.problem, {}
+        if sizes and problem.classes is not None and n_hidden_layers(model):
+            rows = self.fold.train[positions]
+            labels = problem.classes[problem.y[rows]]
+            probes = fitted_probes(model, problem.rows(rows), labels, problem.weights(rows), sizes)
+        return partial(graded_predictions, model, classes=problem.classes, sizes=sizes, probes=probes)
 
     def has_out_of_bag(self) -> bool:
         """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once (rule 5)."""
@@ -220,13 +229,13 @@ class _UpperModel:
         made = _Table(n_train, problem.n_outputs, sizes)
         labelled = {name: _Table(len(pool.parent), problem.n_outputs, sizes) for name, pool in pools.items()}
         for part, held in enumerate(self.fold.inner):
-            model = self.fit_part(np.setdiff1d(np.arange(n_train), held), part, estimator)
-            made.fill(held, *graded_predictions(model, problem.rows(self.fold.train[held]), problem.classes, sizes))
+            others = np.setdiff1d(np.arange(n_train), held)
+            grade = self.grader(self.fit_part(others, part, estimator), others, sizes)
+            made.fill(held, *grade(problem.rows(self.fold.train[held])))
             for name, pool in pools.items():
                 mine = np.flatnonzero(np.isin(pool.parent, held))
                 if len(mine):
-                    X = _safe_indexing(pool.X, mine)
-                    labelled[name].fill(mine, *graded_predictions(model, X, problem.classes, sizes))
+                    labelled[name].fill(mine, *grade(_safe_indexing(pool.X, mine)))
         return replace(made.outputs(), synthetic={name: table.outputs() for name, table in labelled.items()})
 
     def out_of_bag(self, forest: Any) -> TeacherOutputs:
@@ -259,7 +268,7 @@ class _Table:
 
     def __init__(self, n_rows: int, n_outputs: int, sizes: tuple[int, ...]) -> None:
         self.predictions = np.empty((n_rows, n_outputs), dtype=np.float32)
-        self.stages = {k: np.empty((n_rows, n_outputs), dtype=np.float32) for k in sizes}
+        self.stages = {k: np.empty((n_rows, n_outputs), dtype=np.float32) for k in sorted(sizes)}
 
     def fill(self, rows: np.ndarray, predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> None:
         self.predictions[rows] = predictions

@@ -9,7 +9,7 @@ from multihop_search.engine.crossfit import crossfit, crossfit_plain
 from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.student import judge
 from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.path import Hop, Path, Truncate
+from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
 
@@ -54,7 +54,8 @@ class Prefixes:
             if not isinstance(scheme, Truncate) and scheme.needs_plain:
                 above = (*above, self._plain(number, hops[-1].model))
         future = self.session.submit(crossfit, *self._shared, number, hops, *above)
-        return self._keep((number, hops), future, self._size(number, with_stages=not hops))
+        stages = self._ladder.graded_sizes(hops[-1].model if hops else TEACHER)
+        return self._keep((number, hops), future, self._size(number, stages))
 
     def _plain(self, number: int, name: str) -> Future:
         """Return the future of what an intermediate says without a teacher."""
@@ -62,7 +63,7 @@ class Prefixes:
         if kept is not None:
             return kept
         future = self.session.submit(crossfit_plain, *self._shared, number, name)
-        return self._keep((number, name), future, self._size(number, with_stages=False))
+        return self._keep((number, name), future, self._size(number))
 
     def _kept(self, key: tuple[Any, ...]) -> Future | None:
         if key not in self._cache:
@@ -77,9 +78,8 @@ class Prefixes:
             self._bytes -= self._cache.popitem(last=False)[1][1]
         return future
 
-    def _size(self, number: int, *, with_stages: bool) -> int:
+    def _size(self, number: int, stages: tuple[int, ...] = ()) -> int:
         """Return the bytes of one entry: float32 predictions on real and synthetic rows, and of the stages."""
         n_train = len(self.problem.fold(number).train)
         n_rows = n_train + sum(min(multiple * n_train, MOST_ROWS) for multiple in self.problem.synthetic.values())
-        arrays = 1 + len(self._ladder.stage_sizes) if with_stages else 1
-        return arrays * n_rows * self.problem.n_outputs * 4
+        return (1 + len(stages)) * n_rows * self.problem.n_outputs * 4

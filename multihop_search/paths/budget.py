@@ -18,7 +18,7 @@ from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.paths.complexity import Size
-from multihop_search.paths.stages import BOOSTERS
+from multihop_search.paths.stages import HISTOGRAM_BOOSTERS
 from multihop_search.transfer.fitting import last_step
 
 
@@ -69,9 +69,11 @@ class Budget:
         if self.nodes is None:
             return student
         last = last_step(student)
+        if "max_leaf_nodes" not in last.get_params(deep=False):
+            return student
         trees = _n_trees(last, n_outputs)
         leaves = int((self.nodes // trees + 1) // 2) if trees else 0
-        if leaves < 2 or "max_leaf_nodes" not in last.get_params(deep=False):
+        if leaves < 2:
             return student
         own = last.max_leaf_nodes
         bounded = clone(student)
@@ -105,7 +107,7 @@ def _n_trees(model: Any, n_outputs: int) -> int:
     if "max_depth" not in params:
         return 0
     per_round = n_outputs if n_outputs > 2 else 1
-    if type(model) in BOOSTERS:
+    if type(model) in HISTOGRAM_BOOSTERS:
         return int(params["max_iter"]) * per_round
     if "n_estimators" in params:
         return int(params["n_estimators"]) * (per_round if "learning_rate" in params else 1)

@@ -20,9 +20,9 @@ from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity
 from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.pool import default_intermediates
-from multihop_search.paths.stages import stage_sizes, truncated
+from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.problem.problem import Problem
-from multihop_search.transfer.fitting import fit, settle
+from multihop_search.transfer.fitting import fit, last_step, settle
 from multihop_search.transfer.threads import thread_limit
 
 PROBE_ROWS = 2000
@@ -45,6 +45,8 @@ class Ladder:
     """What no student may exceed."""
     stage_sizes: tuple[int, ...] = ()
     """Members at which the teacher's outputs are graded, for truncations and for schemes that ask for them."""
+    graded: bool = False
+    """Whether a scheme asks for stages."""
     probe_seconds: float = 0.0
     """Seconds of one plain fit of every model on the probe rows; an estimate, used for no result."""
 
@@ -59,6 +61,18 @@ class Ladder:
         if name == TEACHER:
             return self.teacher
         return self.students[name] if name in self.students else self.intermediates[name]
+
+    def graded_sizes(self, name: str) -> tuple[int, ...]:
+        """Return at which stages a model above the last hop is graded, largest first.
+
+        An intermediate is graded where that costs no fit of its members: forests are cross-fitted out of bag.
+        """
+        if name == TEACHER:
+            return self.stage_sizes
+        if not self.graded or name not in self.intermediates:
+            return ()
+        estimator = self.intermediates[name]
+        return () if type(last_step(estimator)) in FORESTS else stage_sizes(estimator)
 
     def above(self, student: str) -> tuple[str, ...]:
         """Return the rungs that are more complex than a student, most complex first."""
@@ -140,7 +154,7 @@ def make_ladder(
     budget : Budget
         What no student may exceed.
     graded : bool, default=False
-        Whether a scheme asks for the teacher's stages.
+        Whether a scheme asks for stages.
 
     Raises
     ------
@@ -158,7 +172,7 @@ def make_ladder(
         own = _own(intermediates, taken=(TEACHER, *students), regression=problem.classes is None)
         for name, estimator in own.items():
             settle(estimator, f"intermediate {name!r}", problem.random_state)
-        return Ladder(teacher, students, own, (), {}, budget, sizes, time.perf_counter() - start)
+        return Ladder(teacher, students, own, (), {}, budget, sizes, graded, time.perf_counter() - start)
     if intermediates != "auto":
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
@@ -169,7 +183,7 @@ def make_ladder(
         for name, model in default_intermediates(problem.X, problem.n_outputs).items()
     }
     measured |= {name: complexity(probe(problem, name, estimator)) for name, estimator in pool.items()}
-    cuts = {Truncate(k): complexity(truncated(top, k)) for k in stage_sizes(teacher)}
+    cuts = {Truncate(k): complexity(truncated(top, k)) for k in cut_sizes(teacher)}
     measured |= {hop.model: nodes for hop, nodes in cuts.items()}
 
     def between(name: str) -> bool:
@@ -180,7 +194,7 @@ def make_ladder(
     sizes = tuple(sorted({*sizes, *(hop.k for hop in constructed)}, reverse=True))
     seconds = time.perf_counter() - start
     chosen = {name: pool[name] for name in selected}
-    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, seconds)
+    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, graded, seconds)
 
 
 def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], regression: bool) -> dict[str, Any]:

@@ -29,13 +29,17 @@ from multihop_search.problem.scoring import default_row_scoring
 from multihop_search.transfer.fitting import last_step, takes_weights
 from multihop_search.transfer.schemes import (
     KnowledgeDistillation,
+    LossCorrection,
     ModelCompression,
+    ProfWeight,
     Scheme,
     default_schemes,
 )
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.tree_fits import TreeFit, default_tree_fits, refusal
 
+MORE_SCHEMES = (LossCorrection(), ProfWeight(), ModelCompression())
+"""What `schemes` may name beside the defaults."""
 SMALLEST = {"max_hops": 0, "n_trials": 1, "n_ahead": 1}
 
 
@@ -147,7 +151,7 @@ def choose_schemes(
         chosen = default_schemes(regression=regression) if regression else _served(students)
         _check_intermediates(intermediates, chosen, regression=regression)
         return chosen, ModelCompression().for_rows(unlabeled)
-    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), ModelCompression()))
+    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), *MORE_SCHEMES))
     if isinstance(schemes, str) or not isinstance(schemes, (list, tuple)) or not schemes:
         raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {known}.")
     for scheme in schemes:

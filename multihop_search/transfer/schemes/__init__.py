@@ -4,14 +4,18 @@ from multihop_search.transfer.schemes.base import Recipe, Scheme
 from multihop_search.transfer.schemes.conf_weight import ConfWeight
 from multihop_search.transfer.schemes.hard_labels import HardLabels
 from multihop_search.transfer.schemes.knowledge_distillation import KnowledgeDistillation
+from multihop_search.transfer.schemes.loss_correction import LossCorrection
 from multihop_search.transfer.schemes.model_compression import ModelCompression
+from multihop_search.transfer.schemes.prof_weight import ProfWeight
 from multihop_search.transfer.schemes.s_ratio import SRatio
 
 __all__ = [
     "ConfWeight",
     "HardLabels",
     "KnowledgeDistillation",
+    "LossCorrection",
     "ModelCompression",
+    "ProfWeight",
     "Recipe",
     "SRatio",
     "Scheme",

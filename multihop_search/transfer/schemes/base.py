@@ -60,7 +60,7 @@ class Scheme(Recipe):
     needs_weights: ClassVar[bool] = True
     """Whether a lower classifier must take soft labels or sample weights."""
     needs_plain: ClassVar[bool] = False
-    """Whether `TeacherOutputs.plain` must hold what the lower model says without a teacher."""
+    """Whether `TeacherOutputs` must hold what the lower model says without a teacher, and the upper model's stages."""
 
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
         """Return targets (n_rows, n_outputs) and weights (n_rows,) for the lower model.
@@ -88,7 +88,7 @@ class Scheme(Recipe):
         """
         raise UnsuitableModel(
             f"schemes must serve regression, {type(self).__name__} needs class probabilities: use "
-            "KnowledgeDistillation()."
+            "KnowledgeDistillation() or LossCorrection()."
         )
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
 from multihop_search.transfer.schemes.base import Scheme, check_field
-from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet, one_hot
+from multihop_search.transfer.schemes.profile import profile_weighted
+from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
 
 SMALLEST_CONFIDENCE = 1e-3
 """The plain model's probability of the true class is clipped below: a ratio needs a denominator."""
@@ -20,9 +21,9 @@ SMALLEST_CONFIDENCE = 1e-3
 class SRatio(Scheme):
     """True labels, each row weighted by ``mean_g p_g(y | x) / s_y(x)``; weight 0 where that exceeds ``beta``.
 
-    The mean is over the graded classifiers of the upper model (its first k members, and itself) whose accuracy is at
-    least that of the plain lower model plus `margin`; s is the plain version of the model that the hop teaches,
-    cross-fitted. Where no graded classifier is that much better every weight is 1.
+    The mean is over the graded classifiers of the upper model (its first k members or probes on its layers, and
+    itself) whose accuracy is at least that of the plain lower model plus `margin`; s is the plain version of the model
+    that the hop teaches, cross-fitted. Where no graded classifier is that much better every weight is 1.
 
     Parameters
     ----------
@@ -61,11 +62,8 @@ class SRatio(Scheme):
         assert not isinstance(self.margin, BaseDistribution)
         assert not isinstance(self.beta, BaseDistribution)
         assert outputs.plain is not None
-        targets, rows = one_hot(y, outputs.predictions.shape[1]), np.arange(len(y))
-        needed = (outputs.plain.argmax(axis=1) == y).mean() + self.margin
-        graded = [*outputs.stages.values(), outputs.predictions]
-        passed = [proba[rows, y] for proba in graded if (proba.argmax(axis=1) == y).mean() >= needed]
-        if not passed:
-            return TransferSet(targets, np.ones(len(y)), "no graded classifier is better than the plain model")
-        ratio = np.mean(passed, axis=0) / np.maximum(outputs.plain[rows, y], SMALLEST_CONFIDENCE)
-        return TransferSet(targets, np.where(ratio > self.beta, 0.0, ratio))
+        profile = profile_weighted(outputs, y, self.margin)
+        if profile.note:
+            return profile
+        ratio = profile.weights / np.maximum(outputs.plain[np.arange(len(y)), y], SMALLEST_CONFIDENCE)
+        return replace(profile, weights=np.where(ratio > self.beta, 0.0, ratio))
