@@ -36,7 +36,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.keys import seed
-from multihop_search.transfer.bags import bags_argument
+from multihop_search.transfer.ebm import bags_argument, positive
 from multihop_search.transfer.features import silenced, strongest, with_only
 from multihop_search.transfer.softmax import fit_softmax, takes_softmax_route
 from multihop_search.transfer.threads import takes_all_cores
@@ -318,7 +318,7 @@ def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.nda
     if weights is None or (np.ptp(weights) == 0 and not has_fit_parameter(model, "sample_weight")):
         return {}
     _require_weights(model)
-    return {"sample_weight": weights}
+    return {"sample_weight": positive(model, weights)}
 
 
 def _require_weights(model: Any) -> None:
@@ -366,7 +366,7 @@ def _fit_repeated(
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
     weights, bags = weights[rows] * shares[rows, codes], bags_argument(model, y, rows)
-    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights, **bags)
+    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=positive(model, weights), **bags)
     return model.set_params(**before)
 
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize
-from scipy.special import logsumexp
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.utils.validation import validate_data
@@ -54,9 +53,12 @@ def _objective(
         solution = flat.reshape(targets.shape[1], -1)
         coef = solution[:, :-1]
         scores = X @ coef.T + solution[:, -1]
-        log_total = logsumexp(scores, axis=1)
-        loss = weights @ (log_total - (targets * scores).sum(axis=1)) + 0.5 * penalty * (coef**2).sum()
-        residuals = (np.exp(scores - log_total[:, None]) - targets) * weights[:, None]
+        top = scores.max(axis=1, keepdims=True)
+        shares = np.exp(scores - top)
+        total = shares.sum(axis=1, keepdims=True)
+        losses = (top + np.log(total))[:, 0] - np.einsum("ij,ij->i", targets, scores)
+        loss = float(weights @ losses + 0.5 * penalty * (coef**2).sum())
+        residuals = (shares / total - targets) * weights[:, None]
         gradient = np.zeros_like(solution)
         gradient[:, :-1] = (X.T @ residuals).T + penalty * coef
         gradient[:, -1] = residuals.sum(axis=0) * intercept

@@ -1,7 +1,7 @@
-"""Bags: an explainable boosting machine (`interpret`) stops early by rows that it holds out itself.
+"""Explainable boosting machines (`interpret`): what their fit asks for. Not imported, its classes are known by name.
 
-Copies of one row must lie on one side, and a row without a true label cannot judge: so where rows are repeated or
-synthetic its bags are given to it. `interpret` is not imported; its classes are known by name.
+They stop early by rows that they hold out themselves: copies of one row must lie on one side, and a row without a true
+label cannot judge, so where rows are repeated or synthetic the bags are given to them. And they refuse weights of 0.
 """
 
 from __future__ import annotations
@@ -10,7 +10,19 @@ from typing import Any
 
 import numpy as np
 
-MACHINES = ("ExplainableBoostingClassifier", "ExplainableBoostingRegressor")
+LEAST_WEIGHT = 1e-9
+"""What stands for a weight of 0, as a part of the largest."""
+
+
+def is_machine(model: Any) -> bool:
+    """Return whether `model` is an explainable boosting machine."""
+    kind = type(model)
+    return kind.__module__.startswith("interpret.") and kind.__name__.startswith("ExplainableBoosting")
+
+
+def positive(model: Any, weights: np.ndarray) -> np.ndarray:
+    """Return weights (n_rows,) as the fit of `model` takes them."""
+    return np.maximum(weights, LEAST_WEIGHT * weights.max()) if is_machine(model) else weights
 
 
 def bags_argument(model: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -25,8 +37,7 @@ def bags_argument(model: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, np.n
     rows : ndarray of shape (n_fitted,)
         Number of the row that each fitted one is, or is a copy of; `n_real` or more: synthetic.
     """
-    is_machine = type(model).__name__ in MACHINES and type(model).__module__.partition(".")[0] == "interpret"
-    n_real, size = len(y), (model.validation_size or 0) if is_machine else 0
+    n_real, size = len(y), (model.validation_size or 0) if is_machine(model) else 0
     n_held_out = int(size if size >= 1 else size * n_real)
     if n_held_out == 0 or np.array_equal(rows, np.arange(n_real)):
         return {}
