@@ -334,10 +334,10 @@ def test_a_taught_forest_knows_which_rows_each_tree_saw():
 # Repeated rows
 
 
-@pytest.mark.parametrize("criterion", ["entropy", "log_loss"])
+@pytest.mark.parametrize("criterion", ["gini", "entropy", "log_loss"])
 @pytest.mark.parametrize("leaf", [2, 7, 30])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_leaf_of_an_entropy_tree_holds_the_least_number_of_real_rows(n_classes, leaf, criterion):
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_a_leaf_of_a_tree_holds_the_least_number_of_real_rows(n_classes, leaf, criterion):
     X, y, targets = rows(n_classes)
     student = DecisionTreeClassifier(criterion=criterion, min_samples_leaf=leaf, random_state=0)
     tree = taught(student, X, y, targets)

@@ -61,10 +61,10 @@ SPECIAL = {
     "sklearn.linear_model.Lasso": {"alpha": 1e-3, "max_iter": 1000},
     "sklearn.linear_model.ElasticNet": {"alpha": 1e-3, "max_iter": 1000},
     "sklearn.svm.LinearSVC": {"max_iter": 5000},
-    "sklearn.ensemble.HistGradientBoostingClassifier": {"learning_rate": 0.5, "max_iter": 8},
-    "sklearn.ensemble.HistGradientBoostingRegressor": {"learning_rate": 0.5, "max_iter": 8},
-    "sklearn.tree.ExtraTreeClassifier": {"max_depth": 8, "splitter": "best", "max_features": None},
-    "sklearn.tree.ExtraTreeRegressor": {"max_depth": 8, "splitter": "best", "max_features": None},
+    "sklearn.ensemble.HistGradientBoostingClassifier": {"learning_rate": 0.5, "max_iter": 8, "min_samples_leaf": 5},
+    "sklearn.ensemble.HistGradientBoostingRegressor": {"learning_rate": 0.5, "max_iter": 8, "min_samples_leaf": 5},
+    "sklearn.tree.ExtraTreeClassifier": {"splitter": "best", "max_features": None},
+    "sklearn.tree.ExtraTreeRegressor": {"splitter": "best", "max_features": None},
     "xgboost.XGBClassifier": {"verbosity": 0, "learning_rate": 0.5},
     "xgboost.XGBRegressor": {"verbosity": 0, "learning_rate": 0.5},
     "lightgbm.LGBMClassifier": {"learning_rate": 0.5},
@@ -115,8 +115,8 @@ def rows(n_classes, n_rows=300, seed=0):
 
 def with_weights(name):
     """Skip where the installed version of an entry's library takes no weights yet."""
-    if name.endswith("MLPClassifier") and not has_fit_parameter(kind_of(name), "sample_weight"):
-        pytest.skip("MLPClassifier takes sample_weight from scikit-learn 1.7 on")
+    if ".MLP" in name and not has_fit_parameter(kind_of(name), "sample_weight"):
+        pytest.skip("neural networks take sample_weight from scikit-learn 1.7 on")
 
 
 # The table
