@@ -6,6 +6,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import (
     BaggingClassifier,
@@ -15,6 +16,7 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.feature_selection import SelectKBest
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -28,7 +30,7 @@ from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.transfer.fitting import fit, settle, takes_weights
 from multihop_search.transfer.threads import thread_limit
-from multihop_search.transfer.trees import fit_on_distribution
+from multihop_search.transfer.trees import TWIN_CRITERION, fit_on_distribution
 
 LABELS = {2: np.array(["no", "yes"]), 3: np.array(["a", "b", "c"]), 7: np.array(list("abcdefg"))}
 
@@ -131,6 +133,58 @@ def test_soft_targets_grow_the_tree_that_gini_grows_on_repeated_rows(params, n_c
     np.testing.assert_allclose(made.tree_.impurity, direct.tree_.impurity, atol=1e-12)
     np.testing.assert_allclose(made.predict_proba(X), direct.predict_proba(X), atol=1e-12)
     assert made.tree_.n_node_samples[0] == len(X) < direct.tree_.n_node_samples[0]
+
+
+ENTROPY_TREES = [
+    {"max_depth": 4},
+    {"max_leaf_nodes": 9},
+    {"min_samples_leaf": 8},
+    {"min_weight_fraction_leaf": 0.05},
+    {"ccp_alpha": 0.0193},
+    {"min_impurity_decrease": 0.0153},
+    {"splitter": "random", "min_samples_leaf": 5},
+]
+
+
+@pytest.mark.skipif("entropy" not in TWIN_CRITERION, reason="entropy takes repetition before scikit-learn 1.9")
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+@pytest.mark.parametrize("missing", [False, True], ids=["complete", "missing"])
+@pytest.mark.parametrize("params", ENTROPY_TREES, ids=str)
+def test_one_hot_targets_grow_the_tree_that_entropy_grows(params, missing, n_classes):
+    X, y, _ = rows(n_classes, missing=missing)
+    student = DecisionTreeClassifier(**{"criterion": "entropy", "min_samples_leaf": 3, "random_state": 0, **params})
+    weights = np.random.default_rng(1).choice([0.5, 1.0, 2.0, 4.0], size=len(y))
+    direct = clone(student).fit(X, LABELS[n_classes][y], sample_weight=weights)
+    made = fit_on_distribution(student, X, np.eye(n_classes)[y], weights, LABELS[n_classes])
+    assert 3 < direct.tree_.node_count == made.tree_.node_count
+    np.testing.assert_array_equal(made.tree_.feature, direct.tree_.feature)
+    np.testing.assert_allclose(made.tree_.threshold, direct.tree_.threshold)
+    np.testing.assert_allclose(made.tree_.impurity, direct.tree_.impurity, atol=1e-6)
+    np.testing.assert_allclose(made.predict_proba(X), direct.predict_proba(X), atol=1e-12)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+@pytest.mark.parametrize("params", [{}, {"ccp_alpha": 0.0193}, {"min_impurity_decrease": 0.0153}], ids=str)
+@pytest.mark.parametrize("criterion", ["entropy", "log_loss"])
+def test_soft_targets_grow_the_tree_that_entropy_grows_on_repeated_rows(criterion, params, n_classes):
+    X, y, targets = rows(n_classes)
+    student = DecisionTreeClassifier(criterion=criterion, max_depth=4, random_state=0, **params)
+    X_long, labels_long, share = repeated(X, y, targets, np.ones(len(y)))
+    direct = clone(student).fit(X_long, labels_long, sample_weight=share)
+    made = taught(student, X, y, targets)
+    np.testing.assert_array_equal(made.tree_.feature, direct.tree_.feature)
+    np.testing.assert_allclose(made.tree_.threshold, direct.tree_.threshold)
+    np.testing.assert_allclose(made.tree_.impurity, direct.tree_.impurity, atol=1e-6)
+    np.testing.assert_allclose(made.predict_proba(X), direct.predict_proba(X), atol=1e-12)
+    assert made.tree_.n_node_samples[0] == len(X) < direct.tree_.n_node_samples[0]
+
+
+def test_a_class_that_no_row_of_a_leaf_has_gets_no_probability():
+    X = np.array([[0.0], [0.0], [5.0]])
+    targets = np.array([[1.0, 0.0, 0.0], [0.5, 0.5, 0.0], [0.0, 0.0, 1.0]])
+    tree = taught(DecisionTreeClassifier(criterion="entropy"), X, np.array([0, 1, 2]), targets)
+    np.testing.assert_allclose(tree.predict_proba([[0.0], [5.0]]), [[0.75, 0.25, 0.0], [0.0, 0.0, 1.0]], rtol=1e-9)
+    assert tree.predict_proba([[0.0]])[0, 2] == 0.0
 
 
 def test_a_stump_on_four_rows_by_hand():
@@ -280,10 +334,10 @@ def test_a_taught_forest_knows_which_rows_each_tree_saw():
 # Repeated rows
 
 
-@pytest.mark.parametrize("criterion", ["entropy", "log_loss"])
+@pytest.mark.parametrize("criterion", ["gini", "entropy", "log_loss"])
 @pytest.mark.parametrize("leaf", [2, 7, 30])
-@pytest.mark.parametrize("n_classes", [2, 3])
-def test_a_leaf_of_an_entropy_tree_holds_the_least_number_of_real_rows(n_classes, leaf, criterion):
+@pytest.mark.parametrize("n_classes", [2, 3, 7])
+def test_a_leaf_of_a_tree_holds_the_least_number_of_real_rows(n_classes, leaf, criterion):
     X, y, targets = rows(n_classes)
     student = DecisionTreeClassifier(criterion=criterion, min_samples_leaf=leaf, random_state=0)
     tree = taught(student, X, y, targets)
@@ -356,11 +410,46 @@ def test_a_taught_logistic_regression_is_the_weighted_fit_on_repeated_rows(weigh
     assert made.classes_.tolist() == LABELS[n_classes].tolist()
 
 
+@pytest.mark.parametrize("kind", ["array", "sparse", "frame"])
+def test_one_fit_of_a_logistic_regression_stops_where_repeated_rows_do(kind):
+    X, y, targets = rows(7)
+    X_long, labels_long, share = repeated(X, y, targets, np.ones(len(y)))
+    student = LogisticRegression(fit_intercept=False, C=3.0)  # the usual tolerance
+    direct = clone(student).fit(X_long, labels_long, sample_weight=share)
+    table = {"array": X, "sparse": csr_matrix(X), "frame": pd.DataFrame(X, columns=list("vwxyz"))}[kind]
+    made = fit(clone(student), table, y, LABELS[7], transfer=TransferSet(targets, np.ones(len(y))))
+    assert made.n_iter_.tolist() == direct.n_iter_.tolist()
+    assert made.n_features_in_ == 5
+    assert set(vars(made)) - {"feature_names_in_"} == set(vars(direct))
+    assert list(getattr(made, "feature_names_in_", [])) == (list("vwxyz") if kind == "frame" else [])
+    np.testing.assert_allclose(made.coef_, direct.coef_, atol=1e-9)
+    assert made.intercept_.tolist() == [0.0] * 7
+
+
+def test_a_logistic_regression_that_stops_early_says_so():
+    X, y, targets = rows(3)
+    with pytest.warns(ConvergenceWarning, match="before it converged"):
+        made = taught(LogisticRegression(max_iter=2), X, y, targets)
+    assert made.n_iter_.tolist() == [2]
+
+
+def test_a_class_without_any_share_is_none_of_a_logistic_regression():
+    X, y, targets = rows(7)
+    targets = targets[:, :4] + 1e-3
+    targets[:, 2] = 0.0
+    targets /= targets.sum(axis=1, keepdims=True)
+    made = fit(
+        LogisticRegression(), X, np.where(y == 2, 0, y) % 4, LABELS[7][:4], transfer=TransferSet(targets, np.ones(240))
+    )
+    assert made.classes_.tolist() == ["a", "b", "d"]
+    assert made.coef_.shape == (3, 5)
+
+
 def test_targets_below_a_thousandth_of_the_largest_are_left_out_of_repeated_rows():
     X, y, _ = rows(3)
     targets = np.eye(3)[y] * 0.5 + np.eye(3)[(y + 1) % 3] * 0.4996 + np.eye(3)[(y + 2) % 3] * 0.0004
     cut = np.where(targets < 0.001, 0.0, targets)
-    student = LogisticRegression(tol=1e-10)
+    student = LogisticRegression(solver="newton-cg", tol=1e-10)
     one, other = taught(student, X, y, targets), taught(student, X, y, cut / cut.sum(axis=1, keepdims=True))
     np.testing.assert_allclose(one.coef_, other.coef_, atol=1e-9)
 

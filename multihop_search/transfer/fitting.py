@@ -1,12 +1,13 @@
 """Fitting: how a model of any class is taught a transfer set, and comes back as an object of that class.
 
-Routes, chosen by the model's class and the targets:
+Routes, chosen by the model's class and the targets (`route_of` says which; docs/methods.md lists models of every kind):
 
 ====================  ==========================================================================================
 plain                 no transfer set: the class's own fit on the true labels
-labels                hard targets: the class's own fit on them, with the weights
-regression            soft targets, trees and forests with Gini: by their regression twin (`trees.py`)
-repetition            soft targets, anything with `sample_weight`: each row once per class with weight q_c
+hard labels           hard targets: the class's own fit on them, with the weights; without `sample_weight` nothing else
+regression            soft targets, trees and forests: by their regression twin (`trees.py`)
+softmax               soft targets of 3 classes or more, logistic regression: cross-entropy in one fit (`softmax.py`)
+repetition            soft targets, anything else with `sample_weight`: each row once per class with weight q_c
 values                in regression: the class's own fit on the target values
 grown                 trees, where a `TreeFit` is asked for: by it (`tree_fits/`), any targets
 ====================  ==========================================================================================
@@ -36,7 +37,10 @@ from sklearn.utils.validation import has_fit_parameter
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.keys import seed
+from multihop_search.transfer.ebm import bags_argument, positive
 from multihop_search.transfer.features import silenced, strongest, with_only
+from multihop_search.transfer.softmax import fit_softmax, takes_softmax_route
+from multihop_search.transfer.threads import takes_all_cores
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet, one_hot
 from multihop_search.transfer.tree_fits import TreeFit
 from multihop_search.transfer.trees import fit_on_distribution, takes_regression_route
@@ -69,11 +73,30 @@ def takes_weights(estimator: Any) -> bool:
     return bool(has_fit_parameter(last_step(estimator), "sample_weight"))
 
 
+def route_of(estimator: Any, n_classes: int | None) -> str:
+    """Return the route of soft labels to `estimator`; `n_classes` None: of values, in regression.
+
+    Examples
+    --------
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> route_of(GaussianNB(), 3)
+    'repetition'
+    """
+    if n_classes is None:
+        return "values"
+    model = last_step(estimator)
+    if takes_regression_route(model, n_classes):
+        return "regression"
+    if takes_softmax_route(model, n_classes):
+        return "softmax"
+    return "repetition" if takes_weights(model) else "hard labels"
+
+
 def repeats_rows(estimator: Any, transfer: TransferSet | None) -> bool:
     """Return whether a row stands more than once in what `estimator` is fitted on."""
     if transfer is None or transfer.targets.shape[1] == 1 or transfer.is_hard:
         return False
-    return not takes_regression_route(last_step(estimator), transfer.targets.shape[1])
+    return route_of(estimator, transfer.targets.shape[1]) not in ("regression", "softmax")
 
 
 def settle(
@@ -107,8 +130,9 @@ def settle(
     before: dict[str, Any] = {}
     after: dict[str, Any] = {}
     taught = model.steps[-1][0] if isinstance(model, Pipeline) else ""
-    for param, value in model.get_params(deep=True).items():
-        last = param.rpartition("__")[2]
+    params = model.get_params(deep=True)
+    for param, value in params.items():
+        owner, _, last = param.rpartition("__")
         above = isinstance(model, Pipeline) and param.partition("__")[0] != taught
         if last == "random_state":
             if isinstance(value, (np.random.RandomState, np.random.Generator)):
@@ -118,7 +142,7 @@ def settle(
                 )
             if value is None:
                 after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
-        elif last in JOBS and value not in (None, jobs):
+        elif last in JOBS and value != jobs and (value is not None or takes_all_cores(params.get(owner, model))):
             after[param] = jobs
         if param in after:
             before[param] = value
@@ -199,7 +223,8 @@ def _fit_one(
     class_weight: dict[str, Any] = {}
     targets = prepared.joined_targets
     if labels is None:
-        fitted = model.fit(joined, targets[:, 0], **_weight_argument(model, prepared.joined_weights))
+        bags = bags_argument(model, y, np.arange(len(targets)))
+        fitted = model.fit(joined, targets[:, 0], **_weight_argument(model, prepared.joined_weights), **bags)
     else:
         targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
         fitted = _fit_classes(model, joined, y, prepared, targets, weights, labels)
@@ -238,9 +263,13 @@ def _fit_classes(
 ) -> Any:
     """Fit to class distributions by the route that the model's class has for them."""
     if transfer.is_hard:
-        return model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights))
+        bags = bags_argument(model, y, np.arange(len(targets)))
+        return model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights), **bags)
     if takes_regression_route(model, len(labels)):
         return fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
+    present = targets.any(axis=0)
+    if takes_softmax_route(model, int(present.sum())):
+        return fit_softmax(model, X, targets[:, present], weights, labels[present])
     return _fit_repeated(model, X, y, targets, weights, labels)
 
 
@@ -327,7 +356,7 @@ def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.nda
     if weights is None or (np.ptp(weights) == 0 and not has_fit_parameter(model, "sample_weight")):
         return {}
     _require_weights(model)
-    return {"sample_weight": weights}
+    return {"sample_weight": positive(model, weights)}
 
 
 def _require_weights(model: Any) -> None:
@@ -374,7 +403,8 @@ def _fit_repeated(
     translated = _repeated_sizes(model, len(kept), len(rows), even=bool(np.ptp(weights) == 0))
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
-    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=weights[rows] * shares[rows, codes])
+    weights, bags = weights[rows] * shares[rows, codes], bags_argument(model, y, rows)
+    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=positive(model, weights), **bags)
     return model.set_params(**before)
 
 
@@ -396,6 +426,9 @@ def _repeated_sizes(model: Any, n_rows: int, n_repeated: int, *, even: bool) -> 
         changed |= {"min_samples_leaf": 1, "min_weight_fraction_leaf": share}
     elif leaf > 1:
         changed["min_samples_leaf"] = max(1, round(leaf * copies))
+    child = _as_count(params.get("min_child_samples"), n_rows)  # LightGBM
+    if child > 1:
+        changed["min_child_samples"] = round(child * copies)
     split = _as_count(params.get("min_samples_split"), n_rows)
     if split > 2:
         changed["min_samples_split"] = max(2, round(split * copies))

@@ -6,6 +6,7 @@ import functools
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import joblib
 from threadpoolctl import ThreadpoolController
@@ -26,3 +27,8 @@ def thread_limit(n_threads: int = 1) -> Iterator[None]:
     controller = _thread_pools(len(sys.modules))
     with controller.limit(limits=n_threads), joblib.parallel_config(backend="threading", n_jobs=n_threads):
         yield
+
+
+def takes_all_cores(model: Any) -> bool:
+    """Return whether a model whose `n_jobs` is None takes every core, whatever the limit: LightGBM sets its own."""
+    return type(model).__module__.partition(".")[0] == "lightgbm"
