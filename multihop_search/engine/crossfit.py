@@ -26,6 +26,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
 from multihop_search.paths.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.problem.problem import Fold, Problem
+from multihop_search.transfer.calibration import calibrating_temperature
 from multihop_search.transfer.fitting import repeats_rows
 from multihop_search.transfer.synthetic import SyntheticRows
 from multihop_search.transfer.threads import thread_limit
@@ -62,7 +63,7 @@ def crossfit(
         What the model says without a teacher, where the scheme asks for it.
     """
     if hops and isinstance(hops[-1].scheme, Truncate):
-        return _stage(hops[-1].scheme, upper)
+        return _stage(problem, problem.fold(number), hops[-1].scheme, upper)
     with thread_limit(problem.threads):
         return _upper_model(problem, ladder, number, hops, upper, plain).crossfit()[0]
 
@@ -101,17 +102,28 @@ def crossfit_and_fit(
     `teacher` is the fitted teacher, of which `Truncate` takes the first members.
     """
     if hops and isinstance(hops[-1].scheme, Truncate):
-        return _stage(hops[-1].scheme, upper), truncated(teacher, hops[-1].scheme.k)
+        return _stage(problem, problem.fold(number), hops[-1].scheme, upper), truncated(teacher, hops[-1].scheme.k)
     upper_model = _upper_model(problem, ladder, number, hops, upper, plain)
     with thread_limit(problem.threads):
         outputs, model = upper_model.crossfit()
         return outputs, upper_model.fit_all() if model is None else model
 
 
-def _stage(scheme: Truncate, upper: TeacherOutputs | None) -> TeacherOutputs:
+def _stage(problem: Problem, fold: Fold, scheme: Truncate, upper: TeacherOutputs | None) -> TeacherOutputs:
     assert upper is not None
     labelled = {name: TeacherOutputs(outputs.stages[scheme.k]) for name, outputs in upper.synthetic.items()}
-    return TeacherOutputs(upper.stages[scheme.k], synthetic=labelled)
+    outputs = TeacherOutputs(upper.stages[scheme.k], synthetic=labelled)
+    return outputs if not fold.inner else _calibrated(problem, fold, outputs)
+
+
+def _calibrated(problem: Problem, fold: Fold, outputs: TeacherOutputs) -> TeacherOutputs:
+    """Return cross-fitted outputs with their calibrating temperature; synthetic rows have the same."""
+    if problem.classes is None:
+        return outputs
+    y, weights = problem.y[fold.train], problem.weights(fold.train)
+    temperature = calibrating_temperature(outputs.predictions, y, weights)
+    labelled = {name: replace(of, temperature=temperature) for name, of in outputs.synthetic.items()}
+    return replace(outputs, temperature=temperature, synthetic=labelled)
 
 
 def _upper_model(
@@ -192,9 +204,9 @@ class _UpperModel:
             labelled = {name: _outputs(*grade(pool.X)) for name, pool in self.pools.items()}
             return replace(_outputs(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
         if not self.has_out_of_bag():
-            return self.by_parts(self.estimator, self.sizes), None
+            return _calibrated(self.problem, self.fold, self.by_parts(self.estimator, self.sizes)), None
         model = self.fit_all()
-        outputs = self.out_of_bag(model)
+        outputs = _calibrated(self.problem, self.fold, self.out_of_bag(model))
         small = tuple(k for k in self.sizes if k < BAG_SIZE)
         if small:
             few = self.by_parts(clone(self.estimator).set_params(n_estimators=max(small)), small)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from sklearn.ensemble import (
+    ExtraTreesClassifier,
     HistGradientBoostingClassifier,
     HistGradientBoostingRegressor,
     RandomForestClassifier,
@@ -23,7 +24,7 @@ from multihop_search.paths.preparation import needs_preparation, preparation
 
 MANY_OUTPUTS = 10
 """Above this number of classes boosters, which fit a tree per class and round, leave the defaults."""
-FOREST, BOOSTING = "forest", "boosting"
+FOREST, EXTRA_TREES, BOOSTING = "forest", "extra-trees", "boosting"
 
 
 def teachers(*, regression: bool = False) -> dict[str, Any]:
@@ -35,7 +36,8 @@ def teachers(*, regression: bool = False) -> dict[str, Any]:
         }
     return {
         FOREST: RandomForestClassifier(n_estimators=300),
-        BOOSTING: HistGradientBoostingClassifier(max_iter=100),
+        EXTRA_TREES: ExtraTreesClassifier(n_estimators=300, bootstrap=True),
+        BOOSTING: HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=15),
     }
 
 

@@ -326,7 +326,7 @@ def choose_teacher(teacher: Any, problem: Problem) -> Any:
     def held_out_score(candidate: Any) -> float:
         ladder = Ladder(candidate, {}, {}, (), {}, Budget())
         outputs = crossfit(replace(problem, synthetic={}), ladder, problem.whole.number, ())
-        return scoring.score(problem.y, outputs.predictions, weights)
+        return scoring.score(problem.y, outputs.calibrated, weights)
 
     return max(candidates.values(), key=held_out_score)
 

@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from multihop_search.transfer.calibration import softened
+
 
 @dataclass(frozen=True)
 class TeacherOutputs:
@@ -22,6 +24,19 @@ class TeacherOutputs:
     plain: np.ndarray | None = None
     """Cross-fitted predictions of the lower model without a teacher, of the shape of `predictions`, for schemes that
     ask for them."""
+    temperature: float = 1.0
+    """What calibrates the predictions on the fold's training rows, see `calibrating_temperature`; 1 as they are."""
+
+    @property
+    def calibrated(self) -> np.ndarray:
+        """The predictions as they pass on: probabilities at their calibrating temperature, or values; float64."""
+        return self.softened(1.0)
+
+    def softened(self, temperature: float) -> np.ndarray:
+        """Return the calibrated probabilities at a temperature: above 1 flatter; in regression the values."""
+        if self.is_regression:
+            return self.predictions.astype(np.float64)
+        return softened(self.predictions, temperature * self.temperature)
 
     @property
     def is_regression(self) -> bool:
@@ -34,6 +49,7 @@ class TeacherOutputs:
             {k: stage[positions] for k, stage in self.stages.items()},
             {name: self.synthetic[name].take(rows) for name, rows in (synthetic or {}).items()},
             None if self.plain is None else self.plain[positions],
+            self.temperature,
         )
 
 

@@ -76,7 +76,7 @@ class Scheme(Recipe):
 
     def label(self, outputs: TeacherOutputs) -> np.ndarray:
         """Return the targets (n_synthetic, n_outputs) of synthetic rows, which have no true label."""
-        return outputs.predictions.astype(np.float64)
+        return outputs.calibrated
 
     def for_regression(self) -> Scheme:
         """Return the scheme as it serves regression.

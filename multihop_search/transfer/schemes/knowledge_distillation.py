@@ -22,9 +22,10 @@ class KnowledgeDistillation(Scheme):
     ----------
     alpha : float in [0, 1] or Optuna distribution, default=FloatDistribution(0.2, 1.0)
         Share of the upper model's probabilities; the rest are true labels.
-    temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.5, 3.0, log=True)
+    temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.5, 2.0, log=True)
         Above 1 the probabilities are flattened, below 1 sharpened. With logits log q this is the softmax at
-        temperature T. In regression there is none: values are mixed as they are.
+        temperature T; q is calibrated before (see `TeacherOutputs.temperature`). In regression there is none: values
+        are mixed as they are.
 
     References
     ----------
@@ -39,7 +40,7 @@ class KnowledgeDistillation(Scheme):
     """
 
     alpha: float | BaseDistribution = FloatDistribution(0.2, 1.0)
-    temperature: float | BaseDistribution = FloatDistribution(0.5, 3.0, log=True)
+    temperature: float | BaseDistribution = FloatDistribution(0.5, 2.0, log=True)
 
     usual_values: ClassVar[Mapping[str, Any]] = {"alpha": 0.7, "temperature": 1.0}
 
@@ -54,11 +55,7 @@ class KnowledgeDistillation(Scheme):
 
     def label(self, outputs: TeacherOutputs) -> np.ndarray:
         assert not isinstance(self.temperature, BaseDistribution)
-        q = outputs.predictions.astype(np.float64)
-        if outputs.is_regression:
-            return q
-        softened = (q / q.max(axis=1, keepdims=True)) ** (1.0 / self.temperature)
-        return np.asarray(softened / softened.sum(axis=1, keepdims=True))
+        return outputs.softened(self.temperature)
 
     def for_regression(self) -> KnowledgeDistillation:
         if not isinstance(self.temperature, BaseDistribution) and self.temperature != 1:

@@ -49,7 +49,7 @@ class LossCorrection(Scheme):
 
     def transfer_set(self, outputs: TeacherOutputs, y: np.ndarray) -> TransferSet:
         assert not isinstance(self.c, BaseDistribution)
-        q = outputs.predictions.astype(np.float64)
+        q = outputs.calibrated
         labels = targets_of(y, outputs)
         scale = np.std(y) if outputs.is_regression and np.ptp(y) > 0 else 1.0  # a constant may have a std of 1e-17
         g = self.c / (self.c + ((labels - q) / scale) ** 2)
