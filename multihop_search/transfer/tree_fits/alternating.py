@@ -63,8 +63,7 @@ def _choose_level(heap: Heap, sample: Sample, loss: Loss, bounds: Bounds, level:
 
 def _choose(heap: Heap, sample: Sample, bounds: Bounds, node: int, rows: np.ndarray, cost: np.ndarray) -> None:
     """Set the split of `node` under which sending rows left costs least, if it is better than the one there."""
-    sums = sample.below(rows, np.column_stack([cost, sample.counted[rows]]))
-    gained, left = sums[..., 0], sums[..., 1]
+    gained, left = sample.below(rows, cost), sample.counted_below(rows)
     right = left[:, -1:] - left
     allowed = sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf)
     if not allowed.any() or left[0, -1] < bounds.split:

@@ -108,13 +108,11 @@ class Lookahead:
         sample, bounds = self.sample, self.bounds
         whole = sample.totals[rows].sum(axis=0)
         cost = float(self.loss.of_leaf(whole[:-1], whole[-1]))
-        counted = sample.counted[rows]
-        if counted.sum() < max(bounds.split, 2 * bounds.leaf):
+        if np.count_nonzero(sample.counted[rows]) < max(bounds.split, 2 * bounds.leaf):
             return np.full(sample.exists.shape, np.inf), cost
-        below = sample.below(rows, np.column_stack([sample.totals[rows], counted]))
-        above = below[:, -1:] - below
-        left, right = below[..., -1], above[..., -1]
-        costs = self.loss.of_leaf(below[..., :-2], below[..., -2]) + self.loss.of_leaf(above[..., :-2], above[..., -2])
+        below, left = sample.totals_below(rows), sample.counted_below(rows)
+        above, right = below[:, -1:] - below, left[:, -1:] - left
+        costs = self.loss.of_leaf(below[..., :-1], below[..., -1]) + self.loss.of_leaf(above[..., :-1], above[..., -1])
         allowed = sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf)
         return np.where(allowed, costs, np.inf), cost
 

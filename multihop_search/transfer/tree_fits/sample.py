@@ -26,7 +26,7 @@ class Sample:
     targets: np.ndarray
     """(n_rows, n_outputs), float64."""
     counted: np.ndarray
-    """1.0 for a real row, 0.0 for a synthetic one, (n_rows,): what leaf sizes count."""
+    """Which rows are real, (n_rows,) of bool: leaf sizes count these."""
 
     @property
     def n_rows(self) -> int:
@@ -51,19 +51,28 @@ class Sample:
         """Which (feature, threshold) pairs exist, (n_features, width)."""
         return np.arange(self.width) < np.array([len(cuts) for cuts in self.thresholds])[:, None]
 
-    def below(self, rows: np.ndarray | slice, values: np.ndarray) -> np.ndarray:
-        """Return sums of `values`, (n_rows,) or (n_rows, m), over the rows at most each threshold.
+    def below(self, rows: np.ndarray, values: np.ndarray) -> np.ndarray:
+        """Return the sum of `values`, (n_rows,), over the rows at most each threshold, (n_features, width).
 
-        The shape is (n_features, width) or (n_features, width, m); the last place holds all rows.
+        The last place holds all rows.
         """
-        flat, shape = self.flat[rows], self.exists.shape
-        columns = values.reshape(len(values), -1).T
-        found = [
-            np.bincount(flat.ravel(), weights=np.repeat(column, shape[0]), minlength=shape[0] * shape[1])
-            for column in columns
-        ]
-        sums = np.stack(found, axis=-1).reshape(*shape, -1).cumsum(axis=1)
-        return sums[..., 0] if values.ndim == 1 else sums
+        n_features, width = self.exists.shape
+        spread = np.repeat(values, n_features)
+        sums = np.bincount(self.flat[rows].ravel(), weights=spread, minlength=n_features * width)
+        return np.asarray(sums.reshape(n_features, width).cumsum(axis=1))
+
+    def totals_below(self, rows: np.ndarray) -> np.ndarray:
+        """Return the same of the totals, (n_features, width, n_outputs + 1)."""
+        whole = self.targets.shape[1] > 1  # then the weight is the sum of the others: targets are distributions
+        columns = [self.below(rows, column) for column in self.totals[rows, : -1 if whole else None].T]
+        return np.stack([*columns, sum(columns)] if whole else columns, axis=-1)
+
+    def counted_below(self, rows: np.ndarray) -> np.ndarray:
+        """Return how many real rows lie at most at each threshold, (n_features, width)."""
+        n_features, width = self.exists.shape
+        real = self.flat[rows[self.counted[rows]]]
+        counts = np.bincount(real.ravel(), minlength=n_features * width)
+        return np.asarray(counts.reshape(n_features, width).cumsum(axis=1))
 
 
 def make_sample(
@@ -96,7 +105,7 @@ def make_sample(
     for place, cuts in enumerate(thresholds):
         codes[:, place] = np.searchsorted(cuts, X[:, place])
     totals = np.column_stack([drawn[:, None] * targets, drawn])
-    return Sample(thresholds, codes, totals, targets, real.astype(np.float64))
+    return Sample(thresholds, codes, totals, targets, real)
 
 
 def _drawn(n_rows: int, n_real: int, rng: np.random.Generator) -> np.ndarray:
