@@ -6,6 +6,7 @@ label cannot judge, so where rows are repeated or synthetic the bags are given t
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -47,4 +48,5 @@ def bags_argument(model: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, np.n
         order = np.lexsort((rng.random(n_real), y))
         places = (np.arange(n_held_out) + rng.random()) * n_real / n_held_out
         sides[order[places.astype(int)], bag] = -1
-    return {"bags": sides[rows]}
+    rows_first = tuple(map(int, version("interpret-core").split(".")[:2])) >= (0, 7)
+    return {"bags": sides[rows] if rows_first else sides[rows].T}
