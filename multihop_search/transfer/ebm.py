@@ -1,11 +1,13 @@
 """Explainable boosting machines (`interpret`): what their fit asks for. Not imported, its classes are known by name.
 
 They stop early by rows that they hold out themselves: copies of one row must lie on one side, and a row without a true
-label cannot judge, so where rows are repeated or synthetic the bags are given to them. And they refuse weights of 0.
+label cannot judge, so where rows are repeated or synthetic the bags are given to them (not before interpret 0.7, which
+laid them out in another way). And they refuse weights of 0.
 """
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -39,7 +41,7 @@ def bags_argument(model: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, np.n
     """
     n_real, size = len(y), (model.validation_size or 0) if is_machine(model) else 0
     n_held_out = int(size if size >= 1 else size * n_real)
-    if n_held_out == 0 or np.array_equal(rows, np.arange(n_real)):
+    if n_held_out == 0 or _is_old() or np.array_equal(rows, np.arange(n_real)):
         return {}
     sides = np.ones((rows.max() + 1, model.outer_bags), dtype=np.int8)
     rng = np.random.default_rng(model.random_state)
@@ -48,3 +50,7 @@ def bags_argument(model: Any, y: np.ndarray, rows: np.ndarray) -> dict[str, np.n
         places = (np.arange(n_held_out) + rng.random()) * n_real / n_held_out
         sides[order[places.astype(int)], bag] = -1
     return {"bags": sides[rows]}
+
+
+def _is_old() -> bool:
+    return tuple(map(int, version("interpret-core").split(".")[:2])) < (0, 7)
