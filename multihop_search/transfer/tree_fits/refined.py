@@ -34,8 +34,8 @@ class Refined(TreeFit):
         What is to be small on the transfer set; in regression always the squared error.
     smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(1.0, 32.0, log=True)
         Leaves are shrunk to the node above as if so many rows had its value.
-    restarts : int, default=2
-        Structures that are grown beside the first one.
+    restarts : int, default=0
+        Structures that are grown beside the first one; on twelve data sets two of them gained nothing on fresh rows.
 
     Notes
     -----
@@ -48,12 +48,12 @@ class Refined(TreeFit):
     Examples
     --------
     >>> print(Refined(loss="error", smoothing=5.0))
-    Refined(loss=error, smoothing=5, restarts=2)
+    Refined(loss=error, smoothing=5, restarts=0)
     """
 
     loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
     smoothing: float | BaseDistribution = FloatDistribution(1.0, 32.0, log=True)
-    restarts: int = 2
+    restarts: int = 0
 
     usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 5.0}
 
