@@ -72,7 +72,8 @@ class TreeFit(Recipe):
         rows = validate_data(model, X, dtype=np.float32)
         rng = np.random.default_rng(model.random_state)
         bounds = bounds_of(model, n_real)
-        sample = make_sample(rows, targets, weights, n_real, rng)
+        aims = targets if labels is not None else _standardised(targets, weights)
+        sample = make_sample(rows, aims, weights, n_real, rng)
         loss = self.loss_for(labels is None)
         heap = with_fewer_leaves(self.structure(sample, loss, bounds, rng), sample, loss, bounds.leaves)
         model.tree_ = finished_tree(
@@ -90,6 +91,13 @@ class TreeFit(Recipe):
         if labels is not None:
             model.classes_, model.n_classes_ = labels, len(labels)
         return model
+
+
+def _standardised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return values of mean 0 and spread 1: what is least and what is rounding must not hang on their unit."""
+    centred = values - np.average(values, axis=0, weights=weights)
+    spread = np.sqrt(np.average(centred**2, axis=0, weights=weights))
+    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
 
 
 def bounds_of(model: Any, n_real: int) -> Bounds:
