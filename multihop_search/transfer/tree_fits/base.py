@@ -75,7 +75,9 @@ class TreeFit(Recipe):
         aims = targets if labels is not None else _standardised(targets, weights)
         sample = make_sample(rows, aims, weights, n_real, rng)
         loss = self.loss_for(labels is None)
-        heap = with_fewer_leaves(self.structure(sample, loss, bounds, rng), sample, loss, bounds.leaves)
+        share = float(sample.counted.sum()) / n_real
+        grown = self.structure(sample, loss, bounds.on_share(share), rng)
+        heap = with_fewer_leaves(grown, sample, loss, bounds.leaves)
         model.tree_ = finished_tree(
             heap,
             sample,
