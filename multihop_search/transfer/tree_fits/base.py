@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+from optuna.distributions import BaseDistribution
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
@@ -113,8 +116,10 @@ def bounds_of(model: Any, n_real: int) -> Bounds:
     )
 
 
-def refusal(model: Any) -> str:
+def refusal(model: Any, searched: Mapping[str, BaseDistribution] = MappingProxyType({})) -> str:
     """Return why our fits cannot serve a student, "" if they can.
+
+    `searched` holds what is searched of its parameters.
 
     Examples
     --------
@@ -123,12 +128,22 @@ def refusal(model: Any) -> str:
     """
     if type(model) not in (DecisionTreeClassifier, DecisionTreeRegressor):
         return f"{type(model).__name__} is no DecisionTreeClassifier or DecisionTreeRegressor"
-    if model.max_depth is None or not 1 <= model.max_depth <= DEEPEST:
+    depths = _ends(searched["max_depth"]) if "max_depth" in searched else (model.max_depth,)
+    if not all(depth is not None and 1 <= depth <= DEEPEST for depth in depths):
         return f"max_depth must be between 1 and {DEEPEST}"
     usual = type(model)().get_params()
-    moved = [name for name, value in model.get_params().items() if name not in KEPT | UNUSED and value != usual[name]]
+    moved = [name for name in searched if name not in KEPT | UNUSED | TreeFit.unused]
+    moved += [
+        name
+        for name, value in model.get_params().items()
+        if name not in KEPT | UNUSED and np.any(value != usual[name])  # monotonic_cst may be an array
+    ]
     if moved:
         return f"{moved[0]} is not kept by them"
     if isinstance(model, DecisionTreeRegressor) and model.criterion != "squared_error":
         return f"criterion={model.criterion!r} is not kept by them"
     return ""
+
+
+def _ends(distribution: Any) -> tuple[Any, ...]:
+    return tuple(getattr(distribution, "choices", None) or (distribution.low, distribution.high))
