@@ -46,11 +46,13 @@ from multihop_search.problem.scoring import FLOOR, scoring_for
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.choice import choose
 from multihop_search.results.out_of_fold import Evidence, HeldOut, evidence_for
-from multihop_search.results.verdict import COMPARISONS, Verdict, judge
+from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
+from multihop_search.results.verdict import OWN_FIT, Verdict, judge
 from multihop_search.transfer.schemes import default_schemes
 
 ROOT = File(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
+COMPARISONS = tuple(pair for pair in ALL_COMPARISONS if OWN_FIT not in pair)  # these trials are no trees
 NAMES = tuple(f"{better} vs {worse}" for better, worse in COMPARISONS)
 ACCURACY = 0.80
 PLANTED = 0.03

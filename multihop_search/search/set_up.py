@@ -20,6 +20,7 @@ from multihop_search.search.settings import (
     choose_teacher,
     choose_tree_fits,
     named_students,
+    searched_of,
     student_spaces,
     with_rows,
 )
@@ -82,16 +83,17 @@ def set_up(
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     fitted = {name: probe(problem, name, student) for name, student in students.items()}  # before anything larger
-    fits = choose_tree_fits(settings["tree_fits"], problem, fitted)
+    variance = float(np.var(problem.y)) if regression else 1.0
+    searched = searched_of(students, settings["param_distributions"], variance)
+    fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
     teacher = choose_teacher(settings["teacher"], problem)
     intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
     graded = any(scheme.needs_plain for scheme in schemes)
     ladder = make_ladder(problem, teacher, students, intermediates, budget, graded=graded)
-    variance = float(np.var(problem.y)) if regression else 1.0
     space = PathSpace(
         ladder.rungs,
         schemes,
-        student_spaces(students, settings["param_distributions"], ladder, variance, fits),
+        student_spaces(students, searched, ladder, fits),
         compression=compression,
         truncations=ladder.truncations,
         max_hops=settings["max_hops"],

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from optuna.distributions import BaseDistribution
 from sklearn.base import is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
@@ -19,7 +20,7 @@ from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.errors import InvalidData, InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.ladder import Ladder, probe, probe_rows
+from multihop_search.paths.ladder import Ladder, probe
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import default_teachers
 from multihop_search.paths.space import StudentSpace
@@ -226,10 +227,15 @@ def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, reg
             )
 
 
-def choose_tree_fits(tree_fits: Any, problem: Problem, fitted: Mapping[str, Any]) -> dict[str, tuple[TreeFit, ...]]:
+def choose_tree_fits(
+    tree_fits: Any,
+    problem: Problem,
+    fitted: Mapping[str, Any],
+    searched: Mapping[str, Mapping[str, BaseDistribution]],
+) -> dict[str, tuple[TreeFit, ...]]:
     """Return the ways of fitting that are searched of each student; none where only its class's own can serve it.
 
-    `fitted` holds a plain fit of each student on the probe rows.
+    `fitted` holds a plain fit of each student on the probe rows, `searched` what is searched of its parameters.
 
     Raises
     ------
@@ -250,37 +256,39 @@ def choose_tree_fits(tree_fits: Any, problem: Problem, fitted: Mapping[str, Any]
         fit.check()
     if all(fit.own for fit in chosen):
         return dict.fromkeys(fitted, ())
-    refused = {name: _refused(problem, model) for name, model in fitted.items()}
+    refused = {name: _refused(problem, model, searched[name]) for name, model in fitted.items()}
     if asked and all(refused.values()):
         name, why = next(iter(refused.items()))
         raise UnsuitableModel(f"tree_fits needs a student that it can serve, {name} is none: {why}.")
     return {name: () if why else chosen for name, why in refused.items()}
 
 
-def _refused(problem: Problem, fitted: Any) -> str:
+def _refused(problem: Problem, fitted: Any, searched: Mapping[str, BaseDistribution]) -> str:
     """Return why our tree fits cannot serve a student, "" if they can."""
-    why = refusal(last_step(fitted))
+    X = problem.X  # all rows: a few missing values may not be among the probe rows
+    why = refusal(last_step(fitted), _of_last_step(fitted, searched))
     if why:
         return why
-    X = problem.rows(probe_rows(problem))
     if isinstance(fitted, Pipeline) and len(fitted.steps) > 1:
         X = fitted[:-1].transform(X)
     if hasattr(X, "tocsr"):
         return "its rows are sparse"
-    if isinstance(problem.X, pd.DataFrame) and not isinstance(fitted, Pipeline):
-        X = problem.X  # a few missing values may not be among the probe rows
     missing = pd.isna(X).to_numpy().any() if hasattr(X, "iloc") else np.isnan(np.asarray(X, dtype=np.float64)).any()
     return "its rows have missing values" if missing else ""
 
 
-def student_spaces(
-    students: Mapping[str, Any],
-    param_distributions: Any,
-    ladder: Ladder,
-    variance: float,
-    fits: Mapping[str, tuple[TreeFit, ...]],
-) -> dict[str, StudentSpace]:
-    """Return what is searched of each student; with several, the user's names are ``student__parameter``.
+def _of_last_step(estimator: Any, searched: Mapping[str, BaseDistribution]) -> dict[str, BaseDistribution]:
+    if not isinstance(estimator, Pipeline):
+        return dict(searched)
+    name, last = estimator.steps[-1]
+    below = {key.removeprefix(f"{name}__"): dist for key, dist in searched.items() if key.startswith(f"{name}__")}
+    return _of_last_step(last, below)
+
+
+def searched_of(
+    students: Mapping[str, Any], param_distributions: Any, variance: float
+) -> dict[str, dict[str, BaseDistribution]]:
+    """Return what is searched of each student's own parameters; with several, names are ``student__parameter``.
 
     Raises
     ------
@@ -292,10 +300,22 @@ def student_spaces(
         wanted = param_distributions
         if len(students) > 1 and isinstance(wanted, Mapping):
             wanted = _of_student(name, students, wanted)
-        distributions = student_distributions(student, wanted, variance=variance)
+        found[name] = student_distributions(student, wanted, variance=variance)
+    return found
+
+
+def student_spaces(
+    students: Mapping[str, Any],
+    searched: Mapping[str, Mapping[str, BaseDistribution]],
+    ladder: Ladder,
+    fits: Mapping[str, tuple[TreeFit, ...]],
+) -> dict[str, StudentSpace]:
+    """Return what is searched of each student, from the user's parameters up."""
+    found = {}
+    for name, student in students.items():
         params = student.get_params(deep=True)
-        defaults = {param: params[param] for param in distributions}
-        found[name] = StudentSpace(distributions, defaults, ladder.above(name), fits[name])
+        defaults = {param: params[param] for param in searched[name]}
+        found[name] = StudentSpace(searched[name], defaults, ladder.above(name), fits[name])
     return found
 
 

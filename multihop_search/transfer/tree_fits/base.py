@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 import numpy as np
+from optuna.distributions import BaseDistribution
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
@@ -72,9 +75,12 @@ class TreeFit(Recipe):
         rows = validate_data(model, X, dtype=np.float32)
         rng = np.random.default_rng(model.random_state)
         bounds = bounds_of(model, n_real)
-        sample = make_sample(rows, targets, weights, n_real, rng)
+        aims = targets if labels is not None else _standardised(targets, weights)
+        sample = make_sample(rows, aims, weights, n_real, rng)
         loss = self.loss_for(labels is None)
-        heap = with_fewer_leaves(self.structure(sample, loss, bounds, rng), sample, loss, bounds.leaves)
+        share = float(sample.counted.sum()) / n_real
+        grown = self.structure(sample, loss, bounds.on_share(share), rng)
+        heap = with_fewer_leaves(grown, sample, loss, bounds.leaves)
         model.tree_ = finished_tree(
             heap,
             sample,
@@ -92,6 +98,13 @@ class TreeFit(Recipe):
         return model
 
 
+def _standardised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Return values of mean 0 and spread 1: what is least and what is rounding must not hang on their unit."""
+    centred = values - np.average(values, axis=0, weights=weights)
+    spread = np.sqrt(np.average(centred**2, axis=0, weights=weights))
+    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
+
+
 def bounds_of(model: Any, n_real: int) -> Bounds:
     """Return the bounds of a scikit-learn tree that is to be fitted on so many real rows."""
 
@@ -103,8 +116,10 @@ def bounds_of(model: Any, n_real: int) -> Bounds:
     )
 
 
-def refusal(model: Any) -> str:
+def refusal(model: Any, searched: Mapping[str, BaseDistribution] = MappingProxyType({})) -> str:
     """Return why our fits cannot serve a student, "" if they can.
+
+    `searched` holds what is searched of its parameters.
 
     Examples
     --------
@@ -113,12 +128,22 @@ def refusal(model: Any) -> str:
     """
     if type(model) not in (DecisionTreeClassifier, DecisionTreeRegressor):
         return f"{type(model).__name__} is no DecisionTreeClassifier or DecisionTreeRegressor"
-    if model.max_depth is None or not 1 <= model.max_depth <= DEEPEST:
+    depths = _ends(searched["max_depth"]) if "max_depth" in searched else (model.max_depth,)
+    if not all(depth is not None and 1 <= depth <= DEEPEST for depth in depths):
         return f"max_depth must be between 1 and {DEEPEST}"
     usual = type(model)().get_params()
-    moved = [name for name, value in model.get_params().items() if name not in KEPT | UNUSED and value != usual[name]]
+    moved = [name for name in searched if name not in KEPT | UNUSED | TreeFit.unused]
+    moved += [
+        name
+        for name, value in model.get_params().items()
+        if name not in KEPT | UNUSED and np.any(value != usual[name])  # monotonic_cst may be an array
+    ]
     if moved:
         return f"{moved[0]} is not kept by them"
     if isinstance(model, DecisionTreeRegressor) and model.criterion != "squared_error":
         return f"criterion={model.criterion!r} is not kept by them"
     return ""
+
+
+def _ends(distribution: Any) -> tuple[Any, ...]:
+    return tuple(getattr(distribution, "choices", None) or (distribution.low, distribution.high))

@@ -34,6 +34,8 @@ class _Nodes:
     smoothing: float
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
+    means: list[np.ndarray] = field(default_factory=list)
+    """Of the targets, without smoothing."""
 
     def add(self, heap: Heap, place: int, rows: np.ndarray, parent: np.ndarray | None, depth: int = 0) -> int:
         """Add what stands at `place` for `rows`, and what is below it; return its number."""
@@ -74,11 +76,13 @@ class _Nodes:
             value = total / weight
         else:
             value = (total + self.smoothing * parent) / max(weight + self.smoothing, np.finfo(np.float64).tiny)
+        mean = total / weight if weight > 0 else value
         squares = float(self.weights[rows] @ (self.targets[rows] ** 2).sum(axis=1))
-        variance = squares / weight - float(((total / weight) ** 2).sum()) if weight > 0 else 0.0
+        variance = squares / weight - float((mean**2).sum()) if weight > 0 else 0.0
         n_real = int(np.count_nonzero(rows < self.n_real))
         self.rows.append((LEAF, LEAF, UNDEFINED, float(UNDEFINED), max(variance, 0.0), n_real, weight, depth))
         self.values.append(value)
+        self.means.append(mean)
         return len(self.rows) - 1, value
 
 
@@ -130,8 +134,9 @@ def finished_tree(
     if entropy is not None:
         values = np.clip(values, 0.0, 1.0)
         values /= values.sum(axis=1, keepdims=True)
-        log = np.log2(np.maximum(values, np.finfo(np.float64).tiny))
-        table["impurity"] = -(values * log).sum(axis=1) if entropy else 1.0 - (values**2).sum(axis=1)
+        means = np.clip(np.stack(nodes.means), 0.0, 1.0)  # of smoothed values an importance could be negative
+        log = np.log2(np.maximum(means, np.finfo(np.float64).tiny))
+        table["impurity"] = -(means * log).sum(axis=1) if entropy else 1.0 - (means**2).sum(axis=1)
     n_classes = 1 if entropy is None else values.shape[1]
     tree = Tree(X.shape[1], np.array([n_classes], dtype=np.intp), 1)
     state = {

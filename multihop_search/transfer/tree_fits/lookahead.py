@@ -16,8 +16,9 @@ arXiv:2304.10830.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +45,10 @@ class Bounds:
     """Fewest real rows in a node that is split."""
     leaves: int | None = None
     """Most leaves."""
+
+    def on_share(self, share: float) -> Bounds:
+        """Return the bounds as they are on so large a part of the real rows."""
+        return replace(self, leaf=math.ceil(self.leaf * share), split=max(2, math.ceil(self.split * share)))
 
 
 @dataclass(frozen=True)

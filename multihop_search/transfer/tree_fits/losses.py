@@ -13,6 +13,9 @@ import numpy as np
 SMALLEST = 1e-3
 """Probabilities are floored here, as in the score: a pure leaf is not infinitely sure."""
 
+ROUNDING = 1e-9
+"""A leaf of a smaller share of the weight is empty: its totals are differences of sums, their quotient is noise."""
+
 
 class Loss(Protocol):
     """What the growing of a tree asks of a loss."""
@@ -51,8 +54,8 @@ class SquaredLoss:
     """Squared error of values, without the part that no tree can change (the sum of the squared targets)."""
 
     def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        inside = np.maximum(weight, np.finfo(np.float64).tiny)
-        return np.asarray(-(totals**2).sum(axis=-1) / inside)
+        known = weight > ROUNDING * np.max(weight, initial=0.0)
+        return np.asarray(np.where(known, -(totals**2).sum(axis=-1) / np.where(known, weight, 1.0), 0.0))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
         return np.asarray((values**2).sum(axis=1) - 2.0 * (targets @ values.T))
