@@ -26,7 +26,7 @@ if TYPE_CHECKING:
         SRatio,
     )
     from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
-    from multihop_search.transfer.tree_fits import NearOptimal, OwnFit, Refined, TreeFit
+    from multihop_search.transfer.tree_fits import NearOptimal, Optimal, OwnFit, Refined, TreeFit
 
 __version__ = "0.1.0"
 
@@ -46,6 +46,7 @@ _HOME = {
     "SRatio": "transfer.schemes",
     "Scheme": "transfer.schemes",
     "NearOptimal": "transfer.tree_fits",
+    "Optimal": "transfer.tree_fits",
     "OwnFit": "transfer.tree_fits",
     "Refined": "transfer.tree_fits",
     "TreeFit": "transfer.tree_fits",
@@ -69,6 +70,7 @@ __all__ = [
     "MultihopSearchRegressor",
     "NearOptimal",
     "OneHopPruner",
+    "Optimal",
     "OwnFit",
     "Path",
     "PathObjective",

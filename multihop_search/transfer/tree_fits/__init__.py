@@ -2,10 +2,11 @@
 
 from multihop_search.transfer.tree_fits.base import TreeFit, refusal
 from multihop_search.transfer.tree_fits.near_optimal import NearOptimal
+from multihop_search.transfer.tree_fits.optimal import Optimal
 from multihop_search.transfer.tree_fits.own import OwnFit
 from multihop_search.transfer.tree_fits.refined import Refined
 
-__all__ = ["NearOptimal", "OwnFit", "Refined", "TreeFit", "default_tree_fits", "refusal"]
+__all__ = ["NearOptimal", "Optimal", "OwnFit", "Refined", "TreeFit", "default_tree_fits", "refusal"]
 
 
 def default_tree_fits() -> tuple[TreeFit, ...]:

@@ -68,10 +68,10 @@ class Lookahead:
     def grow(self) -> Heap:
         """Return the structure; the bound on leaves is not kept yet."""
         heap = Heap.empty(self.bounds.depth)
-        self._grow(heap, 0, np.arange(self.sample.n_rows), self.bounds.depth)
+        self.grow_at(heap, 0, np.arange(self.sample.n_rows), self.bounds.depth)
         return heap
 
-    def _grow(self, heap: Heap, node: int, rows: np.ndarray, depth: int, width: int | None = None) -> float:
+    def grow_at(self, heap: Heap, node: int, rows: np.ndarray, depth: int, width: int | None = None) -> float:
         """Grow at `node` on `rows` and return the cost of what has grown."""
         width = self.width if width is None else width
         costs, cost = self._splits(rows)
@@ -86,8 +86,8 @@ class Lookahead:
             tried = heap.copy()
             tried.feature[node], tried.place[node] = feature, place
             above = self.sample.codes[rows, feature] > place
-            grown = self._grow(tried, 2 * node + 1, rows[~above], depth - 1, 1)
-            grown += self._grow(tried, 2 * node + 2, rows[above], depth - 1, 1)
+            grown = self.grow_at(tried, 2 * node + 1, rows[~above], depth - 1, 1)
+            grown += self.grow_at(tried, 2 * node + 2, rows[above], depth - 1, 1)
             if grown < found[0]:
                 found = (grown, tried)
         if found[1] is None:
@@ -128,6 +128,10 @@ class Lookahead:
         above = (self.sample.codes[np.ix_(rows, features)] > places).astype(np.float64)
         cost = best_pairs(above, self.sample.totals[rows], self.loss)
         return [candidates[number] for number in np.argsort(_rounded(cost), kind="stable")[:width]]
+
+    def candidates(self, rows: np.ndarray) -> list[Split]:
+        """Return the splits of `rows` that are worth a look ahead, at most `n_candidates`, the best first."""
+        return self._candidates(self._splits(rows)[0])
 
     def _candidates(self, costs: np.ndarray) -> list[Split]:
         """Return the best threshold of each part of each feature's range, at most `n_candidates` in all."""

@@ -29,7 +29,7 @@ class NearOptimal(TreeFit):
     ----------
     loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
         What is to be small on the transfer set; in regression always the squared error.
-    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(1.0, 32.0, log=True)
+    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
         Leaves are shrunk to the node above as if so many rows had its value.
     candidates : int, default=40
         Splits that are compared in pairs at each node.
@@ -47,11 +47,11 @@ class NearOptimal(TreeFit):
     """
 
     loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
-    smoothing: float | BaseDistribution = FloatDistribution(1.0, 32.0, log=True)
+    smoothing: float | BaseDistribution = FloatDistribution(0.5, 8.0, log=True)
     candidates: int = 40
     width: int = 1
 
-    usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 5.0}
+    usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 2.0}
 
     def check(self) -> None:
         check_choice(self, "loss", ("log-loss", "error"))

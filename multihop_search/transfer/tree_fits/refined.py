@@ -32,7 +32,7 @@ class Refined(TreeFit):
     ----------
     loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
         What is to be small on the transfer set; in regression always the squared error.
-    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(1.0, 32.0, log=True)
+    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
         Leaves are shrunk to the node above as if so many rows had its value.
     restarts : int, default=0
         Structures that are grown beside the first one; on twelve data sets two of them gained nothing on fresh rows.
@@ -52,10 +52,10 @@ class Refined(TreeFit):
     """
 
     loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
-    smoothing: float | BaseDistribution = FloatDistribution(1.0, 32.0, log=True)
+    smoothing: float | BaseDistribution = FloatDistribution(0.5, 8.0, log=True)
     restarts: int = 0
 
-    usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 5.0}
+    usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 2.0}
 
     def check(self) -> None:
         check_choice(self, "loss", ("log-loss", "error"))

@@ -7,9 +7,9 @@ from functools import cached_property
 
 import numpy as np
 
-N_THRESHOLDS = 63
+N_THRESHOLDS = 31
 """Most candidate thresholds of a feature: with more the trees were no better on fresh rows, and grew slower."""
-MOST_ROWS = 8000
+MOST_ROWS = 4000
 """Structures are grown on at most this many rows; leaves are valued on all."""
 
 
