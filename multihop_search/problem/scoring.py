@@ -95,6 +95,17 @@ class RowScoring(Scoring):
         """Return the score of each row, (..., n_rows), of predictions (..., n_rows, n_classes)."""
         raise NotImplementedError
 
+    def expected_rows(self, q: np.ndarray, proba: np.ndarray) -> np.ndarray:
+        """Return the score of each row, (n_rows,), that is expected if its class is drawn from q, (n_rows, n_classes).
+
+        Examples
+        --------
+        >>> Accuracy(np.array(["no", "yes"])).expected_rows(np.array([[0.3, 0.7]]), np.array([[0.1, 0.9]]))
+        array([0.7])
+        """
+        of_class = [self.rows(np.full(len(q), code), proba) for code in range(q.shape[1])]
+        return np.asarray(np.einsum("nk,kn->n", q, np.stack(of_class)))
+
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
         return float(np.average(self.rows(y, proba), weights=sample_weight))
 

@@ -18,9 +18,17 @@ from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring
 from multihop_search.results.choice import choose
 from multihop_search.results.early_stopping import Gap, paired_gap
-from multihop_search.results.out_of_fold import Evidence, FoldEvidence, HeldOut, evidence_for, paired_error
+from multihop_search.results.out_of_fold import (
+    Evidence,
+    FoldEvidence,
+    HeldOut,
+    choice_evidence,
+    evidence_for,
+    paired_error,
+)
 from multihop_search.results.record import TrialRecord
 from multihop_search.results.verdict import Verdict, compare, unjudged
+from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
 @dataclass(frozen=True)
@@ -121,10 +129,15 @@ class Assessment:
         spread = np.bincount(held_out.unit, weights=weight * (rows - np.average(rows, weights=weight)))
         return float(np.sqrt((spread**2).sum()) / weight.sum())
 
-    def choose(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> int:
-        """Return the position of the chosen one among complete trials."""
+    def choose(
+        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], teacher: TeacherOutputs | None = None
+    ) -> int:
+        """Return the position of the chosen one among complete trials.
+
+        `teacher` holds the cross-fitted outputs of the teacher on all rows; its probabilities help to choose.
+        """
         hops = np.array([record.hops for record in records])
-        evidence = self._evidence(records, predictions)
+        evidence = self._evidence(records, predictions, teacher)
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), np.arange(len(records)))[0])
 
     def verdict(
@@ -132,7 +145,7 @@ class Assessment:
         records: Sequence[TrialRecord],
         predictions: Sequence[np.ndarray],
         chosen: int,
-        teacher: np.ndarray,
+        teacher: TeacherOutputs,
         *,
         n_stopped: int = 0,
         fits: bool = False,
@@ -146,8 +159,8 @@ class Assessment:
             The complete trials of one student.
         chosen : int
             Position of the chosen one.
-        teacher : ndarray of shape (n_rows, n_outputs)
-            Cross-fitted predictions of the teacher on all rows.
+        teacher : TeacherOutputs
+            Cross-fitted outputs of the teacher on all rows.
         n_stopped : int
             Trials of that student that were stopped early.
         fits : bool
@@ -168,11 +181,11 @@ class Assessment:
         verdict = compare(
             [proba[judging] for proba in predictions],
             hops,
-            self.held_out.take(judging),
+            self._believing(teacher).take(judging),
             problem.scoring,
             random_state=problem.random_state,
             chosen=chosen,
-            teacher=teacher[self.held_out.row[judging]],
+            teacher=teacher.predictions[self.held_out.row[judging]],
             own_fit=np.array([record.path.fit is None for record in records]) if fits else None,
             notes=(*self._notes(records), *notes),
         )
@@ -187,10 +200,19 @@ class Assessment:
             notes.append("the teacher was used as it is and may have seen these rows, so all gains are optimistic")
         return tuple(notes)
 
-    def _evidence(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> Evidence:
+    def _evidence(
+        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], teacher: TeacherOutputs | None
+    ) -> Evidence:
         if isinstance(self.problem.scoring, ModelScoring):
             return FoldEvidence(np.array([record.fold_scores for record in records]))
-        return evidence_for(predictions, self.held_out, self.problem.scoring)
+        return choice_evidence(predictions, self._believing(teacher), self.problem.scoring)
+
+    def _believing(self, teacher: TeacherOutputs | None) -> HeldOut:
+        """Return the held-out rows with what the teacher believes of them, where it cannot have seen them."""
+        honest = self.problem.classes is not None and bool(self.problem.whole.inner) and not self.optimistic
+        if teacher is None or not honest:
+            return self.held_out
+        return replace(self.held_out, believed=teacher.calibrated[self.held_out.row])
 
     def _entries(self, units: np.ndarray) -> np.ndarray:
         return np.flatnonzero(units[self.held_out.unit])

@@ -6,12 +6,14 @@ import numpy as np
 
 from multihop_search.results.out_of_fold import Evidence
 
+TOLERANCE = 0.25
+"""Standard errors of the paired difference to the best within which a simpler path is taken (docs/decisions/0013)."""
 TIE = 1e-12
 """Scores that differ by less are equal."""
 
 
 def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """Pick, for each draw: the best by score, then the simplest within one standard error of it (rule 20).
+    """Pick, for each draw: the best by score, then the simplest within a part of its standard error (rule 20).
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
     lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.
@@ -40,7 +42,7 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
     gap = means[np.arange(len(draws)), best][:, None] - means
-    admitted = gap <= errors + TIE
+    admitted = gap <= TOLERANCE * errors + TIE
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
     return np.asarray(trials[_first_best(finalists)])

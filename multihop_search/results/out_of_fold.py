@@ -16,6 +16,9 @@ import numpy as np
 
 from multihop_search.problem.scoring import RowScoring, Scoring
 
+BELIEVED = 0.5
+"""Share of the teacher's held-out probabilities in what the choice ranks by (docs/decisions/0013)."""
+
 
 @dataclass(frozen=True)
 class HeldOut:
@@ -30,6 +33,9 @@ class HeldOut:
     unit: np.ndarray
     """What is resampled together, 0 to n_units - 1, (n_entries,)."""
     sample_weight: np.ndarray | None = None
+    believed: np.ndarray | None = None
+    """What the teacher, cross-fitted and calibrated, believes of the class of each entry, (n_entries, n_classes); None
+    where nothing honest is known of it."""
 
     @property
     def n_units(self) -> int:
@@ -44,7 +50,8 @@ class HeldOut:
         """Return some of the entries, their units numbered anew."""
         weight = None if self.sample_weight is None else self.sample_weight[entries]
         unit = np.unique(self.unit[entries], return_inverse=True)[1]
-        return HeldOut(self.y[entries], self.fold[entries], self.row[entries], unit, weight)
+        believed = None if self.believed is None else self.believed[entries]
+        return HeldOut(self.y[entries], self.fold[entries], self.row[entries], unit, weight, believed)
 
 
 class Evidence(Protocol):
@@ -182,6 +189,24 @@ def _mean_over_folds(scores: np.ndarray) -> np.ndarray:
     total = np.where(known, scores, 0.0).sum(axis=-1)
     count = known.sum(axis=-1)
     return np.asarray(np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0))
+
+
+def choice_evidence(
+    predictions: Sequence[np.ndarray], held_out: HeldOut, scoring: Scoring
+) -> RowEvidence | ReplayedEvidence:
+    """Return the evidence that the choice ranks by: the score under the labels blended with that under beliefs.
+
+    A label says one class where the teacher's held-out probabilities say how likely each was, so they carry less noise;
+    they are wrong where the teacher is, so labels keep their share. Where a score is no mean over rows, or nothing is
+    believed, the labels decide alone.
+    """
+    if held_out.believed is None or not isinstance(scoring, RowScoring):
+        return evidence_for(predictions, held_out, scoring)
+    blended = [
+        (1.0 - BELIEVED) * scoring.rows(held_out.y, proba) + BELIEVED * scoring.expected_rows(held_out.believed, proba)
+        for proba in predictions
+    ]
+    return RowEvidence(np.stack(blended), held_out)
 
 
 def evidence_for(

@@ -35,7 +35,7 @@ from multihop_search.problem.scoring import (
     scoring_for,
 )
 from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import HeldOut, RowEvidence, evidence_for
+from multihop_search.results.out_of_fold import HeldOut, RowEvidence, choice_evidence, evidence_for
 from multihop_search.transfer.threads import thread_limit
 
 N_DRAWS = 1000
@@ -240,7 +240,7 @@ def _compare_groups(
     own_fit: np.ndarray | None,
     notes: tuple[str, ...],
 ) -> Verdict:
-    evidence = evidence_for(predictions, held_out, scoring)
+    evidence, choosing = evidence_for(predictions, held_out, scoring), choice_evidence(predictions, held_out, scoring)
     everyone = np.arange(len(hops))
     members = {
         "plain": everyone[hops == 0],
@@ -251,7 +251,7 @@ def _compare_groups(
     if own_fit is not None:
         members[OWN_FIT] = everyone[(hops == 0) & own_fit]
     if chosen is None:
-        chosen = int(choose(evidence, hops, np.ones((1, evidence.n_units)), everyone)[0])
+        chosen = int(choose(choosing, hops, np.ones((1, evidence.n_units)), everyone)[0])
     same = {"plain"} if hops[chosen] == 0 else set()
     if own_fit is not None and hops[chosen] == 0 and own_fit[chosen]:
         same.add(OWN_FIT)
@@ -259,7 +259,7 @@ def _compare_groups(
     for label, measure in _measures(scoring).items():
         measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
     draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
-    honest = _out_of_bag(measures, hops, members, draws, random_state)
+    honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
     scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in members} for label in measures})
     if "plain" in same:
         scores.loc["selected"] = scores.loc["plain"]
@@ -319,7 +319,12 @@ def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = Fa
 
 
 def _out_of_bag(
-    measures: Mapping[str, Any], hops: np.ndarray, members: Mapping[str, np.ndarray], n_draws: int, random_state: int
+    choosing: Any,
+    measures: Mapping[str, Any],
+    hops: np.ndarray,
+    members: Mapping[str, np.ndarray],
+    n_draws: int,
+    random_state: int,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Choose in each bag, score out of it: (n_draws,) for each group and measure; NaN for an empty group."""
     evidence = measures["score"]
@@ -338,7 +343,7 @@ def _out_of_bag(
                 for parts in found[group].values():
                     parts.append(np.full(count, np.nan))
                 continue
-            picks = choose(evidence, hops, bags, trials)
+            picks = choose(choosing, hops, bags, trials)
             known = np.isfinite(evidence.means(bags)[:, trials]).any(
                 axis=1
             )  # a draw may lack a class that a score needs

@@ -54,7 +54,7 @@ def select(
         inside = [(record, found) for record, found in mine if record.inside]
         while inside:
             records, predictions = [record for record, _ in inside], [found for _, found in inside]
-            position = assessment.choose(records, predictions)
+            position = assessment.choose(records, predictions, teacher.outputs)
             if ladder.budget.bounds:
                 fitted[name] = refit(problem, ladder, records[position].path, teacher)
                 if not _fits(problem, ladder, fitted[name]):  # on all rows a model may be larger than in the folds
@@ -65,7 +65,7 @@ def select(
                 records,
                 predictions,
                 position,
-                teacher.outputs.predictions,
+                teacher.outputs,
                 fits=name in with_fits,
                 n_stopped=sum(record.state == PRUNED and record.path.student == name for record, _ in told),
                 notes=() if ladder.budget.latency_us is None else (MEASURED,),
