@@ -29,6 +29,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import default_row_scoring
 from multihop_search.transfer.fitting import last_step, takes_weights
 from multihop_search.transfer.schemes import (
+    HardLabels,
     KnowledgeDistillation,
     LossCorrection,
     ModelCompression,
@@ -152,7 +153,7 @@ def choose_schemes(
         chosen = default_schemes(regression=regression) if regression else _served(students)
         _check_intermediates(intermediates, chosen, regression=regression)
         return chosen, ModelCompression().for_rows(unlabeled)
-    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), *MORE_SCHEMES))
+    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), HardLabels(), *MORE_SCHEMES))
     if isinstance(schemes, str) or not isinstance(schemes, (list, tuple)) or not schemes:
         raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {known}.")
     for scheme in schemes:
@@ -199,17 +200,17 @@ def with_rows(compression: ModelCompression, X: Any, *, asked: bool) -> ModelCom
 
 
 def _served(students: Mapping[str, Any]) -> tuple[Scheme, ...]:
-    """Return the default schemes that every student can take; one warning names the others."""
+    """Return the default schemes, or where a student cannot take them `HardLabels`, with one warning."""
     unweighted = [type(student).__name__ for student in students.values() if not takes_weights(student)]
-    served = tuple(scheme for scheme in default_schemes() if not (unweighted and scheme.needs_weights))
-    left_out = [type(scheme).__name__ for scheme in default_schemes() if scheme not in served]
-    if left_out:
-        warn(
-            f"{unweighted[0]} takes no sample_weight, so {', '.join(left_out)} cannot teach it and are "
-            f"left out; {', '.join(map(str, served))} can.",
-            UnservedSchemeWarning,
-        )
-    return served
+    if not unweighted:
+        return default_schemes()
+    left_out = [type(scheme).__name__ for scheme in default_schemes()]
+    warn(
+        f"{unweighted[0]} takes no sample_weight, so {', '.join(left_out)} cannot teach it and are left out; "
+        "HardLabels can.",
+        UnservedSchemeWarning,
+    )
+    return (HardLabels(),)
 
 
 def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, regression: bool) -> None:

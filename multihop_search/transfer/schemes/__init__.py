@@ -24,7 +24,11 @@ __all__ = [
 
 
 def default_schemes(*, regression: bool = False) -> tuple[Scheme, ...]:
-    """Return the schemes that `schemes="auto"` searches, beside `ModelCompression`."""
+    """Return the schemes that `schemes="auto"` searches, beside `ModelCompression`.
+
+    `HardLabels` stands in for them where a student takes no weights: trees taught by it were worse than plain ones on
+    fresh rows (docs/decisions/0013).
+    """
     if regression:
         return (KnowledgeDistillation().for_regression(),)
-    return (KnowledgeDistillation(), HardLabels(), ConfWeight(), SRatio())
+    return (KnowledgeDistillation(), ConfWeight(), SRatio())
