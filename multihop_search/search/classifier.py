@@ -31,9 +31,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Models between teacher and student, most complex first. "auto": a pool of a small forest, deeper trees
         and a linear model, and truncations of the teacher, as far as they lie between the two in measured complexity.
     schemes : "auto" or list of Scheme and ModelCompression, default="auto"
-        How knowledge passes over a hop, and whether rows are added to it. "auto": distillation,
-        confidence and ratio weights (hard labels where a student takes no weights), and 0, 1, 5 or 10 synthetic rows for
-        each training row.
+        How knowledge passes over a hop, and whether rows are added to it. "auto": distillation, confidence and ratio
+        weights (hard labels where a student takes no weights), and 0, 1, 5 or 10 synthetic rows for each training row.
     tree_fits : "auto" or list of TreeFit, default="auto"
         How tree students are fitted, at every number of hops. "auto": by their class, refined and near-optimal where
         the student is a tree of at most 8 levels whose settings they keep; for other students this says nothing.
