@@ -30,7 +30,7 @@ def environment() -> Path:
     python = ENVIRONMENT / "bin" / "python"
     done = ENVIRONMENT / "done"
     if not done.exists():
-        venv.create(ENVIRONMENT, with_pip=True)
+        venv.create(ENVIRONMENT, with_pip=True, clear=True)
         subprocess.run([python, "-m", "pip", "install", "--quiet", *PINS], check=True)
         done.touch()
     return python

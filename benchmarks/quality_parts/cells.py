@@ -40,6 +40,7 @@ COLUMNS = [
 ]
 """Gains are over the plain tuned student on the same fresh rows, greater is better; a claim and the fresh-row gain
 beside it are in units of the search's score, over the student's own fit in the same search."""
+WORDS = ["variant", "note"]
 PLAIN = "plain"
 DIGITS = 6
 
@@ -145,14 +146,19 @@ def load_record(file: Path) -> pd.DataFrame:
     """Return the record, empty where there is none."""
     if not file.exists():
         return pd.DataFrame(columns=COLUMNS)
-    return pd.read_csv(file, keep_default_na=False, na_values=[""]).fillna({"variant": "", "note": ""})
+    return _worded(pd.read_csv(file, keep_default_na=False, na_values=[""]))
+
+
+def _worded(record: pd.DataFrame) -> pd.DataFrame:
+    """Return the record with "" where there are no words."""
+    return record.assign(**{name: record[name].astype(object).fillna("").astype(str) for name in WORDS})
 
 
 def merged(record: pd.DataFrame, rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Return the record with new rows in the place of those of the same cells."""
     if not rows:
         return record
-    new = pd.DataFrame(rows, columns=COLUMNS).fillna({"variant": "", "note": ""})
+    new = _worded(pd.DataFrame(rows, columns=COLUMNS))
     made = set(new[KEY].itertuples(index=False, name=None))
     stays = [key not in made for key in record[KEY].itertuples(index=False, name=None)]
     joined = new if not any(stays) else pd.concat([record[stays], new])

@@ -42,7 +42,7 @@ def against(rows: pd.DataFrame, method: str, baseline: str, student: str) -> pd.
         ]
         for name in (method, baseline)
     )
-    both = mine.join(theirs, how="inner", rsuffix="_of_baseline")
+    both = mine.join(theirs.add_suffix("_of_baseline"), how="inner")
     differences = pd.DataFrame(
         {
             "log_loss": 100 * (both["log_loss"] / both["log_loss_of_baseline"] - 1),
@@ -59,7 +59,7 @@ def signed(pair: tuple[float, float], unit: str = "") -> str:
     '-10.0 % ± 1.3'
     """
     mean, error = pair
-    return f"{mean:+.1f}{unit}" + ("" if np.isnan(error) else f" ± {error:.1f}")
+    return f"{round(mean, 1) + 0.0:+.1f}{unit}" + ("" if np.isnan(error) else f" ± {error:.1f}")
 
 
 def in_short(differences: pd.DataFrame) -> list[str]:
@@ -108,10 +108,10 @@ def left_out(rows: pd.DataFrame) -> str:
 def by_set(rows: pd.DataFrame) -> str:
     """Return ours and plain by data set: log-loss and accuracy, averaged over seeds."""
     mean = rows.groupby(["method", "data", "student"])[["log_loss", "accuracy"]].mean()
+    by_student = {student: against(rows, OURS, PLAIN, student) for student in STUDENTS}
     lines = []
     for data in dict.fromkeys(rows["data"]):
-        for student in STUDENTS:
-            differences = against(rows, OURS, PLAIN, student)
+        for student, differences in by_student.items():
             if data in differences.index:
                 values = [mean.loc[(method, data, student)] for method in (PLAIN, OURS)]
                 told = [f"{v['log_loss']:.4f} / {v['accuracy']:.4f}" for v in values]
@@ -281,7 +281,8 @@ first. A log-loss within {tie:g} % is a tie.
 RIVALS_IN_WORDS = """## The rivals
 
 - **careful**: 5-fold log-loss chooses among default and tuned parameters, each without a hop and taught by a forest of
-  {trees} trees with soft labels of share 0.5 and 1, cross-fitted within each part.
+  {trees} trees with soft labels of share 0.5 and 1, cross-fitted within each part. Its seconds are those
+  beyond tuning.
 - **autogluon**: `TabularPredictor.distill()` ({autogluon}). It cannot distil a logistic regression. With three classes
   or more its booster is stopped by a log-loss that mixes up rows and classes (it reshapes LightGBM's predictions as
   they were before version 4), and keeps one round; **autogluon repaired** reads them as they are.
