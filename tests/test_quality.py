@@ -1,0 +1,365 @@
+"""benchmarks/quality.py: its measures by hand, its resume, its page from a part of the record."""
+
+import doctest
+import importlib
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
+sys.path.insert(0, str(BENCHMARKS))
+
+import quality  # noqa: E402
+from quality_parts import by_hand, cells, data, measures, optimal_trees, report, students  # noqa: E402
+from quality_parts.cells import Cell, Found  # noqa: E402
+
+PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "students", "ours", "autogluon")
+needs_data = pytest.mark.skipif(
+    not data.DATA.exists(), reason=f"the real data sets are not here, {data.DATA} is absent"
+)
+
+
+@pytest.mark.parametrize("name", PARTS)
+def test_examples_in_the_benchmark_run(name: str) -> None:
+    failed, _ = doctest.testmod(importlib.import_module(f"quality_parts.{name}"))
+    assert failed == 0
+
+
+# ---- data
+
+
+@given(st.lists(st.integers(0, 6), min_size=4, max_size=40).filter(lambda groups: len(set(groups)) > 1), st.integers())
+def test_no_group_stands_on_both_sides(groups: list[int], seed: int) -> None:
+    named = np.array(groups)
+    train, fresh = data.positions(len(named), named, np.random.default_rng(abs(seed)))
+    assert sorted([*train, *fresh]) == list(range(len(named)))
+    assert not set(named[train]) & set(named[fresh])
+    assert len({groups[row] for row in train}) == int(0.6 * len(set(groups)))
+
+
+def test_rows_without_groups_are_bounded_and_disjoint() -> None:
+    train, fresh = data.positions(9000, None, np.random.default_rng(0))
+    assert (len(train), len(fresh)) == (1500, 5000)
+    assert not set(train) & set(fresh)
+    assert [len(part) for part in data.positions(9, None, np.random.default_rng(0))] == [4, 5]
+
+
+def test_medians_and_categories_are_learned_on_the_training_rows() -> None:
+    train = pd.DataFrame({"a": [1.0, 3.0, 8.0, np.nan], "word": ["x", "y", "x", "y"]})
+    fresh = pd.DataFrame({"a": [np.nan, 100.0], "word": ["y", "new"]})
+    X, X_fresh = data.numbers(train, fresh)
+    assert X.tolist() == [[1, 1, 0], [3, 0, 1], [8, 1, 0], [3, 0, 1]]
+    assert X_fresh.tolist() == [[3, 0, 1], [100, 0, 0]]
+
+
+# ---- measures
+
+
+def test_row_losses_by_hand() -> None:
+    losses = measures.row_losses(np.array([1, 1, 0]), np.array([[1.0, 0.0], [0.25, 0.75], [0.6, 0.4]]))
+    assert losses["accuracy"].tolist() == [0, 1, 1]
+    expected = [np.log(1001.0), -np.log(0.75), -np.log(0.6)]  # floored: (1, 0.001) / 1.001
+    np.testing.assert_allclose(losses["log_loss"], expected, rtol=1e-12)
+
+
+def test_a_gain_counts_units_together() -> None:
+    scores, baseline = np.array([1.0, 1.0, 0.0, 0.0]), np.zeros(4)
+    assert measures.gain(scores, baseline, np.arange(4)) == (0.5, 0.25)  # sqrt(4 * 0.5 ** 2) / 4
+    mean, error = measures.gain(scores, baseline, np.array([7, 7, 9, 9]))
+    assert (mean, error) == (0.5, pytest.approx(np.sqrt(2) / 4))  # sqrt(1 ** 2 + 1 ** 2) / 4
+    assert measures.gain(baseline, scores, np.arange(4))[0] == -0.5
+
+
+def test_the_error_over_sets_is_that_of_a_mean() -> None:
+    mean, error = measures.mean_and_error([1.0, 2.0, 6.0])
+    assert mean == 3.0
+    assert error == pytest.approx(np.sqrt((4 + 1 + 9) / 2 / 3))
+    assert np.isnan(measures.mean_and_error([5.0])[1])
+    assert np.isnan(measures.mean_and_error([])[0])
+
+
+def test_holm_by_hand() -> None:
+    assert measures.holm([0.01, 0.5, 0.011, 0.02]) == pytest.approx([0.04, 0.5, 0.04, 0.04])  # .04, .033, .04, .5
+    assert measures.holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
+def test_holm_is_between_the_p_value_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
+    adjusted = measures.holm(p_values)
+    given_p = np.array(p_values)
+    assert (adjusted >= given_p).all()
+    assert (adjusted <= np.minimum(given_p * len(given_p), 1) + 1e-12).all()
+    assert (np.diff(adjusted[np.argsort(given_p)]) >= 0).all()
+
+
+def test_p_values_by_hand() -> None:
+    np.testing.assert_allclose(measures.two_sided([-2.0, 0.0, 1.0], [1.0, 1.0, 0.0]), [0.0455, 1.0, 0.0], atol=1e-4)
+
+
+# ---- leaves of other packages' trees
+
+
+@dataclass
+class Inner:
+    """A node as gosdt makes them: true goes left."""
+
+    feature: int
+    left_child: Any
+    right_child: Any
+
+
+class Streed(Inner):
+    """A node as pystreed makes them: true goes right."""
+
+    def is_leaf_node(self) -> bool:
+        return self.left_child is None
+
+
+COLUMNS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+def test_leaves_of_both_packages() -> None:
+    end = SimpleNamespace(prediction=0)
+    gosdt = Inner(0, Inner(1, end, end), end)  # column 1 is asked where column 0 is true
+    assert [len(set(optimal_trees.leaves(gosdt, COLUMNS)[rows])) for rows in ([0, 1], [2, 3])] == [1, 2]
+    leaf = Streed(0, None, None)
+    streed = Streed(0, Streed(1, leaf, leaf), leaf)  # where it is false
+    assert [len(set(optimal_trees.leaves(streed, COLUMNS)[rows])) for rows in ([0, 1], [2, 3])] == [2, 1]
+    assert len(set(optimal_trees.leaves(streed, COLUMNS))) == 3
+
+
+def split_of(n_rows: int = 60) -> data.Split:
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(2 * n_rows, 3))
+    y = (X[:, 0] + X[:, 1] > 0).astype(int)
+    return data.Split(X[:n_rows], y[:n_rows], X[n_rows:], y[n_rows:], None, np.arange(n_rows, 2 * n_rows), np.arange(2))
+
+
+def test_greedy_levels_stand_below_their_leaf() -> None:
+    split = split_of()
+    leaf, fresh = (split.X[:, 2] > 0).astype(np.int64) + 1, (split.X_fresh[:, 2] > 0).astype(np.int64) + 1
+    deeper, deeper_fresh = optimal_trees.below(split, leaf, fresh, 2, 0)
+    assert all(len(set(leaf[deeper == number])) == 1 for number in deeper)
+    assert 4 < len(set(deeper)) <= 8
+    assert set(deeper_fresh) <= set(deeper)
+
+
+# ---- cells and the record
+
+PROBA = np.array([[0.5, 0.5], [0.25, 0.75]])
+TINY = data.Split(
+    np.zeros((2, 1)), np.array([0, 1]), np.zeros((2, 1)), np.array([0, 1]), None, np.arange(2), np.arange(2)
+)
+PLAIN_CELL, OURS_CELL = Cell("letter", 0, "plain", 0), Cell("letter", 0, "ours", 9)
+
+
+def test_a_cell_is_compared_with_plain_row_by_row(tmp_path: Path) -> None:
+    cells.keep(PLAIN_CELL, TINY, [Found("tree4", PROBA, 1.0, params={"ccp_alpha": 0.1})], tmp_path)
+    (row,) = cells.keep(OURS_CELL, TINY, [Found("tree4", np.eye(2), 2.0, more={"note": "x"})], tmp_path)
+    ends = -np.log([0.5, 0.75]) - np.log(1.001)  # what the two rows gain
+    assert row["log_loss_gain"] == pytest.approx(ends.mean(), rel=1e-6)
+    assert row["log_loss_gain_se"] == pytest.approx(abs(ends[0] - ends[1]) / 2 / np.sqrt(2), rel=1e-6)
+    assert row["accuracy"] == 1.0
+    assert (row["method"], row["student"], row["note"], row["seconds"]) == ("ours", "tree4", "x", 2.0)
+    kept = cells.read(PLAIN_CELL.file(tmp_path))
+    assert kept is not None
+    assert kept["params"] == {"tree4": {"ccp_alpha": 0.1}}
+    assert kept["rows"][0]["log_loss_gain"] == 0
+
+
+def test_a_file_that_was_broken_off_is_no_cell(tmp_path: Path) -> None:
+    file = PLAIN_CELL.file(tmp_path)
+    assert cells.read(file) is None
+    cells.keep(PLAIN_CELL, TINY, [Found("tree4", PROBA, 1.0)], tmp_path)
+    assert cells.read(file) is not None
+    file.write_text(file.read_text()[:-20])
+    assert cells.read(file) is None
+    assert cells.to_run([OURS_CELL], set(), tmp_path) == [[PLAIN_CELL], [OURS_CELL]]
+
+
+def test_a_finished_cell_is_not_run_again(tmp_path: Path) -> None:
+    wanted = [PLAIN_CELL, OURS_CELL]
+    assert cells.to_run(wanted, {PLAIN_CELL, OURS_CELL}, tmp_path) == [[], []]
+    assert cells.to_run(wanted, {PLAIN_CELL}, tmp_path) == [[PLAIN_CELL], [OURS_CELL]]  # its losses are not here
+    cells.keep(PLAIN_CELL, TINY, [Found("tree4", PROBA, 1.0)], tmp_path)
+    assert cells.to_run(wanted, {PLAIN_CELL}, tmp_path) == [[], [OURS_CELL]]
+    more = Cell("letter", 0, "ours", 10)
+    assert cells.to_run([more], {PLAIN_CELL, OURS_CELL}, tmp_path) == [[], [more]]
+
+
+def row(
+    data: str, seed: int, method: str, student: str, log_loss: float, accuracy: float, **more: Any
+) -> dict[str, Any]:
+    trials = 9 if method.startswith(("ours", "no ")) else 0
+    named = {"data": data, "seed": seed, "method": method, "trials": trials, "student": student, "variant": ""}
+    return {**named, "log_loss": log_loss, "accuracy": accuracy, "seconds": 1.0, **more}
+
+
+def record_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    return cells.merged(pd.DataFrame(columns=cells.COLUMNS), list(rows))
+
+
+def test_the_record_comes_back_and_new_rows_take_the_place_of_old_ones(tmp_path: Path) -> None:
+    record = record_of([row("letter", 0, "plain", "tree4", 1.0, 0.5), row("letter", 0, "ours", "tree4", 0.5, 0.75)])
+    cells.save_record(record, tmp_path / "quality.csv")
+    again = cells.load_record(tmp_path / "quality.csv")
+    assert cells.finished(again) == {PLAIN_CELL, OURS_CELL}
+    assert again["variant"].tolist() == ["", ""]
+    changed = cells.merged(again, [row("letter", 0, "ours", "tree4", 0.25, 0.8)])
+    assert changed[["method", "log_loss"]].to_numpy().tolist() == [["ours", 0.25], ["plain", 1.0]]
+    assert cells.merged(again, []) is again
+
+
+def test_one_command_runs_what_is_missing_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran = []
+
+    def fake(cell: Cell) -> str:
+        ran.append(cell.method)
+        if cell.method == "gosdt":
+            return "no tree"
+        cells.keep(cell, TINY, [Found("tree4", PROBA, 1.0)], tmp_path / "kept")
+        return ""
+
+    stand_ins = (
+        ("DATA", tmp_path),
+        ("KEPT", tmp_path / "kept"),
+        ("run_apart", fake),
+        ("page", lambda record, trials: f"# {len(record)} rows"),
+    )
+
+    def command(*more: str) -> None:
+        argv = ["quality.py", "--seeds", "0", "--data", "letter", "--jobs", "1", "--out", str(tmp_path), *more]
+        monkeypatch.setattr(sys, "argv", argv)
+        quality.main()
+
+    for name, value in stand_ins:
+        monkeypatch.setattr(quality, name, value)
+    command("--methods", "ours", "streed")
+    assert ran == ["plain", "ours", "streed"]
+    command("--methods", "plain", "ours", "streed", "careful")
+    assert ran[3:] == ["careful"]
+    with pytest.raises(SystemExit, match="1 cells failed: letter 0 gosdt 0"):
+        command("--methods", "gosdt")
+    command("--methods", "streed", "--again")
+    assert ran[4:] == ["gosdt", "streed"]
+    command("--page")
+    assert len(ran) == 6
+    assert (tmp_path / "quality.md").read_text() == "# 4 rows"
+    for file in (tmp_path / "kept").iterdir():
+        file.unlink()
+    command("--methods", "plain", "ours")  # the record is enough
+    assert len(ran) == 6
+
+
+# ---- the page
+
+
+def two_sets() -> pd.DataFrame:
+    return record_of(
+        [
+            row("letter", 0, "plain", "tree4", 1.0, 0.50),
+            row("letter", 0, "ours", "tree4", 0.9, 0.52, accuracy_gain=0.02, accuracy_gain_se=0.01),
+            row("letter", 1, "plain", "tree4", 2.0, 0.50),
+            row("letter", 1, "ours", "tree4", 1.4, 0.54, accuracy_gain=0.04, accuracy_gain_se=0.01),
+            row("adult", 0, "plain", "tree4", 0.5, 0.80),
+            row("adult", 0, "ours", "tree4", 0.6, 0.77, accuracy_gain=-0.03, accuracy_gain_se=0.01),
+            row("adult", 1, "ours", "tree4", 0.1, 0.99, accuracy_gain=-0.03, accuracy_gain_se=0.01),  # plain is missing
+        ]
+    )
+
+
+def test_differences_are_averaged_over_seeds_within_a_set_first() -> None:
+    found = report.against(report.shown(two_sets(), 9), "ours", "plain", "tree4")
+    assert found["log_loss"].to_dict() == pytest.approx({"letter": -20.0, "adult": 20.0})  # -10 and -30; +20
+    assert found["accuracy"].to_dict() == pytest.approx({"letter": 3.0, "adult": -3.0})
+    assert report.in_short(found) == ["2", "+0.0 % ± 20.0", "+0.0 ± 3.0", "1 / 0 / 1"]
+    assert report.against(report.shown(two_sets(), 8), "ours", "plain", "tree4").empty
+
+
+def test_targets_say_by_how_much_they_are_missed() -> None:
+    by_words = {target.words: target for target in report.targets(report.shown(two_sets(), 9))}
+    log_loss = by_words["tree4: log-loss 10 % lower than plain"]
+    assert log_loss.missing == pytest.approx(10.0)
+    assert log_loss.verdict == "**missed** by 10"
+    assert by_words["tree6: log-loss 18 % lower than plain"].verdict == "not measured"
+    share = by_words["tree4: better log-loss than plain on at least 75 % of the sets"]
+    assert (share.found, share.missing) == ("1 of 2", 25.0)
+    reached = report.Target("", "", -0.1)
+    assert reached.verdict == "reached"
+
+
+def test_harm_by_hand() -> None:
+    found = report.harm(report.shown(two_sets(), 9), "ours", "tree4")
+    assert found["gain"].to_dict() == pytest.approx({"letter": 3.0, "adult": -3.0})
+    steps = 3.0 / (1.0 / np.sqrt(2))  # two seeds of 1 point each: 4.24 standard errors
+    assert steps == pytest.approx(4.243, abs=1e-3)
+    assert found["p"].to_numpy() == pytest.approx([2 * 2.209e-5] * 2, rel=1e-3)  # Holm doubles both
+    harmed = report.harm_target(report.shown(two_sets(), 9), "tree4")
+    assert (harmed.found, harmed.missing) == ("adult -3.0", 1.0)
+
+
+def test_claims_are_held_against_fresh_rows() -> None:
+    gains = {"claimed_low": -0.1, "claimed_high": 0.3, "fresh_gain_se": 0.0, "note": ""}
+    rows = [
+        row("letter", 0, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.2, **gains),
+        row("letter", 1, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.4, **gains),
+        row("adult", 0, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.0, **gains),
+    ]
+    last = report.claims_in_short(report.shown(record_of(rows), 9)).splitlines()[-1]
+    # errors -0.1 and -0.3, so -0.2 of letter, and +0.1 of adult: mean -0.05, error 0.3 / 2
+    assert last == "| ours | tree4 | 3 | +0.1000 | +0.2000 | -0.0500 ± 0.1500 | 67 % |"
+
+
+@pytest.mark.parametrize("record", [record_of([]), two_sets()], ids=["empty", "two sets"])
+def test_the_page_is_written_of_what_is_there(record: pd.DataFrame) -> None:
+    text = report.page(record, 9)
+    assert "## Ours against each rival" in text
+    assert ("| letter | tree4 | 1.5000 / 0.5000 | 1.1500 / 0.5300 | -20.0 % | +3.0 |" in text) == (len(record) > 0)
+    assert "nan" not in text
+
+
+def test_the_readme_has_the_table_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert all(report.README.read_text().count(mark) == 1 for mark in report.MARKS)
+    monkeypatch.setattr(report, "README", tmp_path / "README.md")
+    report.README.write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter\n")
+    report.write_readme(two_sets(), 9)
+    lines = report.README.read_text().splitlines()
+    assert (lines[0], lines[-1]) == ("before", "after")
+    assert "old" not in lines
+    assert "| tree4 | +0.0 % ± 20.0, +0.0 ± 3.0 |  |  |  |  |" in lines
+
+
+# ---- on real rows
+
+
+def test_the_first_draw_is_the_default() -> None:
+    tried = by_hand.draws(students.student("tree4"), 0)
+    assert len(tried) == 40
+    assert tried[0] == {"criterion": "gini", "min_samples_leaf": 1, "ccp_alpha": 0.0}
+    assert len({json.dumps(params, sort_keys=True) for params in tried}) > 30
+    assert tried == by_hand.draws(students.student("tree4"), 0)
+
+
+@needs_data
+def test_plain_and_careful_on_real_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install '.[benchmarks]'")
+    monkeypatch.setattr(by_hand, "N_DRAWS", 2)
+    monkeypatch.setattr(by_hand, "N_TREES", 10)
+    split = data.load("wine_quality", 0).take(np.arange(300))
+    names = ("tree4", "gbm10")
+    plain = list(by_hand.plain(split, 0, names, "log_loss"))
+    careful = list(by_hand.careful(split, 0, names, {one.student: one.params for one in plain}))
+    for one in (*plain, *careful):
+        assert one.proba.shape == (len(split.y_fresh), len(split.classes))
+        np.testing.assert_allclose(one.proba.sum(axis=1), 1, atol=1e-6)
+    assert [one.student for one in careful] == list(names)
