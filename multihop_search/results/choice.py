@@ -12,7 +12,9 @@ TIE = 1e-12
 """Scores that differ by less are equal."""
 
 
-def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
+def choose(
+    evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray, tolerance: float = TOLERANCE
+) -> np.ndarray:
     """Pick, for each draw: the best by score, then the simplest within a part of its standard error (rule 20).
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
@@ -28,6 +30,8 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         How often each resampled unit counts; ones for all rows once.
     trials : ndarray of shape (n_candidates,)
         Positions of the trials to choose among, ascending.
+    tolerance : float, default=0.25
+        Standard errors of the difference to the best within which a simpler trial is taken.
 
     Returns
     -------
@@ -42,7 +46,7 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
     gap = means[np.arange(len(draws)), best][:, None] - means
-    admitted = gap <= TOLERANCE * errors + TIE
+    admitted = gap <= tolerance * errors + TIE
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
     return np.asarray(trials[_first_best(finalists)])
