@@ -12,7 +12,7 @@ from scipy.optimize import minimize_scalar
 
 LOWEST, HIGHEST = 0.2, 5.0
 FLOOR = 1e-3
-"""Losses are taken of probabilities floored here, as in the default score: a truth at 0 says nothing of a temperature."""
+"""Losses are taken of probabilities floored here, as in the default score: a truth at 0 says nothing of temperature."""
 
 
 def softened(q: np.ndarray, temperature: float) -> np.ndarray:
@@ -48,8 +48,8 @@ def calibrating_temperature(q: np.ndarray, y: np.ndarray, sample_weight: np.ndar
 
     Examples
     --------
-    >>> q, y = np.array([[0.6, 0.4]] * 10), np.array([0] * 9 + [1])
-    >>> bool(abs(softened(q, calibrating_temperature(q, y))[0, 0] - 0.9) < 0.01)  # as sure as it is right
+    >>> q, y = np.array([[0.6, 0.4]] * 10), np.array([0] * 8 + [1] * 2)
+    >>> bool(abs(softened(q, calibrating_temperature(q, y))[0, 0] - 0.8) < 0.01)  # as sure as it is right
     True
     """
     rows = np.arange(len(y))
