@@ -1,0 +1,247 @@
+"""What to search and how to choose: rules for the choice, replayed on recorded searches and held against fresh rows.
+
+    pip install -e ".[benchmarks]"
+    python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 90]
+
+For each set one search of trees of depth 4 and 6 is recorded: the held-out predictions of every trial, and the loss of
+its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is then looked up in the
+fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
+A record is kept under build/choices/ and not made again; the page, docs/benchmarks/choices.md, is written of all.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pickle
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from quality_parts.data import DATA, ROOT, SETS, load
+from quality_parts.students import TREES, stored_form, student
+
+import multihop_search.engine.student as engine_student
+import multihop_search.search.base as face
+from multihop_search import MultihopSearchClassifier
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
+from multihop_search.results.choice import TIE
+from multihop_search.results.out_of_fold import HeldOut, RowEvidence
+
+KEPT = ROOT / "build" / "choices"
+PAGE = ROOT / "docs" / "benchmarks" / "choices.md"
+
+
+def record(name: str, seed: int, trials: int) -> dict[str, Any]:
+    """Return one recorded search: a table of trials, their held-out predictions, and what the choice knows of rows."""
+    split = load(name, seed)
+    fresh: dict[tuple[int, str], tuple[float, float]] = {}
+    seen: list[Any] = []
+    scoring, accuracy = FlooredLogLoss(split.classes), Accuracy(split.classes)
+    fitted, conclude = engine_student._fitted, face.MultihopSearch._conclude
+
+    def watched_fit(problem: Any, ladder: Any, number: int, path: Any, lesson: Any) -> Any:
+        model = fitted(problem, ladder, number, path, lesson)
+        if number >= 0:
+            proba = stored_form(model, split.X_fresh, split.classes)
+            found = (float(of.rows(split.y_fresh, proba).mean()) for of in (scoring, accuracy))
+            fresh[number, path.key] = tuple(found)
+        return model
+
+    def watched_end(self: Any, made: Any, assessment: Any, study: Any, told: Any) -> None:
+        seen.append((assessment, told))
+        conclude(self, made, assessment, study, told)
+
+    engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
+    start = time.perf_counter()
+    try:
+        search = MultihopSearchClassifier(
+            [(tree, student(tree)) for tree in TREES], n_trials=trials, random_state=seed
+        ).fit(split.X, split.y, groups=split.groups)
+    finally:
+        engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
+    assessment, told = seen[0]
+    teacher = face.refit_teacher(assessment.problem, search._workshop.ladder).outputs
+    n_folds = len(assessment.problem.folds)
+    kept = [(one, proba) for one, proba in told if proba is not None]
+    rows = []
+    for one, _ in kept:
+        losses = np.array([fresh[number, one.path.key] for number in range(n_folds)])
+        scheme = "" if not one.path.hops else type(one.path.hops[-1].scheme).__name__
+        added = one.path.hops[-1].compression if one.path.hops else None
+        fit = "OwnFit" if one.path.fit is None else type(one.path.fit).__name__
+        multiple = 0 if added is None else added.multiple
+        rows.append((one.number, one.path.student, one.hops, fit, scheme, multiple, *losses.mean(axis=0)))
+    columns = ["number", "student", "hops", "fit", "scheme", "multiple", "fresh", "fresh_accuracy"]
+    return {
+        "trials": pd.DataFrame(rows, columns=columns),
+        "held_out": replace(assessment.held_out, believed=teacher.calibrated[assessment.held_out.row]),
+        "predictions": [proba.astype(np.float32) for _, proba in kept],
+        "seconds": time.perf_counter() - start,
+    }
+
+
+class Choices:
+    """The complete trials of one student in a record, as rules see them."""
+
+    def __init__(self, kept: dict[str, Any], student_name: str) -> None:
+        mine = np.flatnonzero(kept["trials"]["student"] == student_name)
+        self.trials = kept["trials"].iloc[mine].reset_index(drop=True)
+        self.held_out: HeldOut = kept["held_out"]
+        assert self.held_out.believed is not None
+        classes = np.arange(self.held_out.believed.shape[1])
+        predictions = [kept["predictions"][place] for place in mine]
+        self.rows = {}
+        for measure, scoring in (("log-loss", FlooredLogLoss(classes)), ("accuracy", Accuracy(classes))):
+            labels = np.stack([scoring.rows(self.held_out.y, proba) for proba in predictions])
+            beliefs = np.stack([scoring.expected_rows(self.held_out.believed, proba) for proba in predictions])
+            self.rows[measure] = labels, beliefs
+
+    def pick(
+        self, share: float = 0.5, tolerance: float = 0.25, measure: str = "log-loss", among: np.ndarray | None = None
+    ) -> int:
+        """Return the trial that a rule picks: share of beliefs, tolerance in standard errors, trials it may pick."""
+        labels, beliefs = self.rows[measure]
+        allowed = np.arange(len(labels)) if among is None else np.flatnonzero(among)
+        if len(allowed) == 0:
+            allowed = np.arange(len(labels))
+        evidence = RowEvidence((1 - share) * labels + share * beliefs, self.held_out)
+        once = np.ones((1, evidence.n_units))
+        means = evidence.means(once)[0, allowed]
+        best = allowed[means.argmax()]
+        errors = evidence.errors(once, np.array([best]), allowed)[0]
+        hops = self.trials["hops"].to_numpy()[allowed]
+        near = means.max() - means <= tolerance * errors + TIE
+        simplest = near & (hops == hops[near].min())
+        return int(allowed[np.where(simplest, means, -np.inf).argmax()])
+
+
+def rules() -> dict[str, dict[str, Callable[[Choices], int]]]:
+    """Return the rules by table and name."""
+
+    def where(condition: Callable[[pd.DataFrame], Any]) -> Callable[[Choices], int]:
+        return lambda of: of.pick(among=np.asarray(condition(of.trials)))
+
+    def first(part: float) -> Callable[[Choices], int]:
+        return where(lambda trials: trials["number"] < part * (trials["number"].max() + 1))
+
+    return {
+        "What the choice ranks by: share of the teacher's held-out probabilities (tolerance 0)": {
+            f"{share:g}": (lambda of, share=share: of.pick(share, 0.0)) for share in (0.0, 0.25, 0.5, 0.75, 1.0)
+        },
+        "Tolerance, in standard errors of the paired difference (labels alone)": {
+            f"{tolerance:g}": (lambda of, tolerance=tolerance: of.pick(0.0, tolerance))
+            for tolerance in (0.0, 0.25, 0.5, 1.0)
+        },
+        "Tolerance (share 0.5)": {
+            f"{tolerance:g}": (lambda of, tolerance=tolerance: of.pick(0.5, tolerance))
+            for tolerance in (0.0, 0.25, 0.5, 1.0)
+        },
+        "Chosen by accuracy: share of the teacher's held-out probabilities": {
+            f"{share:g}": (lambda of, share=share: of.pick(share, 0.25, "accuracy")) for share in (0.0, 0.5, 1.0)
+        },
+        "Trials": {f"first {part:.0%}": first(part) for part in (0.25, 0.5, 0.75, 1.0)},
+        "Hops": {
+            "0": where(lambda trials: trials["hops"] == 0),
+            "at most 1": where(lambda trials: trials["hops"] <= 1),
+            "any": where(lambda trials: trials["hops"] >= 0),
+        },
+        "How trees are fitted": {
+            "own fit only": where(lambda trials: trials["fit"] == "OwnFit"),
+            "own and Refined": where(lambda trials: trials["fit"] != "NearOptimal"),
+            "own and NearOptimal": where(lambda trials: trials["fit"] != "Refined"),
+            "all": where(lambda trials: trials["hops"] >= 0),
+        },
+        "Scheme of the last hop (plain trials may be picked too)": {
+            name: where(lambda trials, name=name: (trials["scheme"] == name) | (trials["hops"] == 0))
+            for name in ("KnowledgeDistillation", "ConfWeight", "SRatio")
+        },
+        "Synthetic rows per training row, at most": {
+            str(most): where(lambda trials, most=most: trials["multiple"] <= most) for most in (0, 1, 5, 10)
+        },
+        "The best there was (not to be had)": {
+            "by fresh log-loss": lambda of: int(of.trials["fresh"].argmax()),
+            "by fresh accuracy": lambda of: int(of.trials["fresh_accuracy"].argmax()),
+        },
+    }
+
+
+def replayed(files: list[Path]) -> pd.DataFrame:
+    """Return a row for each record, student, table and rule: what fresh rows say against the tuned own fit."""
+    found = []
+    for file in files:
+        kept = pickle.loads(file.read_bytes())
+        for name in TREES:
+            of = Choices(kept, name)
+            own = (of.trials["hops"] == 0) & (of.trials["fit"] == "OwnFit")
+            plain = of.trials.iloc[of.pick(0.0, 0.0, among=own.to_numpy())]
+            for table, ruled in rules().items():
+                for rule, pick in ruled.items():
+                    chosen = of.trials.iloc[pick(of)]
+                    loss = 100 * (plain["fresh"] - chosen["fresh"]) / -plain["fresh"]
+                    points = 100 * (chosen["fresh_accuracy"] - plain["fresh_accuracy"])
+                    found.append((file.stem, name, table, rule, loss, points))
+    return pd.DataFrame(found, columns=["record", "student", "table", "rule", "loss", "points"])
+
+
+def page(found: pd.DataFrame, trials: int) -> str:
+    """Return the page."""
+    n_records = found["record"].nunique()
+    parts = [
+        "# What to search and how to choose\n",
+        f"`python benchmarks/choices.py --trials {trials}`: {n_records} recorded searches of trees of depth 4 and 6, "
+        "1,500 rows each. Differences on fresh rows to the tuned tree of the class's own fit, chosen from its trials "
+        "in the same search: per cent of the log-loss (less is better) and points of accuracy; means over records, +- "
+        "the standard error of the paired difference to the first line of each table.\n",
+    ]
+    for table, part in found.groupby("table", sort=False):
+        parts += [f"## {table}\n", "| | tree4 log-loss | tree4 accuracy | tree6 log-loss | tree6 accuracy |"]
+        parts.append("| --- | ---: | ---: | ---: | ---: |")
+        first = next(iter(part["rule"]))
+        for rule in part["rule"].unique():
+            cells = [_cell(part, name, rule, first, of) for name in TREES for of in ("loss", "points")]
+            parts.append(f"| {rule} | " + " | ".join(cells) + " |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _cell(part: pd.DataFrame, name: str, rule: str, first: str, of: str) -> str:
+    mine = part[part["student"] == name].pivot(index="record", columns="rule", values=of)
+    shown = f"{mine[rule].mean():+.1f}"
+    if rule == first:
+        return shown
+    gap = mine[rule] - mine[first]
+    return f"{shown} ({gap.mean():+.1f} +- {gap.std(ddof=1) / np.sqrt(len(gap)):.1f})"
+
+
+def main() -> None:
+    """Record what is missing and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[100])
+    parser.add_argument("--trials", type=int, default=90)
+    options = parser.parse_args()
+    if not DATA.exists():
+        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
+    warnings.filterwarnings("ignore")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    for seed in options.seeds:
+        for name in options.data:
+            file = KEPT / f"{name}_{seed}_{options.trials}.pkl"
+            if not file.exists():
+                made = record(name, seed, options.trials)
+                half = file.with_suffix(f".{os.getpid()}")
+                half.write_bytes(pickle.dumps(made))
+                half.replace(file)
+                print(file.stem, f"{made['seconds']:.0f} s", flush=True)
+    files = sorted(KEPT.glob(f"*_{options.trials}.pkl"))
+    PAGE.write_text(page(replayed(files), options.trials))
+
+
+if __name__ == "__main__":
+    main()
