@@ -1,11 +1,12 @@
 """What to search and how to choose: rules for the choice, replayed on recorded searches and held against fresh rows.
 
     pip install -e ".[benchmarks]"
-    python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 90]
+    python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 90] [--variants default ...]
 
 For each set one search of trees of depth 4 and 6 is recorded: the held-out predictions of every trial, and the loss of
 its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is then looked up in the
 fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
+Variants are searches with other settings (sampler, inner folds), compared by what the rule of the search picks.
 A record is kept under build/choices/ and not made again; the page, docs/benchmarks/choices.md, is written of all.
 """
 
@@ -18,10 +19,12 @@ import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import optuna
 import pandas as pd
 from quality_parts.data import DATA, ROOT, SETS, load
 from quality_parts.students import TREES, stored_form, student
@@ -37,7 +40,23 @@ KEPT = ROOT / "build" / "choices"
 PAGE = ROOT / "docs" / "benchmarks" / "choices.md"
 
 
-def record(name: str, seed: int, trials: int) -> dict[str, Any]:
+def _tpe(seed: int) -> optuna.samplers.TPESampler:
+    return optuna.samplers.TPESampler(seed=seed, n_startup_trials=30)
+
+
+def _quasi_random(seed: int) -> optuna.samplers.QMCSampler:
+    return optuna.samplers.QMCSampler(seed=seed, scramble=True, warn_asynchronous_seeding=False)
+
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "default": {},
+    "TPE": {"sampler": _tpe},
+    "quasi-random": {"sampler": _quasi_random},
+    "5 inner folds": {"crossfit_cv": 5},
+}
+
+
+def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[str, Any]:
     """Return one recorded search: a table of trials, their held-out predictions, and what the choice knows of rows."""
     split = load(name, seed)
     fresh: dict[tuple[int, str], tuple[float, float]] = {}
@@ -61,7 +80,7 @@ def record(name: str, seed: int, trials: int) -> dict[str, Any]:
     start = time.perf_counter()
     try:
         search = MultihopSearchClassifier(
-            [(tree, student(tree)) for tree in TREES], n_trials=trials, random_state=seed
+            [(tree, student(tree)) for tree in TREES], n_trials=trials, random_state=seed, **settings
         ).fit(split.X, split.y, groups=split.groups)
     finally:
         engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
@@ -189,6 +208,49 @@ def replayed(files: list[Path]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["record", "student", "table", "rule", "loss", "points"])
 
 
+def file_of(variant: str, name: str, seed: int, trials: int) -> Path:
+    """Return where a record is kept."""
+    return KEPT / f"{name}_{seed}_{trials}_{variant.replace(' ', '-')}.pkl"
+
+
+def files_of(variant: str, trials: int) -> list[Path]:
+    """Return the records of a variant that are there."""
+    return sorted(KEPT.glob(f"*_{trials}_{variant.replace(' ', '-')}.pkl"))
+
+
+def variants(trials: int) -> str:
+    """Return the table of the variants, each against the default on the records that both have."""
+
+    def found(file: Path) -> dict[str, tuple[float, float]]:
+        kept = pickle.loads(file.read_bytes())
+        chosen = {name: (of := Choices(kept, name)).trials.iloc[of.pick()] for name in TREES}
+        return {name: (float(one["fresh"]), float(one["fresh_accuracy"])) for name, one in chosen.items()}
+
+    lines = [
+        "## Settings of the search\n",
+        "Against the default on the same splits: per cent of the log-loss (less is better), points of accuracy, +- the "
+        "standard error over records.\n",
+        "| | records | tree4 log-loss | tree4 accuracy | tree6 log-loss | tree6 accuracy |",
+        "| --- | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for variant in VARIANTS:
+        suffix = variant.replace(" ", "-")
+        pairs = [
+            (file, file.with_name(file.name.replace(f"_{suffix}.", "_default."))) for file in files_of(variant, trials)
+        ]
+        pairs = [pair for pair in pairs if pair[1].exists()]
+        if variant == "default" or len(pairs) < 2:
+            continue
+        both = [(found(mine), found(default)) for mine, default in pairs]
+        cells = []
+        for name in TREES:
+            loss = [100 * (old[name][0] - new[name][0]) / -old[name][0] for new, old in both]
+            points = [100 * (new[name][1] - old[name][1]) for new, old in both]
+            cells += [f"{np.mean(gap):+.1f} +- {np.std(gap, ddof=1) / np.sqrt(len(gap)):.1f}" for gap in (loss, points)]
+        lines.append(f"| {variant} | {len(pairs)} | " + " | ".join(cells) + " |")
+    return "\n".join([*lines, ""])
+
+
 def page(found: pd.DataFrame, trials: int) -> str:
     """Return the page."""
     n_records = found["record"].nunique()
@@ -225,22 +287,21 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[100])
     parser.add_argument("--trials", type=int, default=90)
+    parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["default"])
     options = parser.parse_args()
     if not DATA.exists():
         raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
     warnings.filterwarnings("ignore")
     KEPT.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for name in options.data:
-            file = KEPT / f"{name}_{seed}_{options.trials}.pkl"
-            if not file.exists():
-                made = record(name, seed, options.trials)
-                half = file.with_suffix(f".{os.getpid()}")
-                half.write_bytes(pickle.dumps(made))
-                half.replace(file)
-                print(file.stem, f"{made['seconds']:.0f} s", flush=True)
-    files = sorted(KEPT.glob(f"*_{options.trials}.pkl"))
-    PAGE.write_text(page(replayed(files), options.trials))
+    for variant, seed, name in product(options.variants, options.seeds, options.data):
+        file = file_of(variant, name, seed, options.trials)
+        if not file.exists():
+            made = record(name, seed, options.trials, VARIANTS[variant])
+            half = file.with_suffix(f".{os.getpid()}")
+            half.write_bytes(pickle.dumps(made))
+            half.replace(file)
+            print(file.stem, f"{made['seconds']:.0f} s", flush=True)
+    PAGE.write_text(page(replayed(files_of("default", options.trials)), options.trials) + variants(options.trials))
 
 
 if __name__ == "__main__":

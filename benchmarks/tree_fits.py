@@ -3,9 +3,9 @@
     pip install -e ".[benchmarks,optimal-trees]"
     python benchmarks/tree_fits.py [--data NAME ...] [--seeds 100 101]
 
-No search: a teacher is chosen and cross-fitted on at most 1,500 training rows, and trees of depth 4 and 6 are taught by a
-fixed recipe. The baseline is the plain tree tuned by random search (40 draws, 5 folds, log-loss). Splits are drawn with
-seeds of 100 and more: none of the splits that benchmarks/quality.py judges on. Each set's rows are kept under
+No search: a teacher is chosen and cross-fitted on at most 1,500 training rows, and trees of depth 4 and 6 are taught by
+a fixed recipe. The baseline is the plain tree tuned by random search (40 draws, 5 folds, log-loss). Splits are drawn
+with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on. Each set's rows are kept under
 build/tree_fits/ and not made again; the page, docs/benchmarks/tree_fits.md, is written of all.
 """
 
