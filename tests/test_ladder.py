@@ -403,7 +403,8 @@ def test_outputs_of_a_taught_forest_are_those_of_its_regression_twin_out_of_the_
 def test_a_forest_taught_by_repeated_rows_is_cross_fitted_by_parts():
     X, y = data()
     made = problem(X, y)
-    forest = RandomForestClassifier(40, criterion="entropy", max_depth=3, random_state=0)
+    free = [0] * X.shape[1]  # with the keyword, whatever it says, entropy takes repeated rows
+    forest = RandomForestClassifier(40, criterion="entropy", monotonic_cst=free, max_depth=3, random_state=0)
     upper = TeacherOutputs(np.random.default_rng(0).dirichlet([1, 1], len(y)))
     outputs = crossfit(made, ladder(None, intermediates={"forest": forest}), -1, (Hop(KD, "forest"),), upper)
     by_parts = np.empty((len(y), 2))

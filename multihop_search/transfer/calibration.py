@@ -48,7 +48,7 @@ def calibrating_temperature(q: np.ndarray, y: np.ndarray, sample_weight: np.ndar
 
     Examples
     --------
-    >>> q, y = np.array([[0.6, 0.4]] * 10), np.array([0] * 9 + [1])
+    >>> q, y = np.array([[0.7, 0.3]] * 10), np.array([0] * 9 + [1])
     >>> bool(abs(softened(q, calibrating_temperature(q, y))[0, 0] - 0.9) < 0.01)  # as sure as it is right
     True
     """
