@@ -26,6 +26,7 @@ from multihop_search import (
     ModelCompression,
     MultihopSearchClassifier,
     MultihopSearchRegressor,
+    OwnFit,
 )
 from multihop_search.errors import InvalidSetting, SearchFailed, StudentLeftOutWarning
 from multihop_search.paths.budget import Budget
@@ -519,7 +520,8 @@ def test_students_draw_the_same_paths_as_the_others() -> None:
 
 def test_parameters_of_several_students_are_named_after_them() -> None:
     X, y = data()
-    search = search_for(FOUR[:3], param_distributions={"tree__max_depth": [2, 3], "line__C": [0.1, 1.0]}).fit(X, y)
+    wanted = {"tree__max_depth": [2, 3], "line__C": [0.1, 1.0]}
+    search = search_for(FOUR[:3], param_distributions=wanted, tree_fits=[OwnFit()]).fit(X, y)
     own = {name for name in search.space_.distributions if name.split(".")[0] in dict(FOUR)}
     assert own == {"tree.max_depth", "line.C"}
     with pytest.raises(InvalidSetting, match="must name parameters as student__parameter, got 'max_depth'"):

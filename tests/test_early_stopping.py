@@ -18,7 +18,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
 from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.student import Outcome, judge
 from multihop_search.problem.intake import make_problem
@@ -462,6 +462,7 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(stopped_early: Any) -> 
         problem.scoring,
         random_state=0,
         chosen=complete.index(search.best_index_),
+        own_fit=(search.results_["fit"] == "OwnFit").to_numpy()[complete],
     )
     pd.testing.assert_frame_equal(search.verdict_.table, verdict.table, check_exact=True)
 
@@ -638,7 +639,8 @@ def test_what_is_no_pruner_is_refused_with_one_sentence(pruner: Any, blobs: Any)
 def test_a_path_that_was_stopped_stays_stopped_when_it_comes_again(blobs: Any) -> None:
     few = {"param_distributions": {"min_samples_leaf": CategoricalDistribution((1,))}, "schemes": [HardLabels()]}
     recorder = Recorder()
-    search = search_for(**few, intermediates=[("stump", DecisionTreeClassifier(max_depth=1))], executor=recorder)
+    few |= {"tree_fits": [OwnFit()], "intermediates": [("stump", DecisionTreeClassifier(max_depth=1))]}
+    search = search_for(**few, executor=recorder)
     results = search.set_params(n_ahead=1, n_trials=12).fit(*blobs).results_
     several = results[results["hops"] == 2]
     assert len(several) == 4

@@ -21,6 +21,7 @@ from multihop_search import (
     MultihopSearchClassifier,
     MultihopSearchRegressor,
     OneHopPruner,
+    OwnFit,
     PathObjective,
 )
 from multihop_search.errors import InvalidSetting
@@ -53,6 +54,7 @@ def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier
         "teacher": RandomForestClassifier(6),
         "intermediates": [("stump", DecisionTreeClassifier(max_depth=1)), ("six", DecisionTreeClassifier(max_depth=6))],
         "schemes": [KnowledgeDistillation(), HardLabels()],
+        "tree_fits": [OwnFit()],
         "max_hops": 2,
         "cv": N_FOLDS,
         "crossfit_cv": 2,

@@ -140,7 +140,7 @@ def test_the_verdict_shows_rmse_and_r2(found: MultihopSearchRegressor, diabetes:
     _, y = diabetes
     scores = found.verdict_.scores
     assert list(scores.columns) == ["score", "rmse", "r2"]
-    assert list(scores.index) == ["plain", "one-hop", "multi-hop", "selected", "teacher"]
+    assert list(scores.index) == ["plain", "one-hop", "multi-hop", "selected", "own fit", "teacher"]
     np.testing.assert_allclose(scores["rmse"] ** 2, -scores["score"], rtol=1e-9)
     np.testing.assert_allclose(scores["r2"], 1 - scores["rmse"] ** 2 / np.var(y), rtol=1e-9)
     assert scores.loc["teacher", "r2"] > 0.3

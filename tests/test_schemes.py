@@ -210,7 +210,7 @@ def test_a_value_at_the_end_of_its_range_is_taken(scheme):
 
 def test_a_field_with_a_value_is_fixed_and_a_field_with_a_distribution_is_searched():
     scheme = KnowledgeDistillation(alpha=0.5)
-    assert scheme.searched() == {"temperature": FloatDistribution(0.5, 3.0, log=True)}
+    assert scheme.searched() == {"temperature": FloatDistribution(0.5, 2.0, log=True)}
     assert scheme.resolve({"temperature": 2.0}) == KnowledgeDistillation(alpha=0.5, temperature=2.0)
 
 

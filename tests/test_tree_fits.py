@@ -170,7 +170,7 @@ def test_codes_agree_with_what_scikit_learn_compares(column, data):
     assert len(cuts) == min(len(np.unique(X)) - 1, len(cuts))
     assert (np.diff(cuts) > 0).all()
     for number, cut in enumerate(cuts):
-        left = X[:, 0] <= cut  # scikit-learn: a float32 value at most a float64 threshold
+        left = X[:, 0].astype(np.float64) <= cut  # scikit-learn: a float32 value at most a float64 threshold
         assert_array_equal(sample.codes[:, 0] <= number, left)
         assert 0 < left.sum() < len(X)
 
@@ -408,6 +408,19 @@ def test_every_bound_holds_in_regression(tree_fit, seed, depth, leaf, n_syntheti
     made = fit(tree, X, y, None, transfer=transfer, tree_fit=tree_fit)
     assert_keeps_its_bounds(made, X)
     assert (made.feature_importances_ >= 0).all()
+
+
+@pytest.mark.parametrize("first", [1.0, 1e-45, -3e38, 12345.678])
+@pytest.mark.parametrize("tree_fit", FITS[:3], ids=str)
+def test_adjacent_float32_values_are_counted_on_the_side_where_they_go(tree_fit, first):
+    steps = [np.float32(first)]
+    for _ in range(7):
+        steps.append(np.nextafter(steps[-1], np.float32(np.inf)))
+    X = np.repeat(np.array(steps, dtype=np.float64), 5)[:, None]
+    y = np.repeat([0, 1, 1, 0, 1, 0, 0, 1], 5)
+    made = fit(DecisionTreeClassifier(max_depth=5, min_samples_leaf=5), X, y, A_B, tree_fit=tree_fit)
+    assert_keeps_its_bounds(made, X)
+    assert made.score(X, A_B[y]) == 1
 
 
 def test_more_splits_than_leaves_allow_are_cut_where_it_costs_least():

@@ -62,7 +62,7 @@ class _Nodes:
         if np.count_nonzero(rows < self.n_real) < self.bounds.split:
             return None
         threshold = self.thresholds[feature][heap.place[place]]
-        at_most = self.X[rows, feature] <= threshold
+        at_most = self.X[rows, feature].astype(np.float64) <= threshold  # as in C; numpy 1 would round the threshold
         left, right = rows[at_most], rows[~at_most]
         real = [int(np.count_nonzero(side < self.n_real)) for side in (left, right)]
         if min(real) < self.bounds.leaf:
