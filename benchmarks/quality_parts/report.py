@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from quality_parts import autogluon, by_hand
+from quality_parts import automl, by_hand
 from quality_parts.cells import PLAIN
 from quality_parts.data import MOST_FRESH, MOST_TRAINING, ROOT
 from quality_parts.measures import TIE, holm, mean_and_error, two_sided, wins_ties_losses
@@ -326,7 +326,7 @@ def page(record: pd.DataFrame, trials: int) -> str:
         "search (trees: *selected vs own fit*), in nats, of *ours accuracy* in shares of rows. Coverage: how often the "
         "95 % interval holds the gain on the fresh rows, which have an error of their own.\n\n" + claims_in_short(rows)
     )
-    parts.append("\n" + RIVALS_IN_WORDS.format(trees=by_hand.N_TREES, autogluon=" ".join(autogluon.SETTINGS.split())))
+    parts.append("\n" + RIVALS_IN_WORDS.format(trees=by_hand.N_TREES, autogluon=" ".join(automl.SETTINGS.split())))
     parts.append("## Seconds of a cell, all its students\n\n" + seconds(rows))
     parts.append("\n## Every claim\n\n" + claims_by_cell(rows) + "\n")
     return "\n".join(parts)
