@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from quality_parts import autogluon, by_hand, ours
+from quality_parts import automl, by_hand, ours
 from quality_parts.cells import (
     PLAIN,
     Cell,
@@ -55,7 +55,7 @@ def run(cell: Cell, split: Split) -> Iterator[Found]:
     if cell.method == "careful":
         return by_hand.careful(split, cell.seed, STUDENTS, tuned)
     if cell.method == "autogluon":
-        return autogluon.distilled(split, cell.seed, tuned)
+        return automl.distilled(split, cell.seed, tuned)
     from quality_parts import optimal_trees
 
     return getattr(optimal_trees, cell.method)(split, cell.seed)
@@ -130,7 +130,7 @@ def main() -> None:
     if not options.page:
         save_record(record, record_file)
         if any(cell.method == "autogluon" for cell in parts[1]):
-            autogluon.environment()
+            automl.environment()
         for part in parts:
             failed |= run_all(part, options.jobs, record_file)
     record = load_record(record_file)

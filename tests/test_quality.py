@@ -23,7 +23,7 @@ import quality  # noqa: E402
 from quality_parts import by_hand, cells, data, measures, optimal_trees, report, students  # noqa: E402
 from quality_parts.cells import Cell, Found  # noqa: E402
 
-PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "students", "ours", "autogluon")
+PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "students", "ours", "automl")
 needs_data = pytest.mark.skipif(
     not data.DATA.exists(), reason=f"the real data sets are not here, {data.DATA} is absent"
 )
