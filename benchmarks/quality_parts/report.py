@@ -288,8 +288,9 @@ RIVALS_IN_WORDS = """## The rivals
   they were before version 4), and keeps one round; **autogluon repaired** reads them as they are.
 - **streed**: `pystreed`, optimal for accuracy on the true labels over 60 binary columns (8 quantile thresholds a
   column, the package's own selection), 4 levels; `tree6` has two greedy levels below. At most 60 s.
-- **gosdt**: `gosdt`, optimal and sparse (the smallest penalty a leaf of 64, 16, 4 and 1 rows that is solved in 60 s),
-  reference labels by the cross-fitted forest, thresholds guessed by boosted stumps; depth bound 4 or 6.
+- **gosdt**: `gosdt`, optimal and sparse (penalties of 64, 16, 4 and 1 rows a leaf in turn, 60 s in all,
+  the tree of fewest training errors and leaves together), reference labels by the cross-fitted forest, thresholds
+  guessed by boosted stumps; depth bound 4 or 6. Where the forest is weak (musk_v2: new groups) so is its guidance.
 - Leaves of both optimal trees hold Laplace-smoothed class frequencies of the training rows.
 """
 
