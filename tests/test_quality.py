@@ -138,6 +138,10 @@ def test_leaves_of_both_packages() -> None:
     assert len(set(optimal_trees.leaves(streed, COLUMNS))) == 3
 
 
+def test_gosdt_is_given_a_row_of_every_class() -> None:
+    assert optimal_trees.with_all_classes(np.array([2, 0, 0, 0]), np.array([2, 1, 0, 1])).tolist() == [2, 1, 0, 1]
+
+
 def split_of(n_rows: int = 60) -> data.Split:
     rng = np.random.default_rng(0)
     X = rng.normal(size=(2 * n_rows, 3))
