@@ -22,6 +22,8 @@ from multihop_search.transfer.tree_fits.sample import Sample, make_sample
 
 DEEPEST = 8
 """Largest `max_depth` that is served: structures are held as heaps, whose size doubles with each level."""
+MOST_LEAVES = 64
+"""Largest `max_leaf_nodes` under which a deeper bound is served too: by a tree of at most `DEEPEST` levels."""
 KEPT = frozenset({"max_depth", "max_leaf_nodes", "min_samples_leaf", "min_samples_split", "class_weight"})
 """Parameters that every fit of ours keeps."""
 UNUSED = frozenset({"random_state", "criterion"})
@@ -111,9 +113,9 @@ def bounds_of(model: Any, n_real: int) -> Bounds:
     def count(size: Any) -> int:
         return math.ceil(size * n_real) if isinstance(size, (float, np.floating)) else int(size)
 
-    return Bounds(
-        model.max_depth, count(model.min_samples_leaf), max(2, count(model.min_samples_split)), model.max_leaf_nodes
-    )
+    depth, leaves = model.max_depth or DEEPEST, model.max_leaf_nodes
+    depth = depth if leaves is None else min(depth, DEEPEST, leaves - 1)
+    return Bounds(depth, count(model.min_samples_leaf), max(2, count(model.min_samples_split)), leaves)
 
 
 def refusal(model: Any, searched: Mapping[str, BaseDistribution] = MappingProxyType({})) -> str:
@@ -124,13 +126,14 @@ def refusal(model: Any, searched: Mapping[str, BaseDistribution] = MappingProxyT
     Examples
     --------
     >>> refusal(DecisionTreeClassifier(max_depth=4)), refusal(DecisionTreeClassifier())
-    ('', 'max_depth must be between 1 and 8')
+    ('', 'max_depth must be between 1 and 8, or max_leaf_nodes at most 64')
     """
     if type(model) not in (DecisionTreeClassifier, DecisionTreeRegressor):
         return f"{type(model).__name__} is no DecisionTreeClassifier or DecisionTreeRegressor"
     depths = _ends(searched["max_depth"]) if "max_depth" in searched else (model.max_depth,)
-    if not all(depth is not None and 1 <= depth <= DEEPEST for depth in depths):
-        return f"max_depth must be between 1 and {DEEPEST}"
+    shallow = all(depth is not None and 1 <= depth <= DEEPEST for depth in depths)
+    if not shallow and (model.max_leaf_nodes is None or model.max_leaf_nodes > MOST_LEAVES):
+        return f"max_depth must be between 1 and {DEEPEST}, or max_leaf_nodes at most {MOST_LEAVES}"
     usual = type(model)().get_params()
     moved = [name for name in searched if name not in KEPT | UNUSED | TreeFit.unused]
     moved += [

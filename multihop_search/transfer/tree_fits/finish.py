@@ -11,8 +11,7 @@ import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
-from multihop_search.transfer.tree_fits.alternating import total_loss
-from multihop_search.transfer.tree_fits.heap import NO_SPLIT, Heap
+from multihop_search.transfer.tree_fits.heap import NO_SPLIT, Heap, leaf_totals
 from multihop_search.transfer.tree_fits.lookahead import Bounds
 from multihop_search.transfer.tree_fits.losses import Loss
 from multihop_search.transfer.tree_fits.sample import Sample
@@ -158,19 +157,26 @@ def _node_type() -> np.dtype:
 
 def with_fewer_leaves(heap: Heap, sample: Sample, loss: Loss, most: int | None) -> Heap:
     """Return the structure cut, twig by twig, where it costs least, until it has at most so many leaves."""
-    heap = heap.copy()
-    while most is not None and 1 + np.count_nonzero(heap.feature != NO_SPLIT) > most:
-        twigs = [
-            node
-            for node in np.flatnonzero(heap.feature != NO_SPLIT).tolist()
-            if (heap.feature[heap.subtree(node)] != NO_SPLIT).sum() == 1
-        ]
-        cheapest, least = twigs[0], np.inf
-        for node in twigs:
-            without = heap.copy()
-            without.cut(node)
-            cost = total_loss(without, sample, loss)
-            if cost < least:
-                cheapest, least = node, cost
-        heap.cut(cheapest)
+    heap, n_inner = heap.copy(), len(heap.feature)
+    if most is None:
+        return heap
+    totals = np.zeros((2 * n_inner + 1, sample.totals.shape[1]))
+    totals[n_inner:] = leaf_totals(heap, sample)[1]
+    for node in reversed(range(n_inner)):
+        totals[node] = totals[2 * node + 1] + totals[2 * node + 2]
+    cost = loss.of_leaf(totals[:, :-1], totals[:, -1])
+    inner = np.arange(n_inner)
+    rise = cost[inner] - cost[2 * inner + 1] - cost[2 * inner + 2]
+    while (n_splits := _splits_below(heap))[0] + 1 > most:
+        twig = (n_splits[:n_inner] == 1) & (heap.feature != NO_SPLIT)
+        heap.feature[np.where(twig, rise, np.inf).argmin()] = NO_SPLIT
     return heap
+
+
+def _splits_below(heap: Heap) -> np.ndarray:
+    """Return how many splits stand at and below each place, leaves too, (2**(depth + 1) - 1,)."""
+    count = np.concatenate([(heap.feature != NO_SPLIT).astype(int), np.zeros(len(heap.feature) + 1, dtype=int)])
+    for level in reversed(range(heap.depth)):
+        here = np.arange(2**level - 1, 2 ** (level + 1) - 1)
+        count[here] += count[2 * here + 1] + count[2 * here + 2]
+    return count

@@ -46,18 +46,6 @@ class Heap:
         found = self.descend(codes, np.zeros(len(codes), dtype=np.intp), self.depth)
         return np.asarray(found - (2**self.depth - 1))
 
-    def subtree(self, node: int) -> np.ndarray:
-        """Return the inner places at and below `node`."""
-        found, level = [], np.array([node])
-        while level[0] < len(self.feature):
-            found.append(level)
-            level = np.concatenate([2 * level + 1, 2 * level + 2])
-        return np.concatenate(found) if found else np.empty(0, dtype=np.intp)
-
-    def cut(self, node: int) -> None:
-        """Make a leaf of `node`."""
-        self.feature[self.subtree(node)] = NO_SPLIT
-
 
 def leaf_totals(heap: Heap, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's leaf, and the totals of each leaf, (n_leaves, n_outputs + 1)."""
