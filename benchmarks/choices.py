@@ -1,9 +1,9 @@
 """What to search and how to choose: rules for the choice, replayed on recorded searches and held against fresh rows.
 
     pip install -e ".[benchmarks]"
-    python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 90] [--variants default ...]
+    python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 72] [--variants default ...]
 
-For each set one search of trees of depth 4 and 6 is recorded: the held-out predictions of every trial, and the loss of
+For each set one search of the four students of benchmarks/quality.py is recorded: the held-out predictions of every trial, and the loss of
 its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is then looked up in the
 fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
 Variants are searches with other settings (sampler, inner folds), compared by what the rule of the search picks.
@@ -27,7 +27,7 @@ import numpy as np
 import optuna
 import pandas as pd
 from quality_parts.data import DATA, ROOT, SETS, load
-from quality_parts.students import TREES, stored_form, student
+from quality_parts.students import STUDENTS, stored_form, student
 
 import multihop_search.engine.student as engine_student
 import multihop_search.search.base as face
@@ -80,7 +80,7 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
     start = time.perf_counter()
     try:
         search = MultihopSearchClassifier(
-            [(tree, student(tree)) for tree in TREES], n_trials=trials, random_state=seed, **settings
+            [(one, student(one)) for one in STUDENTS], n_trials=trials, random_state=seed, **settings
         ).fit(split.X, split.y, groups=split.groups)
     finally:
         engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
@@ -195,7 +195,7 @@ def replayed(files: list[Path]) -> pd.DataFrame:
     found = []
     for file in files:
         kept = pickle.loads(file.read_bytes())
-        for name in TREES:
+        for name in STUDENTS:
             of = Choices(kept, name)
             own = (of.trials["hops"] == 0) & (of.trials["fit"] == "OwnFit")
             plain = of.trials.iloc[of.pick(0.0, 0.0, among=own.to_numpy())]
@@ -223,15 +223,15 @@ def variants(trials: int) -> str:
 
     def found(file: Path) -> dict[str, tuple[float, float]]:
         kept = pickle.loads(file.read_bytes())
-        chosen = {name: (of := Choices(kept, name)).trials.iloc[of.pick()] for name in TREES}
+        chosen = {name: (of := Choices(kept, name)).trials.iloc[of.pick()] for name in STUDENTS}
         return {name: (float(one["fresh"]), float(one["fresh_accuracy"])) for name, one in chosen.items()}
 
     lines = [
         "## Settings of the search\n",
         "Against the default on the same splits: per cent of the log-loss (less is better), points of accuracy, +- the "
         "standard error over records.\n",
-        "| | records | tree4 log-loss | tree4 accuracy | tree6 log-loss | tree6 accuracy |",
-        "| --- | ---: | ---: | ---: | ---: | ---: |",
+        "| | records | " + " | ".join(f"{name} log-loss | accuracy" for name in STUDENTS) + " |",
+        "| --- |" + " ---: |" * (1 + 2 * len(STUDENTS)),
     ]
     for variant in VARIANTS:
         suffix = variant.replace(" ", "-")
@@ -243,7 +243,7 @@ def variants(trials: int) -> str:
             continue
         both = [(found(mine), found(default)) for mine, default in pairs]
         cells = []
-        for name in TREES:
+        for name in STUDENTS:
             loss = [100 * (old[name][0] - new[name][0]) / -old[name][0] for new, old in both]
             points = [100 * (new[name][1] - old[name][1]) for new, old in both]
             cells += [f"{np.mean(gap):+.1f} +- {np.std(gap, ddof=1) / np.sqrt(len(gap)):.1f}" for gap in (loss, points)]
@@ -256,17 +256,17 @@ def page(found: pd.DataFrame, trials: int) -> str:
     n_records = found["record"].nunique()
     parts = [
         "# What to search and how to choose\n",
-        f"`python benchmarks/choices.py --trials {trials}`: {n_records} recorded searches of trees of depth 4 and 6, "
-        "1,500 rows each. Differences on fresh rows to the tuned tree of the class's own fit, chosen from its trials "
-        "in the same search: per cent of the log-loss (less is better) and points of accuracy; means over records, +- "
+        f"`python benchmarks/choices.py --trials {trials}`: {n_records} recorded searches of four students, at "
+        "most 1,500 rows each. Differences on fresh rows to the tuned student of its class's own fit, chosen from its "
+        "trials in the same search: per cent of the log-loss (less is better) and points of accuracy; means over records, +- "
         "the standard error of the paired difference to the first line of each table.\n",
     ]
     for table, part in found.groupby("table", sort=False):
-        parts += [f"## {table}\n", "| | tree4 log-loss | tree4 accuracy | tree6 log-loss | tree6 accuracy |"]
-        parts.append("| --- | ---: | ---: | ---: | ---: |")
+        heads = " | ".join(f"{name} log-loss | accuracy" for name in STUDENTS)
+        parts += [f"## {table}\n", f"| | {heads} |", "| --- |" + " ---: |" * (2 * len(STUDENTS))]
         first = next(iter(part["rule"]))
         for rule in part["rule"].unique():
-            cells = [_cell(part, name, rule, first, of) for name in TREES for of in ("loss", "points")]
+            cells = [_cell(part, name, rule, first, of) for name in STUDENTS for of in ("loss", "points")]
             parts.append(f"| {rule} | " + " | ".join(cells) + " |")
         parts.append("")
     return "\n".join(parts)
@@ -286,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[100])
-    parser.add_argument("--trials", type=int, default=90)
+    parser.add_argument("--trials", type=int, default=72)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["default"])
     options = parser.parse_args()
     if not DATA.exists():
