@@ -3,9 +3,9 @@
     pip install -e ".[benchmarks]"
     python benchmarks/choices.py [--data NAME ...] [--seeds 100] [--trials 72] [--variants default ...]
 
-For each set one search of the four students of benchmarks/quality.py is recorded: the held-out predictions of every trial, and the loss of
-its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is then looked up in the
-fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
+For each set one search of the four students of benchmarks/quality.py is recorded: the held-out predictions of every
+trial, and the loss of its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is
+then looked up in the fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
 Variants are searches with other settings (sampler, inner folds), compared by what the rule of the search picks.
 A record is kept under build/choices/ and not made again; the page, docs/benchmarks/choices.md, is written of all.
 """
@@ -258,8 +258,8 @@ def page(found: pd.DataFrame, trials: int) -> str:
         "# What to search and how to choose\n",
         f"`python benchmarks/choices.py --trials {trials}`: {n_records} recorded searches of four students, at "
         "most 1,500 rows each. Differences on fresh rows to the tuned student of its class's own fit, chosen from its "
-        "trials in the same search: per cent of the log-loss (less is better) and points of accuracy; means over records, +- "
-        "the standard error of the paired difference to the first line of each table.\n",
+        "trials in the same search: per cent of the log-loss (less is better) and points of accuracy; means over "
+        "records, +- the standard error of the paired difference to the first line of each table.\n",
     ]
     for table, part in found.groupby("table", sort=False):
         heads = " | ".join(f"{name} log-loss | accuracy" for name in STUDENTS)
