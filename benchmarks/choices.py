@@ -5,7 +5,8 @@
 
 For each set one search of the four students of benchmarks/quality.py is recorded: the held-out predictions of every
 trial, and the loss of its fold models on fresh rows, averaged. A rule sees only what a search sees; what it picks is
-then looked up in the fresh column. Splits are drawn with seeds of 100 and more: none of the splits that benchmarks/quality.py judges on.
+then looked up in the fresh column. Splits are drawn with seeds of 100 and more: none of the splits that
+benchmarks/quality.py judges on.
 Variants are searches with other settings (sampler, inner folds), compared by what the rule of the search picks.
 A record is kept under build/choices/ and not made again; the page, docs/benchmarks/choices.md, is written of all.
 """
