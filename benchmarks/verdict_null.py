@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path as File
@@ -45,10 +45,11 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import Evidence, HeldOut, evidence_for
+from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
 from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
 from multihop_search.results.verdict import OWN_FIT, Verdict, judge
 from multihop_search.transfer.schemes import default_schemes
+from multihop_search.transfer.transfer_set import TeacherOutputs
 
 ROOT = File(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
@@ -336,7 +337,7 @@ def search_replicate(
         sample_weight=None,
         groups=None,
         folds=folds,
-        whole=Fold(-1, rows, rows[:0], ()),
+        whole=Fold(-1, rows, rows[:0], tuple(fold.test for fold in folds)),  # so the teacher is cross-fitted
         scoring=scoring_for(scoring, classes),
         random_state=number,
     )
@@ -351,9 +352,10 @@ def search_replicate(
     predictions = [proba for _, proba in told if proba is not None]
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
-    teacher = probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05))
-    verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions), teacher)
-    evidence = evidence_for(predictions, assessment.held_out, problem.scoring)
+    teacher = TeacherOutputs(probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05)))
+    verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions, teacher), teacher)
+    held_out = replace(assessment.held_out, believed=teacher.calibrated[assessment.held_out.row])
+    evidence = choice_evidence(predictions, held_out, problem.scoring)
     row = row_of(verdict, evidence, hops, truth, np.array([assessment.score(record) for record in records]))
     counts = [int((hops == 0).sum()), int((hops == 1).sum()), int((hops >= 2).sum())]
     return {**row, "counts": counts, "distinct": len({record.path for record in records})}
