@@ -15,7 +15,7 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path as File
@@ -45,10 +45,11 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import Evidence, HeldOut, evidence_for
+from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
 from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
-from multihop_search.results.verdict import OWN_FIT, Verdict, judge
+from multihop_search.results.verdict import OWN_FIT, Verdict, compare
 from multihop_search.transfer.schemes import default_schemes
+from multihop_search.transfer.transfer_set import TeacherOutputs
 
 ROOT = File(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
@@ -136,13 +137,22 @@ def row_of(verdict: Verdict, evidence: Evidence, hops: np.ndarray, truth: np.nda
     }
 
 
-def judged(predictions: Sequence[np.ndarray], y: np.ndarray, hops: np.ndarray, truth: np.ndarray, **how: Any) -> Row:
-    """Judge a table of predictions and hold the verdict against the truth; `how` are scoring and random_state."""
-    verdict = judge(np.stack(predictions), y, hops, **how)
-    rows = np.arange(len(y))
-    scoring = scoring_for(how["scoring"], np.unique(y))
-    evidence = evidence_for(predictions, HeldOut(y, rows % N_FOLDS, rows, rows), scoring)
-    row = row_of(verdict, evidence, hops, truth, evidence.means(np.ones((1, len(y))))[0])
+def judged(
+    predictions: Sequence[np.ndarray],
+    y: np.ndarray,
+    hops: np.ndarray,
+    truth: np.ndarray,
+    *,
+    scoring: str,
+    random_state: int,
+    believed: np.ndarray | None = None,
+) -> Row:
+    """Judge a table of predictions and hold the verdict against the truth; the choice knows what is `believed`."""
+    rows, score = np.arange(len(y)), scoring_for(scoring, np.unique(y))
+    held_out = HeldOut(y, rows % N_FOLDS, rows, rows, believed=believed)
+    verdict = compare(predictions, hops, held_out, score, random_state=random_state)
+    told = evidence_for(predictions, held_out, score).means(np.ones((1, len(y))))[0]
+    row = row_of(verdict, choice_evidence(predictions, held_out, score), hops, truth, told)
     labels = [proba.argmax(axis=1) for proba in predictions]
     plain, taught = int(np.flatnonzero(hops == 0)[0]), int(np.flatnonzero(hops == 1)[0])
     return {**row, "disagreement": float(np.mean(labels[plain] != labels[taught]))}
@@ -157,8 +167,12 @@ def null_replicate(
     n_classes: int = 2,
     common: float = 0.7,
     family: float = 0.1,
+    teacher: float | None = None,
 ) -> Row:
-    """Equally good trials; hop counts, a third each of 0, 1 and 2 or 3, are given to them at random."""
+    """Equally good trials; hop counts, a third each of 0, 1 and 2 or 3, are given to them at random.
+
+    The choice knows what a teacher of the accuracy `teacher` believes; None: it knows the labels alone.
+    """
     rng = generator(number, "null", n_rows, n_trials, n_classes)
     y = rng.integers(n_classes, size=n_rows)
     shape = (n_rows, n_classes)
@@ -175,7 +189,11 @@ def null_replicate(
     hops = rng.permutation(np.arange(n_trials) % 3)
     hops += (hops == 2) & (rng.random(n_trials) < 0.5)
     truth = np.full(n_trials, true_score(ACCURACY, scoring) if n_classes == 2 else 0.0)  # all alike: differences are 0
-    return judged(predictions, y, hops, truth, scoring=scoring, random_state=number)
+    believed = None
+    if teacher is not None:
+        noise = mixed((common, difficulty), (1 - common, rng.normal(size=shape)))
+        believed = probabilities(noise, y, distance(teacher))
+    return judged(predictions, y, hops, truth, scoring=scoring, random_state=number, believed=believed)
 
 
 def power_replicate(
@@ -336,7 +354,7 @@ def search_replicate(
         sample_weight=None,
         groups=None,
         folds=folds,
-        whole=Fold(-1, rows, rows[:0], ()),
+        whole=Fold(-1, rows, rows[:0], tuple(fold.test for fold in folds)),  # so the teacher is cross-fitted
         scoring=scoring_for(scoring, classes),
         random_state=number,
     )
@@ -351,9 +369,10 @@ def search_replicate(
     predictions = [proba for _, proba in told if proba is not None]
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
-    teacher = probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05))
-    verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions), teacher)
-    evidence = evidence_for(predictions, assessment.held_out, problem.scoring)
+    teacher = TeacherOutputs(probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05)))
+    verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions, teacher), teacher)
+    held_out = replace(assessment.held_out, believed=teacher.calibrated[assessment.held_out.row])
+    evidence = choice_evidence(predictions, held_out, problem.scoring)
     row = row_of(verdict, evidence, hops, truth, np.array([assessment.score(record) for record in records]))
     counts = [int((hops == 0).sum()), int((hops == 1).sum()), int((hops >= 2).sum())]
     return {**row, "counts": counts, "distinct": len({record.path for record in records})}

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from slow_reference import slow_gains
 
-from multihop_search import HardLabels, Truncate
+from multihop_search import HardLabels, TeacherOutputs, Truncate
 from multihop_search.errors import InvalidData
 from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.problem import Fold, Problem
@@ -439,9 +439,14 @@ def search_of(
     return Assessment(problem, adaptive), records, predictions
 
 
+def undecided(n_rows):
+    """Return the outputs of a teacher that knows nothing."""
+    return TeacherOutputs(np.full((n_rows, 2), 0.5, dtype=np.float32))
+
+
 def seen(assessment, records, predictions):
     """Return which rows the sampler is told about and which judge, found by spoiling one row at a time."""
-    teacher = np.full((assessment.problem.n_rows, 2), 0.5)
+    teacher = undecided(assessment.problem.n_rows)
     before = assessment.told_means(records[1], predictions[1])[-1]
     table = assessment.verdict(records, predictions, 1, teacher).scores
     told, judging = set(), set()
@@ -461,7 +466,7 @@ def test_told_rows_and_judging_rows_are_disjoint_halves(repeats):
     told, judging = seen(assessment, records, predictions)
     assert len(told) == len(judging) == 20
     assert told | judging == set(range(40))
-    assert assessment.verdict(records, predictions, 1, np.full((40, 2), 0.5)).n_rows == 20
+    assert assessment.verdict(records, predictions, 1, undecided(40)).n_rows == 20
 
 
 def test_told_groups_and_judging_groups_are_disjoint():
@@ -483,7 +488,7 @@ def test_a_sampler_that_does_not_learn_is_told_the_score_on_all_rows_and_all_row
     assessment, records, predictions = search_of(adaptive=False)
     for record, matrix in zip(records, predictions, strict=True):
         assert assessment.told_means(record, matrix)[-1] == assessment.score(record)
-    assert assessment.verdict(records, predictions, 1, np.full((120, 2), 0.5)).n_rows == 120
+    assert assessment.verdict(records, predictions, 1, undecided(120)).n_rows == 120
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "auto", "roc_auc"])
@@ -535,16 +540,16 @@ def test_a_score_that_reads_the_model_is_told_whole_and_gets_no_judgement():
     assessment, records, predictions = search_of(scoring=lambda model, X, y: 0.0)
     assert assessment.told_means(records[1], predictions[1])[-1] == pytest.approx(0.1)
     assert assessment.choose(records, predictions) == 2
-    verdict = assessment.verdict(records, predictions, 2, np.full((120, 2), 0.5))
+    verdict = assessment.verdict(records, predictions, 2, undecided(120))
     assert verdict.table["gain"].isna().all()
     assert re.search("[Nn]othing honest can be said", str(verdict))
 
 
 def test_where_several_hops_only_truncate_the_teacher_the_verdict_says_so():
     assessment, records, predictions = search_of(adaptive=False)
-    assert "only a truncated teacher" in str(assessment.verdict(records, predictions, 2, np.full((120, 2), 0.5)))
+    assert "only a truncated teacher" in str(assessment.verdict(records, predictions, 2, undecided(120)))
     without = [record for record in records if record.hops < 2]
-    assert "truncated" not in str(assessment.verdict(without, predictions[:2], 1, np.full((120, 2), 0.5)))
+    assert "truncated" not in str(assessment.verdict(without, predictions[:2], 1, undecided(120)))
 
 
 def noisy_trials(hops, y, spread=0.1, seed=0):
