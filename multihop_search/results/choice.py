@@ -6,8 +6,9 @@ import numpy as np
 
 from multihop_search.results.out_of_fold import Evidence
 
-TOLERANCE = 0.25
-"""Standard errors of the paired difference to the best within which a simpler path is taken (docs/decisions/0013)."""
+TOLERANCE = 1.0
+"""Standard errors of the paired difference to the best within which a simpler path is taken (docs/decisions/0013: less claimed gains
+where there were none)."""
 TIE = 1e-12
 """Scores that differ by less are equal."""
 
@@ -15,7 +16,7 @@ TIE = 1e-12
 def choose(
     evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray, tolerance: float = TOLERANCE
 ) -> np.ndarray:
-    """Pick, for each draw: the best by score, then the simplest within a part of its standard error (rule 20).
+    """Pick, for each draw: the best by score, then the simplest within one standard error (rule 20).
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
     lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.
@@ -30,7 +31,7 @@ def choose(
         How often each resampled unit counts; ones for all rows once.
     trials : ndarray of shape (n_candidates,)
         Positions of the trials to choose among, ascending.
-    tolerance : float, default=0.25
+    tolerance : float, default=1.0
         Standard errors of the difference to the best within which a simpler trial is taken.
 
     Returns

@@ -16,7 +16,7 @@ import numpy as np
 
 from multihop_search.problem.scoring import RowScoring, Scoring
 
-BELIEVED = 0.5
+BELIEVED = 0.25
 """Share of the teacher's held-out probabilities in what the choice ranks by (docs/decisions/0013)."""
 
 
