@@ -35,7 +35,7 @@ import multihop_search.search.base as face
 from multihop_search import MultihopSearchClassifier
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
 from multihop_search.results.choice import TIE
-from multihop_search.results.out_of_fold import HeldOut, RowEvidence
+from multihop_search.results.out_of_fold import BELIEVED, HeldOut, RowEvidence
 
 KEPT = ROOT / "build" / "choices"
 PAGE = ROOT / "docs" / "benchmarks" / "choices.md"
@@ -123,7 +123,7 @@ class Choices:
             self.rows[measure] = labels, beliefs
 
     def pick(
-        self, share: float = 0.5, tolerance: float = 0.25, measure: str = "log-loss", among: np.ndarray | None = None
+        self, share: float = BELIEVED, tolerance: float = 1.0, measure: str = "log-loss", among: np.ndarray | None = None
     ) -> int:
         """Return the trial that a rule picks: share of beliefs, tolerance in standard errors, trials it may pick."""
         labels, beliefs = self.rows[measure]
@@ -158,12 +158,12 @@ def rules() -> dict[str, dict[str, Callable[[Choices], int]]]:
             f"{tolerance:g}": (lambda of, tolerance=tolerance: of.pick(0.0, tolerance))
             for tolerance in (0.0, 0.25, 0.5, 1.0)
         },
-        "Tolerance (share 0.5)": {
-            f"{tolerance:g}": (lambda of, tolerance=tolerance: of.pick(0.5, tolerance))
+        "Tolerance (share 0.25)": {
+            f"{tolerance:g}": (lambda of, tolerance=tolerance: of.pick(0.25, tolerance))
             for tolerance in (0.0, 0.25, 0.5, 1.0)
         },
         "Chosen by accuracy: share of the teacher's held-out probabilities": {
-            f"{share:g}": (lambda of, share=share: of.pick(share, 0.25, "accuracy")) for share in (0.0, 0.5, 1.0)
+            f"{share:g}": (lambda of, share=share: of.pick(share, 1.0, "accuracy")) for share in (0.0, 0.25, 0.5, 1.0)
         },
         "Trials": {f"first {part:.0%}": first(part) for part in (0.25, 0.5, 0.75, 1.0)},
         "Hops": {

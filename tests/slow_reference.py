@@ -27,15 +27,14 @@ def squared_error(best, other, weights, sample):
     return sum((best[k] - other[k] - gap * weights[k]) ** 2 for k in sample) / total**2
 
 
-def slow_choice(sums, weights, hops, sample, trials, tolerance=0.25):
-    """Return the best trial by score, or the simplest within so many standard errors of it; ties: the lowest number."""
+def slow_choice(sums, weights, hops, sample, trials):
+    """Return the best trial by score, or the simplest within one standard error of it; ties to the lowest number."""
     means = {t: mean(sums[t], weights, sample) for t in trials}
     best = min(trials, key=lambda t: (-means[t], t))
     within = [
         t
         for t in trials
-        if t == best
-        or (means[best] - means[t]) ** 2 <= tolerance**2 * squared_error(sums[best], sums[t], weights, sample)
+        if t == best or (means[best] - means[t]) ** 2 <= squared_error(sums[best], sums[t], weights, sample)
     ]
     return min(within, key=lambda t: (hops[t], -means[t], t))
 

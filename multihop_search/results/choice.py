@@ -6,17 +6,12 @@ import numpy as np
 
 from multihop_search.results.out_of_fold import Evidence
 
-TOLERANCE = 1.0
-"""Standard errors of the paired difference to the best within which a simpler path is taken (docs/decisions/0013: less claimed gains
-where there were none)."""
 TIE = 1e-12
 """Scores that differ by less are equal."""
 
 
-def choose(
-    evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray, tolerance: float = TOLERANCE
-) -> np.ndarray:
-    """Pick, for each draw: the best by score, then the simplest within one standard error (rule 20).
+def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
+    """Pick, for each draw: the best by score, then the simplest within one standard error of it (rule 20).
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
     lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.
@@ -31,8 +26,6 @@ def choose(
         How often each resampled unit counts; ones for all rows once.
     trials : ndarray of shape (n_candidates,)
         Positions of the trials to choose among, ascending.
-    tolerance : float, default=1.0
-        Standard errors of the difference to the best within which a simpler trial is taken.
 
     Returns
     -------
@@ -47,7 +40,7 @@ def choose(
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
     gap = means[np.arange(len(draws)), best][:, None] - means
-    admitted = gap <= tolerance * errors + TIE
+    admitted = gap <= errors + TIE
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
     return np.asarray(trials[_first_best(finalists)])
