@@ -1,8 +1,11 @@
 """The choice and the verdict in plain loops, written from the words of the rules, to hold the fast ones against."""
 
+import math
+
 import numpy as np
 
 from multihop_search.keys import generator
+from multihop_search.search.selection import select
 
 
 def unit_sums(row_scores, unit, weights):
@@ -60,3 +63,40 @@ def slow_gains(row_scores, hops, unit, weights, n_draws, random_state):
     pairs = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"))
     gains = {f"{better} vs {worse}": found[better] - found[worse] for better, worse in pairs}
     return gains, {group: np.nanmean(values) for group, values in found.items()}
+
+
+def slow_log_score(proba, label):
+    """Return the default score of one row: the log of its label's probability, floored at 1e-3 and renormalised."""
+    floored = [max(float(p), 1e-3) for p in proba]
+    return math.log(floored[label] / sum(floored))
+
+
+def slow_blend(proba, y, believed):
+    """Return for each row half its default score, and half of what is expected if its class is as believed."""
+    blended = []
+    for row, label, q in zip(proba, y, believed, strict=True):
+        expected = sum(share * slow_log_score(row, code) for code, share in enumerate(q))
+        blended.append(0.5 * slow_log_score(row, label) + 0.5 * expected)
+    return blended
+
+
+class Watched:
+    """Stands in for the selection of a search, to choose by hand from what it was given; for rows of equal weight."""
+
+    def __call__(self, problem, ladder, assessment, told, teacher, with_fits=()):
+        self.problem, self.told, self.outputs = problem, told, teacher.outputs
+        return select(problem, ladder, assessment, told, teacher, with_fits)
+
+    def believed(self):
+        """Return the calibrated probabilities of the teacher on the held-out rows, fold after fold."""
+        rows = np.concatenate([fold.test for fold in self.problem.folds])
+        raised = [[float(p) ** (1 / self.outputs.temperature) for p in self.outputs.predictions[row]] for row in rows]
+        return self.problem.y[rows], [[p / sum(row) for p in row] for row in raised]
+
+    def chosen(self, student="student"):
+        """Return the number of the trial that the rules choose."""
+        y, believed = self.believed()
+        mine = [(record, found) for record, found in self.told if found is not None and record.path.student == student]
+        scores = [slow_blend(found, y, believed) for _, found in mine]
+        hops, sample = [record.hops for record, _ in mine], range(len(y))
+        return mine[slow_choice(scores, [1.0] * len(y), hops, sample, range(len(mine)))][0].number

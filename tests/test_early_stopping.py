@@ -20,6 +20,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
 from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import Outcome, judge
 from multihop_search.problem.intake import make_problem
 from multihop_search.results.assessment import Assessment
@@ -455,10 +456,11 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(stopped_early: Any) -> 
     problem = search._workshop.problem
     row = np.concatenate([fold.test for fold in problem.folds])
     fold = np.repeat(np.arange(N_FOLDS), [len(fold.test) for fold in problem.folds])
+    teacher = refit_teacher(problem, search._workshop.ladder)
     verdict = compare(
         [np.concatenate([outcomes[k][fold].predictions for fold in range(N_FOLDS)]) for k in complete],
         search.results_["hops"].to_numpy()[complete],
-        HeldOut(problem.y[row], fold, row, row),
+        HeldOut(problem.y[row], fold, row, row, believed=teacher.outputs.calibrated[row]),
         problem.scoring,
         random_state=0,
         chosen=complete.index(search.best_index_),

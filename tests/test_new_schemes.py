@@ -310,8 +310,8 @@ def test_a_hop_adds_the_multiple_that_it_asks_for_of_the_parents_that_it_is_give
     fold = problem.folds[1]
     outputs = crossfit(problem, ladder, 1, ())
     pool = synthetic_rows(problem, fold)["munge"]
-    assert len(pool.parent) == 20 * len(fold.train)
-    for multiple in (1, 5, 20):
+    assert len(pool.parent) == 10 * len(fold.train)
+    for multiple in (1, 5, 10):
         lesson = Lesson(KD, ModelCompression(multiple=multiple, generator="munge"), outputs)
         transfer = lesson.transfer_set(problem, fold, np.arange(len(fold.train)))
         np.testing.assert_array_equal(transfer.synthetic.X, pool.X[: multiple * len(fold.train)])

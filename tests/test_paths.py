@@ -234,9 +234,9 @@ def test_a_truncated_teacher_is_the_first_hop_or_none(space):
 
 
 def test_hops_above_the_last_take_the_usual_values_of_their_scheme(space):
-    assert "tree(8) <- KnowledgeDistillation(alpha=0.7, temperature=1)" in space.menu
-    assert space.menu["tree(8) <- KnowledgeDistillation(alpha=0.7, temperature=1)"] == Hop(
-        KnowledgeDistillation(alpha=0.7, temperature=1.0), "tree(8)"
+    assert "tree(8) <- KnowledgeDistillation(alpha=0.5, temperature=1)" in space.menu
+    assert space.menu["tree(8) <- KnowledgeDistillation(alpha=0.5, temperature=1)"] == Hop(
+        KnowledgeDistillation(alpha=0.5, temperature=1.0), "tree(8)"
     )
 
 
@@ -268,7 +268,7 @@ def test_a_path_has_at_most_one_hop_more_than_there_are_rungs(rungs, schemes, as
 def test_the_default_paths_are_the_students_own_parameters_plain_and_under_each_scheme(space):
     own = (("ccp_alpha", 0.0), ("criterion", "gini"), ("max_features", None), ("min_samples_leaf", 1))
     assert space.default("student") == Path((), own)
-    usual = KnowledgeDistillation(alpha=0.7, temperature=1.0)
+    usual = KnowledgeDistillation(alpha=0.5, temperature=1.0)
     assert space.default("student", "KnowledgeDistillation") == Path((Hop(usual, "student"),), own)
     assert space.default("student", "HardLabels") == Path((Hop(HardLabels(), "student"),), own)
 
@@ -390,7 +390,7 @@ def test_a_space_prints_its_dimensions():
     lines = {line.split()[0]: " ".join(line.split()[1:]) for line in str(space).splitlines()}
     assert lines == {
         "n_hops": "0 to 2",
-        "upper_1": "'Truncate(10)', 'tree(8) <- KnowledgeDistillation(alpha=0.7, temperature=1)', "
+        "upper_1": "'Truncate(10)', 'tree(8) <- KnowledgeDistillation(alpha=0.5, temperature=1)', "
         "'tree(8) <- HardLabels'",
         "scheme": "'KnowledgeDistillation', 'HardLabels'",
         "KnowledgeDistillation.alpha": "0.2 to 1",

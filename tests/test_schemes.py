@@ -210,22 +210,22 @@ def test_a_value_at_the_end_of_its_range_is_taken(scheme):
 
 def test_a_field_with_a_value_is_fixed_and_a_field_with_a_distribution_is_searched():
     scheme = KnowledgeDistillation(alpha=0.5)
-    assert scheme.searched() == {"temperature": FloatDistribution(0.5, 2.0, log=True)}
-    assert scheme.resolve({"temperature": 2.0}) == KnowledgeDistillation(alpha=0.5, temperature=2.0)
+    assert scheme.searched() == {"temperature": FloatDistribution(0.7, 1.4, log=True)}
+    assert scheme.resolve({"temperature": 1.2}) == KnowledgeDistillation(alpha=0.5, temperature=1.2)
 
 
 @pytest.mark.parametrize(
     ("scheme", "usual"),
     [
-        (KnowledgeDistillation(), KnowledgeDistillation(alpha=0.7, temperature=1.0)),
+        (KnowledgeDistillation(), KnowledgeDistillation(alpha=0.5, temperature=1.0)),
         (KnowledgeDistillation(alpha=0.4), KnowledgeDistillation(alpha=0.4, temperature=1.0)),
         (
             KnowledgeDistillation(alpha=FloatDistribution(0.8, 0.9), temperature=CategoricalDistribution([3.0, 2.0])),
-            KnowledgeDistillation(alpha=0.8, temperature=3.0),  # .7 and 1 are not offered: lower end, first choice
+            KnowledgeDistillation(alpha=0.8, temperature=3.0),  # .5 and 1 are not offered: lower end, first choice
         ),
         (
-            KnowledgeDistillation(alpha=CategoricalDistribution([0.1, 0.7]), temperature=IntDistribution(1, 3)),
-            KnowledgeDistillation(alpha=0.7, temperature=1),
+            KnowledgeDistillation(alpha=CategoricalDistribution([0.1, 0.5]), temperature=IntDistribution(1, 3)),
+            KnowledgeDistillation(alpha=0.5, temperature=1),
         ),
     ],
     ids=str,
@@ -247,19 +247,21 @@ def test_a_scheme_prints_its_name_and_values(scheme, words):
     assert str(scheme) == words
 
 
-def test_only_hard_labels_need_no_weights_of_the_default_schemes():
+def test_all_default_schemes_need_weights_and_hard_labels_none():
     assert {type(scheme).__name__: scheme.needs_weights for scheme in default_schemes()} == {
         "KnowledgeDistillation": True,
-        "HardLabels": False,
         "ConfWeight": True,
         "SRatio": True,
     }
+    assert not HardLabels.needs_weights
 
 
 # What holds for every scheme
 
 every_scheme = pytest.mark.parametrize(
-    "scheme", [*default_schemes(), LossCorrection(), ProfWeight()], ids=lambda scheme: type(scheme).__name__
+    "scheme",
+    [*default_schemes(), HardLabels(), LossCorrection(), ProfWeight()],
+    ids=lambda scheme: type(scheme).__name__,
 )
 
 

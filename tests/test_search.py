@@ -22,6 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from slow_reference import Watched
 from threadpoolctl import threadpool_info
 
 from multihop_search import (
@@ -61,8 +62,15 @@ def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier) ->
 
 
 @pytest.fixture(scope="module")
-def found(cancer: tuple[pd.DataFrame, pd.Series]) -> MultihopSearchClassifier:
-    return search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer)
+def watched() -> Watched:
+    return Watched()
+
+
+@pytest.fixture(scope="module")
+def found(cancer: tuple[pd.DataFrame, pd.Series], watched: Watched) -> MultihopSearchClassifier:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("multihop_search.search.base.select", watched)
+        return search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer)
 
 
 def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchClassifier) -> None:
@@ -107,13 +115,25 @@ def test_the_space_gives_the_best_path_back(found: MultihopSearchClassifier) -> 
     assert found.best_params_ == found.best_trial_.params
 
 
-def test_the_best_score_is_that_of_its_row_and_no_trial_with_as_few_hops_beats_it(
-    found: MultihopSearchClassifier,
+def test_the_best_score_is_that_of_its_row_under_the_labels_alone(found: MultihopSearchClassifier) -> None:
+    assert found.results_["score"][found.best_index_] == found.best_score_
+
+
+def test_the_choice_is_that_by_hand_from_stored_predictions_and_what_the_teacher_believes(
+    found: MultihopSearchClassifier, watched: Watched
 ) -> None:
-    results = found.results_
-    assert results["score"][found.best_index_] == found.best_score_
-    rivals = results[results["hops"] <= results["hops"][found.best_index_]]
-    assert rivals["score"].max() == found.best_score_
+    assert found.best_index_ == watched.chosen()
+    assert watched.outputs.temperature != 1
+
+
+@pytest.mark.parametrize("settings", [{"random_state": 1}, {"random_state": 2}, {"sampler": "auto", "cv": 2}], ids=str)
+def test_so_it_is_under_other_seeds_and_folds(
+    blobs: Any, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watched = Watched()
+    monkeypatch.setattr("multihop_search.search.base.select", watched)
+    search = search_for(n_trials=9, **settings).fit(*blobs)
+    assert search.best_index_ == watched.chosen()
 
 
 def test_refit_trial_of_the_best_is_the_best_estimator(

@@ -143,7 +143,7 @@ def test_two_settings_of_one_class_are_two_choices():
     space = space_of([NearOptimal(loss="error", smoothing=1.0), NearOptimal(loss="log-loss")])
     assert space.distributions["student.fit"].choices == ("NearOptimal", "NearOptimal#2")
     second = space.default("student", fit="NearOptimal#2")
-    assert second.fit == NearOptimal(loss="log-loss", smoothing=5.0)
+    assert second.fit == NearOptimal(loss="log-loss", smoothing=2.0)
     assert space.encode(second)["student.fit"] == "NearOptimal#2"
     first = space.default("student")
     assert first.fit == NearOptimal(loss="error", smoothing=1.0)
