@@ -76,9 +76,28 @@ def test_the_temperature_stays_between_its_ends():
 
 def test_a_probability_of_0_for_the_truth_does_not_decide_alone():
     q, y = said(0.8, 900, 100)
-    q[-1] = [1.0, 0.0]  # wrong and certain, as forests are: floored at 1e-4
-    found = calibrating_temperature(q, y)
-    assert np.log(4) / np.log(9) < found < 1.0
+    without = calibrating_temperature(q[:-1], y[:-1])
+    assert without == pytest.approx(np.log(4) / np.log(900 / 99), abs=2e-3)
+    q[-1] = [1.0, 0.0]  # wrong and certain, as forests are: the same loss, that of the floor, at every temperature
+    assert calibrating_temperature(q, y) == pytest.approx(without, abs=2e-3)
+    q[-20:] = [1.0, 0.0]  # nor do twenty of them: 900 right and 80 wrong are left
+    assert calibrating_temperature(q, y) == pytest.approx(np.log(4) / np.log(900 / 80), abs=2e-3)
+
+
+def test_losses_are_those_of_floored_and_renormalised_probabilities_by_hand():
+    # 30 rows right at odds 1.5; 10 wrong at p = .001 for the truth: floored below temperature 1, above it they count
+    q = np.concatenate([np.full((30, 2), [0.6, 0.4]), np.full((10, 2), [0.999, 0.001])])
+    y = np.repeat([0, 1], [30, 10])
+
+    def loss(temperature):
+        right = 0.6 ** (1 / temperature) / (0.6 ** (1 / temperature) + 0.4 ** (1 / temperature))
+        wrong = 0.001 ** (1 / temperature) / (0.999 ** (1 / temperature) + 0.001 ** (1 / temperature))
+        floored = [(max(p, 1e-3), max(1 - p, 1e-3)) for p in (right, wrong)]
+        return -sum(n * np.log(p / (p + rest)) for n, (p, rest) in zip((30, 10), floored, strict=True))
+
+    grid = np.geomspace(LOWEST, HIGHEST, 2000)
+    losses = [loss(temperature) for temperature in grid]
+    assert calibrating_temperature(q, y) == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
 
 
 @st.composite
@@ -173,8 +192,11 @@ def test_cross_fitted_outputs_carry_the_temperature_of_the_training_rows(number,
     train = made.problem.fold(number).train
     grid = np.geomspace(LOWEST, HIGHEST, 400)
     w = np.ones(len(train)) if weights is None else weights[train]
-    q = np.maximum(outputs.predictions.astype(float), 1e-4)
-    losses = [np.average(-np.log(softened(q, t)[np.arange(len(train)), ROWS[1][train]]), weights=w) for t in grid]
+    losses = []
+    for temperature in grid:
+        floored = np.maximum(softened(outputs.predictions.astype(float), temperature), 1e-3)
+        floored /= floored.sum(axis=1, keepdims=True)
+        losses.append(np.average(-np.log(floored[np.arange(len(train)), ROWS[1][train]]), weights=w))
     assert outputs.temperature == pytest.approx(grid[int(np.argmin(losses))], rel=0.01)
 
 

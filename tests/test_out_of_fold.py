@@ -1,17 +1,22 @@
 """Evidence: scores and paired errors under resampling, against brute force and against scikit-learn's own scorers."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from slow_reference import slow_blend
 
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
+from multihop_search.results.choice import choose
 from multihop_search.results.out_of_fold import (
     FoldEvidence,
     HeldOut,
     ReplayedEvidence,
     RowEvidence,
+    choice_evidence,
     evidence_for,
     paired_error,
 )
@@ -59,6 +64,19 @@ def test_taken_entries_have_their_units_numbered_anew():
     assert few.fold.tolist() == [0, 0, 1]
     assert few.sample_weight.tolist() == [0.5, 1.5, 2.5]
     assert held_out_of(4).take(np.array([1])).sample_weight is None
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(st.lists(st.integers(0, 9), min_size=1, max_size=15))
+def test_taken_beliefs_stay_with_their_entries(entries):
+    rng = np.random.default_rng(0)
+    y, believed = rng.integers(3, size=10), rng.dirichlet(np.ones(3), size=10)
+    taken = replace(held_out_of(10, y=y), believed=believed).take(np.array(entries))
+    assert taken.believed.shape == (len(entries), 3)
+    for place, entry in enumerate(entries):
+        assert taken.believed[place].tolist() == believed[entry].tolist()
+        assert (taken.y[place], taken.row[place]) == (y[entry], entry)
+    assert held_out_of(10).take(np.array(entries)).believed is None
 
 
 # Scores that are means over rows
@@ -241,3 +259,102 @@ def test_row_scores_get_row_evidence_and_other_scores_are_replayed():
         expected = [scoring.score(y, matrix, None) for matrix in proba]
         np.testing.assert_allclose(evidence.means(np.ones((1, 40)))[0], expected)
     assert isinstance(evidence_for(list(proba), held_out, scoring_for("roc_auc", CLASSES)), ReplayedEvidence)
+
+
+# What the choice ranks by
+
+
+def picked(evidence, hops):
+    return int(choose(evidence, np.asarray(hops), np.ones((1, evidence.n_units)), np.arange(len(hops)))[0])
+
+
+def believing(y, believed, **how):
+    return replace(held_out_of(len(y), y=np.asarray(y), **how), believed=np.asarray(believed, dtype=float))
+
+
+def test_the_choice_ranks_by_half_the_labels_and_half_what_is_believed_by_hand():
+    # accuracy of four rows of true class 0, 0, 0, 1; the first trial says 0 of each, the second 1 of the first two
+    y, says = [0, 0, 0, 1], np.array([[0, 0, 0, 0], [1, 1, 0, 0]])
+    believed = [[0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]
+    predictions, scoring = list(np.eye(2)[says]), Accuracy(CLASSES)
+    held_out = believing(y, believed)
+    # under labels 1, 1, 1, 0 against 0, 0, 1, 0: 3/4 against 1/4
+    # as believed .1, .2, .6, .5 against .9, .8, .6, .5: 1.4/4 against 2.8/4
+    # half and half: (3 + 1.4) / 8 = .55 against (1 + 2.8) / 8 = .475
+    ones = np.ones((1, 4))
+    np.testing.assert_allclose(choice_evidence(predictions, held_out, scoring).means(ones), [[0.55, 0.475]])
+    np.testing.assert_allclose(evidence_for(predictions, held_out, scoring).means(ones), [[0.75, 0.25]])
+    # differences -.5 + .4, -.5 + .3, ... halves: row scores .55, .6, .8, .25 against .45, .4, .8, .25
+    errors = choice_evidence(predictions, held_out, scoring).errors(ones, np.array([0]), np.arange(2))
+    gaps = np.array([0.10, 0.20, 0.0, 0.0])
+    np.testing.assert_allclose(errors, [[0.0, gaps.std() / 2]], atol=1e-8)
+
+
+def test_labels_alone_and_beliefs_alone_may_pick_different_trials_and_both_together_weigh_them():
+    scoring, hops = Accuracy(CLASSES), [1, 1]
+
+    def picks(y, says, believed):
+        """Return what labels alone, what is believed alone, and both pick."""
+        predictions, held_out = list(np.eye(2)[np.array(says)]), believing(y, believed)
+        alone = RowEvidence(np.stack([scoring.expected_rows(held_out.believed, p) for p in predictions]), held_out)
+        both = choice_evidence(predictions, held_out, scoring)
+        return [picked(found, hops) for found in (evidence_for(predictions, held_out, scoring), alone, both)]
+
+    # as above: the labels lead by 2/4 and are followed against a lead of 1.4/4
+    assert picks([0, 0, 0, 1], [[0] * 4, [1, 1, 0, 0]], [[0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]) == [0, 1, 0]
+    # labels 2/4 against 1/4; as believed .1 + .2 + .1 + .2 = .6 against .9 + .8 + .9 + .2 = 2.8, a lead of 2.2/4
+    assert picks([0, 1, 0, 1], [[0] * 4, [1, 1, 1, 0]], [[0.1, 0.9], [0.2, 0.8]] * 2) == [0, 1, 1]
+
+
+@settings(deadline=None, derandomize=True, database=None)
+@given(seed=st.integers(0, 2**32 - 1), weighted=st.booleans(), kind=st.sampled_from([FlooredLogLoss, Accuracy]))
+def test_a_teacher_certain_of_the_labels_changes_nothing(seed, weighted, kind):
+    y, proba, weight = some_table(seed, n_trials=6)
+    held_out = held_out_of(40, y=y, weight=weight if weighted else None)
+    draws, hops = np.random.default_rng(seed).integers(3, size=(5, 40)).astype(float), np.arange(6) % 3
+    draws[:, 0] += 1
+    by_labels = evidence_for(list(proba), held_out, kind(CLASSES))
+    blended = choice_evidence(list(proba), replace(held_out, believed=np.eye(2)[y]), kind(CLASSES))
+    np.testing.assert_allclose(blended.means(draws), by_labels.means(draws), rtol=1e-12)
+    both = [choose(evidence, hops, draws, np.arange(6)).tolist() for evidence in (blended, by_labels)]
+    assert both[0] == both[1]
+
+
+def test_beliefs_that_say_nothing_of_a_trial_leave_the_ranking_of_accuracy_to_the_labels():
+    y, proba, _ = some_table(7, n_trials=6)
+    blended = choice_evidence(list(proba), believing(y, np.full((40, 2), 0.5)), Accuracy(CLASSES))
+    by_labels = evidence_for(list(proba), held_out_of(40, y=y), Accuracy(CLASSES))
+    ones = np.ones((1, 40))
+    np.testing.assert_allclose(blended.means(ones), 0.5 * by_labels.means(ones) + 0.25)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "balanced_accuracy"])
+def test_a_score_that_is_replayed_takes_no_beliefs(scoring):
+    y, proba, _ = some_table(8)
+    misled = believing(y, np.eye(2)[1 - y])
+    found = choice_evidence(list(proba), misled, scoring_for(scoring, CLASSES))
+    assert isinstance(found, ReplayedEvidence)
+    by_labels = evidence_for(list(proba), held_out_of(40, y=y), scoring_for(scoring, CLASSES))
+    np.testing.assert_array_equal(found.means(np.ones((1, 40))), by_labels.means(np.ones((1, 40))))
+
+
+def test_where_nothing_is_believed_the_labels_decide_alone():
+    y, proba, weight = some_table(9)
+    held_out = held_out_of(40, y=y, weight=weight)
+    draws = np.random.default_rng(0).integers(1, 3, size=(4, 40)).astype(float)
+    for kind in (FlooredLogLoss, Accuracy):
+        found = choice_evidence(list(proba), held_out, kind(CLASSES)).means(draws)
+        np.testing.assert_array_equal(found, evidence_for(list(proba), held_out, kind(CLASSES)).means(draws))
+
+
+def test_repetitions_and_weights_count_in_the_blend_as_in_the_score():
+    y, proba, weight = some_table(10)
+    believed = np.random.default_rng(1).dirichlet(np.ones(2), size=40)
+    unit = np.arange(40) // 2
+    held_out = believing(y, believed, unit=unit, weight=weight)
+    scoring, draw = FlooredLogLoss(CLASSES), np.random.default_rng(2).integers(1, 4, size=20).astype(float)
+    found = choice_evidence(list(proba), held_out, scoring).means(draw[None])[0]
+    rows = taken(draw, unit)
+    for trial, mean in zip(proba, found, strict=True):
+        blend = slow_blend(trial[rows], y[rows], believed[rows])
+        assert mean == pytest.approx(np.average(blend, weights=weight[rows]))

@@ -1,7 +1,11 @@
 """Scores: by hand, and as scikit-learn's own; greater is better."""
 
+import math
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
@@ -10,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.errors import InvalidData, InvalidSetting
-from multihop_search.problem.scoring import scoring_for, stored_form
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, LogLoss, scoring_for, stored_form
 
 YES_NO = np.array(["no", "yes"])
 ABC = np.array(["a", "b", "c"])
@@ -280,3 +284,62 @@ def test_log_loss_of_stored_predictions_is_that_of_their_rows():
     scoring, proba = scoring_for("neg_log_loss", np.arange(2)), np.array([[0, 1.0], [0.5, 0.5]], dtype=np.float32)
     y = np.array([0, 1])
     assert scoring.score(y, proba, None) == pytest.approx(scoring.rows(y, proba).mean())
+
+
+# What is expected of a score under class probabilities
+
+
+def floored_log(proba, code):
+    floored = [max(p, 1e-3) for p in proba]
+    return math.log(floored[code] / sum(floored))
+
+
+def clipped_log(proba, code):
+    eps = 2.0**-52
+    return math.log(min(max(proba[code], eps), 1 - eps))
+
+
+def right(proba, code):
+    return float(proba.index(max(proba)) == code)
+
+
+BY_HAND = {FlooredLogLoss: floored_log, LogLoss: clipped_log, Accuracy: right}
+
+
+def test_expected_rows_by_hand():
+    q, proba = np.array([[0.25, 0.75], [1.0, 0.0]]), np.array([[0.5, 0.5], [0.8, 0.2]])
+    for kind in (FlooredLogLoss, LogLoss):
+        np.testing.assert_allclose(kind(YES_NO).expected_rows(q, proba), [np.log(0.5), np.log(0.8)], rtol=1e-12)
+    np.testing.assert_allclose(Accuracy(YES_NO).expected_rows(q, proba), [0.25, 1.0])  # of equals the first is said
+
+
+@pytest.mark.parametrize("kind", BY_HAND)
+@settings(deadline=None, derandomize=True, database=None)
+@given(seed=st.integers(0, 2**32 - 1), n_classes=st.integers(2, 5), n_rows=st.integers(1, 12))
+def test_expected_rows_are_the_rows_of_each_class_as_often_as_it_is_believed(kind, seed, n_classes, n_rows):
+    rng = np.random.default_rng(seed)
+    q = rng.dirichlet(np.full(n_classes, 0.4), size=n_rows)
+    proba = rng.dirichlet(np.full(n_classes, 0.4), size=n_rows)
+    proba[rng.random(n_rows) < 0.3] = np.eye(n_classes)[0]
+    found = kind(np.arange(n_classes)).expected_rows(q, proba)
+    expected = []
+    for shares, row in zip(q.tolist(), proba.tolist(), strict=True):
+        expected.append(sum(share * BY_HAND[kind](row, code) for code, share in enumerate(shares)))
+    assert found.shape == (n_rows,)
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("kind", BY_HAND)
+def test_what_is_expected_under_certain_labels_is_the_score_under_them(kind):
+    y, proba, _ = random_predictions(3)
+    scoring = kind(ABC)
+    np.testing.assert_allclose(scoring.expected_rows(np.eye(3)[y], proba), scoring.rows(y, proba), rtol=1e-12)
+
+
+def test_no_prediction_is_expected_to_score_better_than_what_is_believed():
+    rng = np.random.default_rng(0)
+    q = 0.97 * rng.dirichlet(np.ones(3), size=50) + 0.01  # above the floor
+    scoring = FlooredLogLoss(ABC)
+    best = scoring.expected_rows(q, q)
+    for _ in range(20):
+        assert (scoring.expected_rows(q, rng.dirichlet(np.ones(3), size=50)) < best).all()

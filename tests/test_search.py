@@ -11,7 +11,12 @@ import optuna
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import get_scorer, make_scorer, recall_score
@@ -21,7 +26,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from slow_reference import Watched
 from threadpoolctl import threadpool_info
 
@@ -30,9 +35,12 @@ from multihop_search import (
     HardLabels,
     KnowledgeDistillation,
     MultihopSearchClassifier,
+    MultihopSearchRegressor,
     OwnFit,
+    TeacherOutputs,
 )
 from multihop_search.errors import FailedTrialsWarning, RareClassWarning, UnservedSchemeWarning
+from multihop_search.results.out_of_fold import choice_evidence
 
 TREE = DecisionTreeClassifier(max_depth=3)
 POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
@@ -553,3 +561,73 @@ def test_a_callback_can_stop_the_search(blobs: Any) -> None:
 
 def _raise_runtime_error(study: Any, trial: Any) -> None:
     raise RuntimeError("my own")
+
+
+# What the teacher believes
+
+
+@pytest.fixture
+def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is believed of the held-out rows, each time that a choice or a verdict asks for its evidence."""
+    found: list[Any] = []
+
+    def watched(predictions: Any, held_out: Any, scoring: Any) -> Any:
+        found.append(held_out.believed)
+        return choice_evidence(predictions, held_out, scoring)
+
+    for place in ("assessment", "verdict"):
+        monkeypatch.setattr(f"multihop_search.results.{place}.choice_evidence", watched)
+    return found
+
+
+def few_trials(**settings: Any) -> MultihopSearchClassifier:
+    return search_for(n_trials=4, cv=2, intermediates=[], **settings)
+
+
+def test_choice_and_verdict_know_what_a_cross_fitted_teacher_believes(believed: list[Any], blobs: Any) -> None:
+    few_trials().fit(*blobs)
+    assert len(believed) == 2
+    for proba in believed:
+        assert proba.shape == (len(blobs[0]), len(np.unique(blobs[1])))
+        np.testing.assert_allclose(proba.sum(axis=1), 1.0)
+    np.testing.assert_array_equal(believed[0], believed[1])
+
+
+def test_a_learning_sampler_leaves_the_choice_all_beliefs_and_the_verdict_those_of_its_half(
+    believed: list[Any], blobs: Any
+) -> None:
+    few_trials(sampler=lambda seed: optuna.samplers.TPESampler(seed=seed)).fit(*blobs)
+    choosing, judging = map(len, believed)
+    assert choosing == len(blobs[0])
+    assert judging == len(blobs[0]) // 2
+
+
+def test_in_sample_and_frozen_teachers_are_not_believed(believed: list[Any], blobs: Any) -> None:
+    few_trials(crossfit_cv=False).fit(*blobs)
+    few_trials(teacher=FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(*blobs))).fit(*blobs)
+    assert len(believed) == 4
+    assert all(proba is None for proba in believed)
+
+
+def test_in_regression_nothing_is_believed(believed: list[Any]) -> None:
+    X = np.random.default_rng(0).normal(size=(80, 3))
+    search = MultihopSearchRegressor(
+        DecisionTreeRegressor(max_depth=2), RandomForestRegressor(5), intermediates=[], n_trials=4, cv=2, random_state=0
+    )
+    search.fit(X, X[:, 0] + X[:, 1] ** 2)
+    assert len(believed) == 2
+    assert all(proba is None for proba in believed)
+
+
+def test_a_replayed_score_chooses_by_the_labels_whatever_is_believed(
+    blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without = few_trials(scoring="balanced_accuracy").fit(*blobs)
+
+    def misled(outputs: Any) -> np.ndarray:
+        return np.roll(outputs.predictions, 1, axis=1)
+
+    monkeypatch.setattr(TeacherOutputs, "calibrated", property(misled))
+    again = few_trials(scoring="balanced_accuracy").fit(*blobs)
+    assert again.best_index_ == without.best_index_
+    pd.testing.assert_frame_equal(again.verdict_.table, without.verdict_.table, check_exact=True)
