@@ -123,7 +123,11 @@ class Choices:
             self.rows[measure] = labels, beliefs
 
     def pick(
-        self, share: float = BELIEVED, tolerance: float = 1.0, measure: str = "log-loss", among: np.ndarray | None = None
+        self,
+        share: float = BELIEVED,
+        tolerance: float = 1.0,
+        measure: str = "log-loss",
+        among: np.ndarray | None = None,
     ) -> int:
         """Return the trial that a rule picks: share of beliefs, tolerance in standard errors, trials it may pick."""
         labels, beliefs = self.rows[measure]

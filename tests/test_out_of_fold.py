@@ -272,7 +272,7 @@ def believing(y, believed, **how):
     return replace(held_out_of(len(y), y=np.asarray(y), **how), believed=np.asarray(believed, dtype=float))
 
 
-def test_the_choice_ranks_by_half_the_labels_and_half_what_is_believed_by_hand():
+def test_the_choice_ranks_by_labels_and_by_a_quarter_of_what_is_believed_by_hand():
     # accuracy of four rows of true class 0, 0, 0, 1; the first trial says 0 of each, the second 1 of the first two
     y, says = [0, 0, 0, 1], np.array([[0, 0, 0, 0], [1, 1, 0, 0]])
     believed = [[0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]
@@ -280,13 +280,13 @@ def test_the_choice_ranks_by_half_the_labels_and_half_what_is_believed_by_hand()
     held_out = believing(y, believed)
     # under labels 1, 1, 1, 0 against 0, 0, 1, 0: 3/4 against 1/4
     # as believed .1, .2, .6, .5 against .9, .8, .6, .5: 1.4/4 against 2.8/4
-    # half and half: (3 + 1.4) / 8 = .55 against (1 + 2.8) / 8 = .475
+    # a quarter of it: .75 * .75 + .25 * .35 = .65 against .75 * .25 + .25 * .7 = .3625
     ones = np.ones((1, 4))
-    np.testing.assert_allclose(choice_evidence(predictions, held_out, scoring).means(ones), [[0.55, 0.475]])
+    np.testing.assert_allclose(choice_evidence(predictions, held_out, scoring).means(ones), [[0.65, 0.3625]])
     np.testing.assert_allclose(evidence_for(predictions, held_out, scoring).means(ones), [[0.75, 0.25]])
-    # differences -.5 + .4, -.5 + .3, ... halves: row scores .55, .6, .8, .25 against .45, .4, .8, .25
+    # row scores .775, .8, .9, .125 against .225, .2, .9, .125
     errors = choice_evidence(predictions, held_out, scoring).errors(ones, np.array([0]), np.arange(2))
-    gaps = np.array([0.10, 0.20, 0.0, 0.0])
+    gaps = np.array([0.55, 0.60, 0.0, 0.0])
     np.testing.assert_allclose(errors, [[0.0, gaps.std() / 2]], atol=1e-8)
 
 
@@ -302,8 +302,8 @@ def test_labels_alone_and_beliefs_alone_may_pick_different_trials_and_both_toget
 
     # as above: the labels lead by 2/4 and are followed against a lead of 1.4/4
     assert picks([0, 0, 0, 1], [[0] * 4, [1, 1, 0, 0]], [[0.1, 0.9], [0.2, 0.8], [0.6, 0.4], [0.5, 0.5]]) == [0, 1, 0]
-    # labels 2/4 against 1/4; as believed .1 + .2 + .1 + .2 = .6 against .9 + .8 + .9 + .2 = 2.8, a lead of 2.2/4
-    assert picks([0, 1, 0, 1], [[0] * 4, [1, 1, 1, 0]], [[0.1, 0.9], [0.2, 0.8]] * 2) == [0, 1, 1]
+    # labels 5/8 against 4/8, three quarters of 1/8; as believed .8 against 6.4, a quarter of 5.6/8
+    assert picks([0] * 4 + [1] * 3 + [0], [[0] * 8, [1] * 7 + [0]], [[0.1, 0.9]] * 8) == [0, 1, 1]
 
 
 @settings(deadline=None, derandomize=True, database=None)
@@ -325,7 +325,7 @@ def test_beliefs_that_say_nothing_of_a_trial_leave_the_ranking_of_accuracy_to_th
     blended = choice_evidence(list(proba), believing(y, np.full((40, 2), 0.5)), Accuracy(CLASSES))
     by_labels = evidence_for(list(proba), held_out_of(40, y=y), Accuracy(CLASSES))
     ones = np.ones((1, 40))
-    np.testing.assert_allclose(blended.means(ones), 0.5 * by_labels.means(ones) + 0.25)
+    np.testing.assert_allclose(blended.means(ones), 0.75 * by_labels.means(ones) + 0.125)
 
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "balanced_accuracy"])
