@@ -243,7 +243,7 @@ def choose_tree_fits(
     InvalidSetting
         If an entry is no way of fitting.
     UnsuitableModel
-        If the user asks for them and no student can be fitted so.
+        If the user asks for them and no student can be fitted so, or one of them does not serve the task.
     """
     asked = not (isinstance(tree_fits, str) and tree_fits == "auto")
     chosen = tuple(tree_fits) if isinstance(tree_fits, (list, tuple)) else default_tree_fits()
@@ -255,6 +255,8 @@ def choose_tree_fits(
                 f"tree_fits must hold TreeFit instances, got {fit!r}: pass for instance NearOptimal()."
             )
         fit.check()
+        if problem.classes is None:
+            fit.loss_for(regression=True)  # raises where it fits classifiers only
     if all(fit.own for fit in chosen):
         return dict.fromkeys(fitted, ())
     refused = {name: _refused(problem, model, searched[name]) for name, model in fitted.items()}
