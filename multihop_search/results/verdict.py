@@ -7,7 +7,7 @@ picked the winner is gone, since no row both picks and judges.
 References
 ----------
 Tsamardinos, Greasidou and Borboudakis, "Bootstrapping the out-of-sample predictions for efficient and accurate
-cross-validation", Machine Learning 107, 2018, arXiv:1708.07180. Re-running a choice with a one-standard-error rule
+cross-validation", Machine Learning 107, 2018, arXiv:1708.07180. Re-running a choice that prefers the simpler
 inside each resample, and the paired comparisons of groups, are ours.
 """
 

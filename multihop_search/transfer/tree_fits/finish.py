@@ -100,7 +100,8 @@ def finished_tree(
     """Return scikit-learn's tree of a structure, its bounds kept on all rows and its leaves valued by them.
 
     A node's value is ``(W mean + m parent's value) / (W + m)``: the mean target of its rows, of weight W, shrunk to the
-    value of the node above as if `smoothing` = m rows of mean weight had it.
+    value of the node above as if a weight of `smoothing` = m had it. A search's weights sum to the number of its
+    real rows (mean 1 without synthetic ones) unless the user's differ.
 
     Parameters
     ----------
@@ -119,7 +120,7 @@ def finished_tree(
     bounds : Bounds
         What the tree must keep.
     smoothing : float
-        m, in rows of mean weight.
+        m, in units of weight.
     entropy : bool or None
         Whether impurities are shown as entropy or as Gini; None in regression, where they are variances.
     """

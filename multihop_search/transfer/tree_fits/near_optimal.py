@@ -30,7 +30,8 @@ class NearOptimal(TreeFit):
     loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
         What is to be small on the transfer set; in regression always the squared error.
     smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
-        Leaves are shrunk to the node above as if so many rows had its value.
+        Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
+        sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
     candidates : int, default=40
         Splits that are compared in pairs at each node.
     width : int, default=1

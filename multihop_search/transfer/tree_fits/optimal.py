@@ -35,7 +35,8 @@ class Optimal(TreeFit):
     Parameters
     ----------
     smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
-        Leaves are shrunk to the node above as if so many rows had its value.
+        Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
+        sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
     candidates : int, default=40
         Splits that the solver chooses among.
     time_limit : float, default=60.0

@@ -33,7 +33,8 @@ class Refined(TreeFit):
     loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
         What is to be small on the transfer set; in regression always the squared error.
     smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
-        Leaves are shrunk to the node above as if so many rows had its value.
+        Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
+        sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
     restarts : int, default=0
         Structures that are grown beside the first one; on twelve data sets two of them gained nothing on fresh rows.
 
