@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import textwrap
 import warnings
 from pathlib import Path as File
 from typing import Any
@@ -144,8 +145,8 @@ def summary(search: MultihopSearch, X: Any) -> str:
         rows.append((f"tuned plain{label}", search.refit_trial(best_plain), scores.loc["plain"]))
         rows.append((f"ours{label}", ours, scores.loc["selected"]))
     student = describe(search.best_estimator_, list(X.columns), getattr(search, "classes_", None))
-    sentences = click.wrap_text(str(search.verdict_), WIDTH)
-    path = click.wrap_text(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ")
+    sentences = textwrap.fill(str(search.verdict_), WIDTH, break_on_hyphens=False)
+    path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows, X.iloc[:1])}"
 
 

@@ -40,6 +40,8 @@ class Assessment:
     """Whether the sampler learns from the scores that it is told."""
     optimistic: bool = False
     """Whether the teacher is used as it is, so that it may have seen the rows that judge."""
+    believes: bool = True
+    """Whether what the teacher says of held-out rows may help to choose: a search of plain students needs no teacher."""
 
     @cached_property
     def held_out(self) -> HeldOut:
@@ -210,7 +212,7 @@ class Assessment:
     def _believing(self, teacher: TeacherOutputs | None) -> HeldOut:
         """Return the held-out rows with what the teacher believes of them, where it cannot have seen them."""
         honest = self.problem.classes is not None and bool(self.problem.whole.inner) and not self.optimistic
-        if teacher is None or not honest:
+        if teacher is None or not honest or not self.believes:
             return self.held_out
         return replace(self.held_out, believed=teacher.calibrated[self.held_out.row])
 

@@ -137,7 +137,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         deadline = None if self.timeout is None else start + self.timeout
         executor = choose_executor(self.executor, self.n_jobs, made, n_trials)
         plan = Plan(made.space, made.problem.random_state, make_sampler(self.sampler, made.problem.random_state))
-        assessment = Assessment(made.problem, plan.adaptive, optimistic=holds_frozen(made.ladder.teacher))
+        frozen = holds_frozen(made.ladder.teacher)
+        assessment = Assessment(made.problem, plan.adaptive, optimistic=frozen, believes=made.space.max_hops > 0)
         workers = getattr(executor, "n_workers", 1)
         if workers > self.n_ahead:
             warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
