@@ -41,7 +41,7 @@ class Assessment:
     optimistic: bool = False
     """Whether the teacher is used as it is, so that it may have seen the rows that judge."""
     believes: bool = True
-    """Whether what the teacher says of held-out rows may help to choose: a search of plain students needs no teacher."""
+    """Whether what the teacher says of held-out rows may help to choose: plain students alone need no teacher."""
 
     @cached_property
     def held_out(self) -> HeldOut:
