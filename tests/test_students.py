@@ -61,7 +61,7 @@ SPECIAL = {
     "sklearn.linear_model.Lasso": {"alpha": 1e-3, "max_iter": 1000},
     "sklearn.linear_model.ElasticNet": {"alpha": 1e-3, "max_iter": 1000},
     "sklearn.svm.LinearSVC": {"max_iter": 5000},
-    "sklearn.ensemble.HistGradientBoostingClassifier": {"learning_rate": 0.5, "max_iter": 8, "min_samples_leaf": 20},
+    "sklearn.ensemble.HistGradientBoostingClassifier": {"learning_rate": 0.5, "max_iter": 8, "min_samples_leaf": 14},
     "sklearn.ensemble.HistGradientBoostingRegressor": {"learning_rate": 0.5, "max_iter": 8, "min_samples_leaf": 5},
     "sklearn.tree.ExtraTreeClassifier": {"splitter": "best", "max_features": None},
     "sklearn.tree.ExtraTreeRegressor": {"splitter": "best", "max_features": None},
