@@ -90,9 +90,11 @@ class Optimal(TreeFit):
             if not solver.fit_result.is_optimal():
                 raise TimeoutError(f"the optimal tree took more than {self.time_limit:g} s: pass fewer candidates")
             _copy(solver.get_tree(), heap, 0, candidates)
-        for node in range(2**OPTIMAL_LEVELS - 1, min(2 ** (OPTIMAL_LEVELS + 1) - 1, len(heap.feature))):
-            levels = heap.descend(sample.codes, np.zeros(sample.n_rows, dtype=np.intp), OPTIMAL_LEVELS)
-            grower.grow_at(heap, node, np.flatnonzero(levels == node), bounds.depth - OPTIMAL_LEVELS)
+        below = range(2**OPTIMAL_LEVELS - 1, min(2 ** (OPTIMAL_LEVELS + 1) - 1, len(heap.feature)))
+        if below:
+            reached = heap.descend(sample.codes, np.zeros(sample.n_rows, dtype=np.intp), OPTIMAL_LEVELS)
+            for node in below:
+                grower.grow_at(heap, node, np.flatnonzero(reached == node), bounds.depth - OPTIMAL_LEVELS)
         return refined(heap, sample, loss, bounds)[0]
 
 

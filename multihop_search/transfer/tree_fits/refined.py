@@ -36,7 +36,7 @@ class Refined(TreeFit):
         Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
         sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
     restarts : int, default=0
-        Structures that are grown beside the first one; on twelve data sets two of them gained nothing on fresh rows.
+        Structures that are grown beside the first one; on six data sets two of them gained nothing beyond the noise.
 
     Notes
     -----
