@@ -232,7 +232,7 @@ def test_the_student_is_the_one_fitted_by_hand_with_these_weights() -> None:
     X, y = data()
     student = DecisionTreeClassifier(max_depth=3, random_state=0)
     scheme = SRatio(margin=0.0, beta=4.0)
-    search = search_for(student, GaussianNB(), schemes=[scheme], max_hops=1).fit(X, y)
+    search = search_for(student, GaussianNB(), schemes=[scheme], tree_fits=[OwnFit()], max_hops=1).fit(X, y)
     whole = search._workshop.problem.whole
     q, s = by_hand(GaussianNB(), X, y, whole), by_hand(student, X, y, whole)
     rows = np.arange(len(y))
@@ -864,7 +864,7 @@ def test_every_draw_is_a_path_and_comes_back(draw: Any) -> None:
 
 
 def test_what_differs_in_padding_only_is_one_path() -> None:
-    base = SPACE.encode(SPACE.default("tree", "HardLabels"))
+    base = {**SPACE.encode(SPACE.default("tree", "HardLabels")), "ModelCompression.multiple": 0}
     assert SPACE.decode({**base, "ModelCompression.generator": "unlabeled"}) == SPACE.decode(base)
     assert SPACE.decode({**base, "ModelCompression.multiple": 5}) != SPACE.decode(base)
     rows = {**base, "ModelCompression.multiple": 5}

@@ -12,6 +12,7 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingRegressor,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
@@ -28,6 +29,7 @@ from multihop_search import (
     KnowledgeDistillation,
     ModelCompression,
     MultihopSearchRegressor,
+    OwnFit,
     SRatio,
     TeacherOutputs,
 )
@@ -187,7 +189,7 @@ def test_the_default_teacher_and_pool_are_regressors() -> None:
     X = rng.normal(size=(150, 4))
     y = X[:, 0] ** 2 + np.sign(X[:, 1]) + 0.1 * rng.normal(size=150)
     search = search_for(DecisionTreeRegressor(max_depth=2), "auto", intermediates="auto", n_trials=6).fit(X, y)
-    assert type(search.teacher_) in (RandomForestRegressor, HistGradientBoostingRegressor)
+    assert type(search.teacher_) in (RandomForestRegressor, HistGradientBoostingRegressor, VotingRegressor)
     assert "forest(30)" in search.space_.rungs
     assert search.verdict_.scores.loc["teacher", "r2"] > 0.5
 
@@ -229,7 +231,9 @@ def test_a_taught_student_is_the_one_fitted_by_hand(diabetes: Any) -> None:
     weight = np.random.default_rng(0).uniform(0.1, 3.0, len(y))
     student = DecisionTreeRegressor(max_depth=3, random_state=0)
     teacher = DecisionTreeRegressor(max_depth=7, random_state=0)
-    search = search_for(student, teacher, intermediates=[], n_trials=2, max_hops=1, param_distributions={})
+    search = search_for(
+        student, teacher, intermediates=[], n_trials=2, max_hops=1, param_distributions={}, tree_fits=[OwnFit()]
+    )
     search.fit(X, y, sample_weight=weight)
     fold = search._workshop.problem.whole
     q = np.empty(len(y))

@@ -210,7 +210,7 @@ def test_a_value_at_the_end_of_its_range_is_taken(scheme):
 
 def test_a_field_with_a_value_is_fixed_and_a_field_with_a_distribution_is_searched():
     scheme = KnowledgeDistillation(alpha=0.5)
-    assert scheme.searched() == {"temperature": FloatDistribution(0.7, 1.4, log=True)}
+    assert scheme.searched() == {"temperature": FloatDistribution(0.85, 1.4, log=True)}
     assert scheme.resolve({"temperature": 1.2}) == KnowledgeDistillation(alpha=0.5, temperature=1.2)
 
 

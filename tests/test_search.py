@@ -16,6 +16,7 @@ from sklearn.ensemble import (
     HistGradientBoostingClassifier,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
 )
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -447,9 +448,9 @@ def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
     assert search.refit_trial(number).get_depth() <= 3
 
 
-def test_the_automatic_teacher_is_the_best_of_two_forests_and_a_booster(blobs: Any) -> None:
+def test_the_automatic_teacher_is_one_of_two_forests_a_booster_and_their_vote(blobs: Any) -> None:
     search = search_for(teacher="auto", n_trials=3).fit(*blobs)
-    kinds = (RandomForestClassifier, ExtraTreesClassifier, HistGradientBoostingClassifier)
+    kinds = (RandomForestClassifier, ExtraTreesClassifier, HistGradientBoostingClassifier, VotingClassifier)
     assert type(search.teacher_) in kinds
 
 
@@ -622,12 +623,13 @@ def test_in_regression_nothing_is_believed(believed: list[Any]) -> None:
 def test_a_replayed_score_chooses_by_the_labels_whatever_is_believed(
     blobs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    without = few_trials(scoring="balanced_accuracy").fit(*blobs)
+    settings: dict[str, Any] = {"scoring": "balanced_accuracy", "schemes": [KnowledgeDistillation()]}
+    without = few_trials(**settings).fit(*blobs)
 
     def misled(outputs: Any) -> np.ndarray:
         return np.roll(outputs.predictions, 1, axis=1)
 
     monkeypatch.setattr(TeacherOutputs, "calibrated", property(misled))
-    again = few_trials(scoring="balanced_accuracy").fit(*blobs)
+    again = few_trials(**settings).fit(*blobs)
     assert again.best_index_ == without.best_index_
     pd.testing.assert_frame_equal(again.verdict_.table, without.verdict_.table, check_exact=True)

@@ -9,7 +9,12 @@ import numpy as np
 import pytest
 from sklearn.base import clone, is_classifier
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import has_fit_parameter
@@ -367,6 +372,20 @@ def test_an_explainable_boosting_machine_is_fitted_where_some_weights_are_0():
     student = small("interpret.glassbox.ExplainableBoostingClassifier")
     made = fit(student, X, y, labels, transfer=TransferSet(np.eye(2)[y], np.where(light, 0.0, 1.0)))
     assert np.mean(made.predict(X) == said) > 0.8
+
+
+@pytest.mark.parametrize(
+    ("booster", "range_"),
+    [
+        (HistGradientBoostingClassifier(max_iter=10), (0.1, 1.0)),
+        (GradientBoostingRegressor(n_estimators=30), (0.1, 1.0)),
+        (GradientBoostingRegressor(n_estimators=31), (0.02, 0.5)),
+        (HistGradientBoostingClassifier(), (0.02, 0.5)),
+    ],
+)
+def test_few_rounds_may_take_large_steps(booster, range_):
+    rate = student_distributions(booster, "auto")["learning_rate"]
+    assert (rate.low, rate.high) == range_
 
 
 @pytest.mark.parametrize("name", TUNED_BY_NAME)

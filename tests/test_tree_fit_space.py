@@ -163,7 +163,7 @@ def test_a_path_of_a_fit_that_is_not_searched_is_not_in_the_space():
 
 
 @pytest.mark.parametrize("students", [("student",), ("one", "two")])
-def test_plain_trials_take_the_fits_in_turn(students):
+def test_trials_take_the_fits_in_turn(students):
     space = space_of(students=students)
     plan = Plan(space, 0, None)
     n_trials = 90 * len(students)
@@ -178,7 +178,23 @@ def test_plain_trials_take_the_fits_in_turn(students):
         assert all(params[f"{student}.criterion"] == "gini" for params in plain[:3])
         one = [params for params in fixed[place :: len(students)] if params["n_hops"] == 1]
         assert len(one) == 30
-        assert all(f"{student}.fit" not in params for params in one[2:])  # drawn
+        # as the user set it the last fit comes first, then every other trial is fitted so and the others draw
+        defaults = len(space.schemes)
+        assert [params[f"{student}.fit"] for params in one[:defaults]] == ["NearOptimal", "Refined"][:defaults]
+        assert all(set(params) == set(space.names_of(student)) for params in one[:defaults])
+        later = [params.get(f"{student}.fit") for params in one[defaults:]]
+        assert later == [("NearOptimal" if round_ % 2 else None) for round_ in range(defaults, 30)]
+
+
+@pytest.mark.parametrize(
+    ("scoring", "searched"),
+    [("auto", False), ("neg_log_loss", False), ("accuracy", True), ("balanced_accuracy", True)],
+)
+def test_structures_of_few_errors_are_searched_where_decisions_count(scoring, searched, few):
+    names = search_for(tree_fits="auto", scoring=scoring)._set_up(*few).space.distributions
+    assert ("student.NearOptimal.loss" in names) is searched
+    assert ("student.Refined.loss" in names) is searched
+    assert "student.NearOptimal.smoothing" in names
 
 
 def test_without_fits_the_plan_says_nothing_of_them():

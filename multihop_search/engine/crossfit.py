@@ -6,7 +6,7 @@ All are plain functions of picklable arguments, which an executor may run anywhe
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
@@ -113,10 +114,10 @@ def _stage(problem: Problem, fold: Fold, scheme: Truncate, upper: TeacherOutputs
     assert upper is not None
     labelled = {name: TeacherOutputs(outputs.stages[scheme.k]) for name, outputs in upper.synthetic.items()}
     outputs = TeacherOutputs(upper.stages[scheme.k], synthetic=labelled)
-    return outputs if not fold.inner else _calibrated(problem, fold, outputs)
+    return outputs if not fold.inner else with_temperature(problem, fold, outputs)
 
 
-def _calibrated(problem: Problem, fold: Fold, outputs: TeacherOutputs) -> TeacherOutputs:
+def with_temperature(problem: Problem, fold: Fold, outputs: TeacherOutputs) -> TeacherOutputs:
     """Return cross-fitted outputs with their calibrating temperature; synthetic rows have the same."""
     if problem.classes is None:
         return outputs
@@ -203,10 +204,15 @@ class _UpperModel:
             grade = self.grader(model, np.arange(len(self.fold.train)), self.sizes)
             labelled = {name: _outputs(*grade(pool.X)) for name, pool in self.pools.items()}
             return replace(_outputs(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
+        members = soft_voters(self.estimator)
+        if members and self.lesson is None and not self.sizes:
+            voters = [replace(self, estimator=of, key=digest(self.key, name)) for name, of in members]
+            outputs = mean_outputs([voter.crossfit()[0] for voter in voters])
+            return with_temperature(self.problem, self.fold, outputs), None
         if not self.has_out_of_bag():
-            return _calibrated(self.problem, self.fold, self.by_parts(self.estimator, self.sizes)), None
+            return with_temperature(self.problem, self.fold, self.by_parts(self.estimator, self.sizes)), None
         model = self.fit_all()
-        outputs = _calibrated(self.problem, self.fold, self.out_of_bag(model))
+        outputs = with_temperature(self.problem, self.fold, self.out_of_bag(model))
         small = tuple(k for k in self.sizes if k < BAG_SIZE)
         if small:
             few = self.by_parts(clone(self.estimator).set_params(n_estimators=max(small)), small)
@@ -273,6 +279,21 @@ class _UpperModel:
         }
         made = _outputs(whole.average(), {k: stage[""] for k, stage in kept.items()})
         return replace(made, synthetic=labelled)
+
+
+def soft_voters(estimator: Any) -> list[tuple[str, Any]]:
+    """Return the members of an unweighted soft vote, each as cheap to cross-fit as it is by itself; else none."""
+    votes = type(estimator) is VotingRegressor or (type(estimator) is VotingClassifier and estimator.voting == "soft")
+    if not votes or estimator.weights is not None:
+        return []
+    return [(name, member) for name, member in estimator.estimators if not isinstance(member, str)]
+
+
+def mean_outputs(parts: Sequence[TeacherOutputs]) -> TeacherOutputs:
+    """Return the mean of several models' outputs, not calibrated: what their soft vote says."""
+    labelled = {name: mean_outputs([part.synthetic[name] for part in parts]) for name in parts[0].synthetic}
+    predictions = np.stack([part.predictions for part in parts]).mean(axis=0, dtype=np.float64)
+    return TeacherOutputs(predictions.astype(np.float32), synthetic=labelled)
 
 
 class _Table:

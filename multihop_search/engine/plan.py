@@ -3,8 +3,9 @@
 Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
 has one hop and one is free (two hops or more; rule 10): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
 over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain by
-each way of fitting and under each scheme; later plain trials take the ways of fitting in turn. Random draws are
-keyed by the turn, not by the student, so that students draw the same prefixes.
+each way of fitting and under each scheme; later plain trials take the ways of fitting in turn. With hops the last way
+of fitting is the first to be tried, and every other trial is fitted so: the list ends with the best one (decision 13).
+Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
 from __future__ import annotations
@@ -49,16 +50,15 @@ class Plan:
         student = self.students[place]
         max_hops = self.space.max_hops_of(student)
         round_, group = divmod(turn, min(max_hops, 2) + 1)
-        schemes = list(self.space.schemes)
-        fits = list(self.space.fits[student])
-        fit = fits[round_ % len(fits)] if fits else None
-        if group == 0 and round_ < max(1, len(fits)):
-            return self.space.encode(self.space.default(student, fit=fit))
-        if group == 1 and round_ < len(schemes):
-            return self.space.encode(self.space.default(student, schemes[round_], fit))
+        defaults = (self.space.plain_defaults(student), self.space.one_hop_defaults(student), [])[group]
+        if round_ < len(defaults):
+            return self.space.encode(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}
-        if fits and group == 0:
-            fixed[f"{student}.{FIT}"] = fit  # each way of fitting is searched as hard, so that its gain is no hop's
+        fits = list(self.space.fits[student])
+        if fits and group == 0:  # each way of fitting is searched as hard, so that its gain is no hop's
+            fixed[f"{student}.{FIT}"] = fits[round_ % len(fits)]
+        elif fits and round_ % 2:
+            fixed[f"{student}.{FIT}"] = fits[-1]
         return {**fixed, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
 
     def sampler_of(self, number: int) -> BaseSampler:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -23,7 +24,7 @@ LATENCY_CALLS = 5
 def complexity(model: Any) -> float:
     """Return nodes (trees), coefficients that are not 0 (linear models), weights (networks), else compressed bytes / 8.
 
-    Summed over the steps of a Pipeline that predict. Bytes are those of the pickle.
+    Summed over the steps of a Pipeline that predict and the members of a vote. Bytes are those of the pickle.
 
     Examples
     --------
@@ -35,6 +36,8 @@ def complexity(model: Any) -> float:
         return complexity(model.estimator)
     if isinstance(model, Pipeline):
         return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "predict")))
+    if isinstance(model, (VotingClassifier, VotingRegressor)):
+        return float(sum(map(complexity, model.estimators_)))
     nodes = count_nodes(model)
     if nodes:
         return float(nodes)

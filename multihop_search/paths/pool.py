@@ -13,6 +13,8 @@ from sklearn.ensemble import (
     HistGradientBoostingRegressor,
     RandomForestClassifier,
     RandomForestRegressor,
+    VotingClassifier,
+    VotingRegressor,
 )
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression, Ridge
@@ -24,31 +26,33 @@ from multihop_search.paths.preparation import needs_preparation, preparation
 
 MANY_OUTPUTS = 10
 """Above this number of classes boosters, which fit a tree per class and round, leave the defaults."""
-FOREST, EXTRA_TREES, BOOSTING = "forest", "extra-trees", "boosting"
+FOREST, EXTRA_TREES, BOOSTING, VOTE = "forest", "extra-trees", "boosting", "vote"
 
 
-def teachers(*, regression: bool = False) -> dict[str, Any]:
-    """Return the teachers that can be asked for by name."""
-    if regression:
-        return {
-            FOREST: RandomForestRegressor(n_estimators=300, min_samples_leaf=2),
-            BOOSTING: HistGradientBoostingRegressor(max_iter=200),
-        }
-    return {
+def teachers(*, regression: bool = False, boosting: bool = True) -> dict[str, Any]:
+    """Return the teachers that can be asked for by name, a vote of the others last; `boosting`: a booster too."""
+    named: dict[str, Any] = {
         FOREST: RandomForestClassifier(n_estimators=300),
         EXTRA_TREES: ExtraTreesClassifier(n_estimators=300, bootstrap=True),
         BOOSTING: HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=15),
     }
+    if regression:
+        named = {
+            FOREST: RandomForestRegressor(n_estimators=300, min_samples_leaf=2),
+            BOOSTING: HistGradientBoostingRegressor(max_iter=200),
+        }
+    if not boosting:
+        del named[BOOSTING]
+    if len(named) > 1:
+        members = list(named.items())
+        named[VOTE] = VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")
+    return named
 
 
 def default_teachers(X: Any, n_outputs: int) -> dict[str, Any]:
     """Return the teachers that `teacher="auto"` compares by cross-validation; one output is regression."""
-    named = teachers(regression=n_outputs == 1)
-    return {
-        name: behind_preparation(model, X)
-        for name, model in named.items()
-        if name != BOOSTING or n_outputs <= MANY_OUTPUTS
-    }
+    named = teachers(regression=n_outputs == 1, boosting=n_outputs <= MANY_OUTPUTS)
+    return {name: behind_preparation(model, X) for name, model in named.items()}
 
 
 def behind_preparation(model: Any, X: Any, *, scaled: bool = False) -> Any:

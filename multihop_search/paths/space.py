@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import cycle
 from typing import Any
 
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
@@ -25,8 +26,6 @@ MENU_SIZE = 24
 
 COMPRESSION = ModelCompression.__name__
 FIT = "fit"
-MENU_MULTIPLE = 5
-"""Synthetic rows per training row in hops above the last, where they are searched."""
 
 
 @dataclass(frozen=True)
@@ -232,6 +231,20 @@ class PathSpace:
             params["scheme"] = scheme
         return self.decode(params)
 
+    def plain_defaults(self, student: str) -> list[Path]:
+        """Return a student as the user set it without a teacher, by each way of fitting."""
+        return [self.default(student, fit=fit) for fit in self.fits[student] or (None,)]
+
+    def one_hop_defaults(self, student: str) -> list[Path]:
+        """Return a student as the user set it, taught by each scheme; the ways of fitting take turns, the last first.
+
+        So the first is the recipe that was best on many data sets (decision 13).
+        """
+        if not self.max_hops_of(student):
+            return []
+        fits = tuple(self.fits[student])[::-1] or (None,)
+        return [self.default(student, scheme, fit) for scheme, fit in zip(self.schemes, cycle(fits), strict=False)]
+
     def _padding(self, student: str) -> dict[str, Any]:
         wanted = {f"{student}.{name}": value for name, value in self.students[student].defaults.items()}
         wanted["student"] = student
@@ -324,13 +337,13 @@ def _menu(
 
 
 def _menu_compressions(compression: ModelCompression | None) -> list[ModelCompression | None]:
-    """Return what hops above the last add: what is usual first, then some rows where their number is searched."""
+    """Return what hops above the last add: no rows first, where they may add none, then the usual number of them."""
     if compression is None:
         return [None]
     usual: ModelCompression = compression.usual()
-    found = [_if_any(usual)]
     dist = compression.searched().get("multiple")
-    some = usual.multiple if dist is None else MENU_MULTIPLE if holds(dist, MENU_MULTIPLE) else compression.most
+    found: list[ModelCompression | None] = [None] if dist is not None and holds(dist, 0) else []
+    some = usual.multiple if dist is None else usual.multiple or compression.most
     found += [_if_any(replace(usual, multiple=some, generator=name)) for name in compression.generators]
     return list(dict.fromkeys(found))
 

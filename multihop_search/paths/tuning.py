@@ -72,6 +72,10 @@ _LARGER_LEAF: dict[str, BaseDistribution] = {"min_samples_leaf": IntDistribution
 _DECAY: dict[str, BaseDistribution] = {"alpha": FloatDistribution(1e-6, 1e-1, log=True)}
 _PRUNING = CategoricalDistribution(PRUNING_SHARES)
 _RATE: dict[str, BaseDistribution] = {"learning_rate": FloatDistribution(0.02, 0.5, log=True)}
+FEW_ROUNDS = 30
+"""A booster of so few rounds must take larger steps: its learning rate is tuned over `_LARGE_STEPS`."""
+_LARGE_STEPS = FloatDistribution(0.1, 1.0, log=True)
+_ROUNDS = ("n_estimators", "max_iter")
 
 TUNED: dict[type, dict[str, BaseDistribution]] = {
     kind: tuned
@@ -193,6 +197,8 @@ def _auto(student: Any, prefix: str, variance: float) -> dict[str, BaseDistribut
     for name, distribution in tuned.items():
         if name == "ccp_alpha" and type(student) in IN_SQUARED_UNITS:
             distribution = CategoricalDistribution(tuple(share * variance for share in PRUNING_SHARES))
+        if distribution is _RATE["learning_rate"] and next(params[n] for n in _ROUNDS if n in params) <= FEW_ROUNDS:
+            distribution = _LARGE_STEPS
         if params[name] == defaults[name]:
             found[prefix + name] = distribution
         elif (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from itertools import zip_longest
 from typing import Any
 
 import optuna
@@ -46,7 +47,8 @@ class PathObjective:
     space : PathSpace
         What trials draw from.
     defaults : list of dict
-        Parameters to enqueue first: every student as the user set it, plain and under each scheme.
+        Parameters to enqueue first: every student as the user set it, plain by each way of fitting and under each
+        scheme, as the first trials of a search are.
 
     Raises
     ------
@@ -103,9 +105,13 @@ class PathObjective:
 
     @property
     def defaults(self) -> list[dict[str, Any]]:
-        schemes = [None, *self.space.schemes] if self.space.max_hops else [None]
-        paths = [self.space.default(student, scheme) for student in self.space.students for scheme in schemes]
-        return [self.space.encode(path) for path in paths]
+        space = self.space
+        turns = [
+            turn
+            for student in space.students
+            for turn in zip_longest(space.plain_defaults(student), space.one_hop_defaults(student))
+        ]
+        return [space.encode(path) for turn in turns for path in turn if path is not None]
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, ...]:
         path = self.space.suggest(trial)

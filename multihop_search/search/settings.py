@@ -15,14 +15,14 @@ from sklearn.base import is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.engine.crossfit import crossfit
+from multihop_search.engine.crossfit import crossfit, mean_outputs, with_temperature
 from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.errors import InvalidData, InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, probe
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.paths.pool import default_teachers
+from multihop_search.paths.pool import VOTE, default_teachers
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
@@ -38,6 +38,7 @@ from multihop_search.transfer.schemes import (
     default_schemes,
 )
 from multihop_search.transfer.synthetic import GENERATORS
+from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.transfer.tree_fits import TreeFit, default_tree_fits, refusal
 
 MORE_SCHEMES = (LossCorrection(), ProfWeight(), ModelCompression())
@@ -246,7 +247,8 @@ def choose_tree_fits(
         If the user asks for them and no student can be fitted so, or one of them does not serve the task.
     """
     asked = not (isinstance(tree_fits, str) and tree_fits == "auto")
-    chosen = tuple(tree_fits) if isinstance(tree_fits, (list, tuple)) else default_tree_fits()
+    decisions = problem.classes is not None and not problem.scoring.needs_proba
+    chosen = tuple(tree_fits) if isinstance(tree_fits, (list, tuple)) else default_tree_fits(decisions=decisions)
     if (asked and not isinstance(tree_fits, (list, tuple))) or not chosen:
         raise InvalidSetting(f"tree_fits must be 'auto' or a list of TreeFit, got {tree_fits!r}: pass [NearOptimal()].")
     for fit in chosen:
@@ -343,15 +345,16 @@ def choose_teacher(teacher: Any, problem: Problem) -> Any:
         return next(iter(candidates.values()))
     weights = problem.weights(problem.whole.train)
     scoring = default_row_scoring(problem.classes)
+    bare = replace(problem, synthetic={})
+    outputs: dict[str, TeacherOutputs] = {}
     for name, candidate in candidates.items():
+        if name == VOTE:  # of those before it: nothing has to be fitted
+            outputs[name] = with_temperature(bare, bare.whole, mean_outputs(list(outputs.values())))
+            continue
         probe(problem, f"teacher {name!r}", candidate)
-
-    def held_out_score(candidate: Any) -> float:
-        ladder = Ladder(candidate, {}, {}, (), {}, Budget())
-        outputs = crossfit(replace(problem, synthetic={}), ladder, problem.whole.number, ())
-        return scoring.score(problem.y, outputs.calibrated, weights)
-
-    return max(candidates.values(), key=held_out_score)
+        outputs[name] = crossfit(bare, Ladder(candidate, {}, {}, (), {}, Budget()), bare.whole.number, ())
+    scores = {name: scoring.score(problem.y, of.calibrated, weights) for name, of in outputs.items()}
+    return candidates[max(scores, key=lambda name: scores[name])]
 
 
 def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:

@@ -22,7 +22,7 @@ class KnowledgeDistillation(Scheme):
     ----------
     alpha : float in [0, 1] or Optuna distribution, default=FloatDistribution(0.2, 1.0)
         Share of the upper model's probabilities; the rest are true labels.
-    temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.7, 1.4, log=True)
+    temperature : float > 0 or Optuna distribution, default=FloatDistribution(0.85, 1.4, log=True)
         Above 1 the probabilities are flattened, below 1 sharpened. With logits log q this is the softmax at
         temperature T; q is calibrated before (see `TeacherOutputs.temperature`). In regression there is none: values
         are mixed as they are.
@@ -40,7 +40,7 @@ class KnowledgeDistillation(Scheme):
     """
 
     alpha: float | BaseDistribution = FloatDistribution(0.2, 1.0)
-    temperature: float | BaseDistribution = FloatDistribution(0.7, 1.4, log=True)
+    temperature: float | BaseDistribution = FloatDistribution(0.85, 1.4, log=True)
 
     usual_values: ClassVar[Mapping[str, Any]] = {"alpha": 0.5, "temperature": 1.0}
 

@@ -27,7 +27,7 @@ class ModelCompression(Recipe):
 
     Parameters
     ----------
-    multiple : int in [0, 100] or Optuna distribution, default=CategoricalDistribution((0, 1, 5, 10))
+    multiple : int in [0, 100] or Optuna distribution, default=CategoricalDistribution((0, 5, 10))
         Rows added per training row; at most 50,000 in a fold. Fewer rows are the first of more rows.
     generator : {"auto", "munge", "interpolation", "marginals", "leaves", "unlabeled"} or CategoricalDistribution, \
             default="auto"
@@ -47,10 +47,10 @@ class ModelCompression(Recipe):
     ModelCompression(multiple=5, generator=munge)
     """
 
-    multiple: int | BaseDistribution = CategoricalDistribution((0, 1, 5, 10))
+    multiple: int | BaseDistribution = CategoricalDistribution((0, 5, 10))
     generator: str | BaseDistribution = "auto"
 
-    usual_values: ClassVar[Mapping[str, Any]] = {"multiple": 0, "generator": "munge"}
+    usual_values: ClassVar[Mapping[str, Any]] = {"multiple": 5, "generator": "munge"}
 
     def check(self) -> None:
         held = self.multiple

@@ -9,6 +9,11 @@ from multihop_search.transfer.tree_fits.refined import Refined
 __all__ = ["NearOptimal", "Optimal", "OwnFit", "Refined", "TreeFit", "default_tree_fits", "refusal"]
 
 
-def default_tree_fits() -> tuple[TreeFit, ...]:
-    """Return the fits that `tree_fits="auto"` searches."""
-    return (OwnFit(), Refined(), NearOptimal())
+def default_tree_fits(*, decisions: bool = False) -> tuple[TreeFit, ...]:
+    """Return the fits that `tree_fits="auto"` searches, the best one last.
+
+    Structures of few errors have poor probabilities, so they are searched only where a score counts `decisions`.
+    """
+    if decisions:
+        return (OwnFit(), Refined(), NearOptimal())
+    return (OwnFit(), Refined(loss="log-loss"), NearOptimal(loss="log-loss"))
