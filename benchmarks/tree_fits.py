@@ -26,12 +26,22 @@ from quality_parts.data import DATA, ROOT, SETS, Split, load
 from quality_parts.measures import row_losses
 from quality_parts.students import TREES, stored_form, student
 
-from multihop_search import KnowledgeDistillation, ModelCompression, NearOptimal, Optimal, OwnFit, Refined, TreeFit
+from multihop_search import (
+    KnowledgeDistillation,
+    ModelCompression,
+    NearOptimal,
+    Optimal,
+    OwnFit,
+    Refined,
+    TeacherOutputs,
+    TreeFit,
+)
 from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.memo import MEMO
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
 from multihop_search.search.settings import choose_teacher
 from multihop_search.transfer.fitting import fit
@@ -40,7 +50,7 @@ from multihop_search.transfer.threads import thread_limit
 
 KEPT = ROOT / "build" / "tree_fits"
 PAGE = ROOT / "docs" / "benchmarks" / "tree_fits.md"
-NEAR = NearOptimal(loss="log-loss", smoothing=2.0)
+NEAR = NearOptimal(loss="log-loss", smoothing=2.0, restarts=0)
 
 
 @dataclass(frozen=True)
@@ -48,6 +58,8 @@ class Recipe:
     """One way to teach a tree."""
 
     tree_fit: TreeFit = NEAR
+    teacher: str = "auto"
+    """Name of a default teacher; "auto": the one that is picked."""
     alpha: float | None = 0.5
     """Share of the soft labels; None: no teacher at all."""
     temperature: float = 1.0
@@ -65,9 +77,11 @@ TABLES: dict[str, dict[str, Recipe]] = {
         "NearOptimal, width 4": replace(BASE, tree_fit=replace(NEAR, width=4)),
         "NearOptimal, 20 candidates": replace(BASE, tree_fit=replace(NEAR, candidates=20)),
         "NearOptimal, 80 candidates": replace(BASE, tree_fit=replace(NEAR, candidates=80)),
-        "Refined, log-loss": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0)),
-        "Refined, error": replace(BASE, tree_fit=Refined(loss="error", smoothing=2.0)),
-        "Refined, log-loss, 2 restarts": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0, restarts=2)),
+        "NearOptimal, 3 restarts": replace(BASE, tree_fit=replace(NEAR, restarts=3)),
+        "NearOptimal, 9 restarts": replace(BASE, tree_fit=replace(NEAR, restarts=9)),
+        "Refined, log-loss": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0, restarts=0)),
+        "Refined, error": replace(BASE, tree_fit=Refined(loss="error", smoothing=2.0, restarts=0)),
+        "Refined, 9 restarts": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0)),
         "Optimal (error; pystreed)": replace(BASE, tree_fit=Optimal(smoothing=2.0)),
         "the class's own fit": replace(BASE, tree_fit=OwnFit()),
     },
@@ -85,6 +99,11 @@ TABLES: dict[str, dict[str, Recipe]] = {
         "interpolation": replace(BASE, generator="interpolation"),
         "marginals": replace(BASE, generator="marginals"),
         "leaves": replace(BASE, generator="leaves"),
+    },
+    "Who teaches (NearOptimal, log-loss; a booster where there are at most 10 classes)": {
+        "the one that is picked": BASE,
+        **{name: replace(BASE, teacher=name) for name in teachers()},
+        "the best single one": replace(BASE, teacher="single"),
     },
     "Leaves (NearOptimal, log-loss)": {
         "smoothing 2, min_samples_leaf 3": BASE,
@@ -111,20 +130,27 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
         synthetic=dict.fromkeys(GENERATORS, 10),
     )
     fold, everyone = problem.whole, np.arange(problem.n_rows)
-    teacher = choose_teacher("auto", problem)
-    outputs = crossfit(problem, Ladder(teacher, {}, {}, (), {}, Budget()), fold.number, ())
-    raw = replace(outputs, temperature=1.0)
-    raw = replace(raw, synthetic={name: replace(of, temperature=1.0) for name, of in outputs.synthetic.items()})
+    named = default_teachers(problem.X, problem.n_outputs)
+    candidates = {"auto": choose_teacher("auto", problem), **named}
+    taught = {
+        name: crossfit(problem, Ladder(teacher, {}, {}, (), {}, Budget()), fold.number, ())
+        for name, teacher in candidates.items()
+    }
+    scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}
+    taught["single"] = taught[max(scores, key=lambda name: scores[name])]
     plain = {found.student: found for found in by_hand.plain(split, seed, tuple(TREES), "log_loss")}
     for name, depth in TREES.items():
         before = row_losses(split.y_fresh, plain[name].proba)
         for table, recipes in TABLES.items():
             for label, recipe in recipes.items():
                 transfer = None
+                if recipe.teacher not in taught:  # no booster for many classes
+                    continue
                 if recipe.alpha is not None:
                     added = ModelCompression(recipe.multiple, recipe.generator) if recipe.multiple else None
                     scheme = KnowledgeDistillation(recipe.alpha, recipe.temperature)
-                    lesson = Lesson(scheme, added, outputs if recipe.calibrated else raw)
+                    outputs = taught[recipe.teacher]
+                    lesson = Lesson(scheme, added, outputs if recipe.calibrated else _raw(outputs))
                     transfer = lesson.transfer_set(problem, fold, everyone)
                 model = student(name).set_params(min_samples_leaf=recipe.min_samples_leaf, random_state=seed)
                 way = None if recipe.tree_fit.own else recipe.tree_fit
@@ -146,6 +172,11 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
                     "seconds": seconds,
                 }
     MEMO.clear()
+
+
+def _raw(outputs: TeacherOutputs) -> TeacherOutputs:
+    labelled = {name: replace(of, temperature=1.0) for name, of in outputs.synthetic.items()}
+    return replace(outputs, temperature=1.0, synthetic=labelled)
 
 
 def page(found: pd.DataFrame) -> str:

@@ -514,6 +514,7 @@ def test_what_is_no_list_of_fits_is_met_with_one_sentence(few):
         NearOptimal(candidates=1),
         NearOptimal(width=0),
         Refined(restarts=-1),
+        NearOptimal(restarts=-1),
         Refined(smoothing=FloatDistribution(-1.0, 2.0)),
         Refined(loss=CategoricalDistribution(("error", "hinge"))),
     ):

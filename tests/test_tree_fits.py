@@ -5,6 +5,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import product
 
 import matplotlib
@@ -29,13 +30,14 @@ from sklearn.tree import (
 )
 from threadpoolctl import threadpool_limits
 
-from multihop_search import NearOptimal, Refined, TransferSet
+from multihop_search import NearOptimal, Optimal, OwnFit, Refined, TransferSet
 from multihop_search.transfer.fitting import fit
 from multihop_search.transfer.transfer_set import SyntheticSet
+from multihop_search.transfer.tree_fits import base as fits_base
 from multihop_search.transfer.tree_fits import refusal
 from multihop_search.transfer.tree_fits import sample as sampling
 from multihop_search.transfer.tree_fits.alternating import leaf_values, refined, total_loss
-from multihop_search.transfer.tree_fits.finish import with_fewer_leaves
+from multihop_search.transfer.tree_fits.finish import loss_of, with_fewer_leaves
 from multihop_search.transfer.tree_fits.heap import NO_SPLIT, Heap, leaf_totals
 from multihop_search.transfer.tree_fits.lookahead import Bounds, Lookahead, best_pairs
 from multihop_search.transfer.tree_fits.losses import LOSSES, ErrorRate, LogLoss, SquaredLoss
@@ -696,16 +698,90 @@ def test_a_tree_is_the_same_under_one_and_two_threads_where_columns_are_equal(tr
     assert_array_equal(made[0].value, made[1].value)
 
 
-def test_the_seed_draws_the_restarts():
+# --- restarts ---
+
+
+@pytest.fixture
+def some_rows(monkeypatch):
+    """Structures are grown on 300 rows."""
+    monkeypatch.setattr(sampling, "MOST_ROWS", 300)
+    monkeypatch.setattr(fits_base, "MOST_ROWS", 300)
+
+
+def restarted(fit_, seed=0, n_synthetic=400, values=False):
+    """Return a tree of depth 3, and the rows and targets that it was fitted on."""
     rng = np.random.default_rng(0)
-    X, y = rng.normal(size=(200, 6)), rng.integers(2, size=200)
+    X, y = rng.normal(size=(200, 6)).astype(np.float32), rng.integers(2, size=200)
+    made = rng.normal(size=(n_synthetic, 6)).astype(np.float32)
+    targets = rng.normal(size=(n_synthetic, 1)) if values else rng.dirichlet([1, 1], n_synthetic)
+    parent = rng.integers(200, size=n_synthetic)
+    own = rng.normal(size=(200, 1)) if values else np.eye(2)[y]
+    transfer = TransferSet(own, np.ones(200), synthetic=SyntheticSet(made, targets, parent) if n_synthetic else None)
+    student = (DecisionTreeRegressor if values else DecisionTreeClassifier)(max_depth=3, random_state=seed)
+    labels = None if values else A_B
+    tree = fit(student, X, own[:, 0] if values else y, labels, transfer=transfer, tree_fit=fit_).tree_
+    return tree, np.vstack([X, made]), np.vstack([own, targets])
 
-    def tree(seed):
-        student = DecisionTreeClassifier(max_depth=4, random_state=seed)
-        return fit(student, X, y, A_B, tree_fit=Refined(loss="log-loss", smoothing=0.0, restarts=4)).tree_
 
-    assert_array_equal(tree(1).threshold, tree(1).threshold)
-    assert len({tree(seed).threshold.tobytes() for seed in range(4)}) > 1
+@pytest.mark.parametrize("values", [False, True])
+@pytest.mark.parametrize("kind", [Refined, NearOptimal])
+def test_of_several_starts_the_one_with_the_least_loss_on_the_whole_transfer_set_is_kept(kind, values, some_rows):
+    def loss(restarts):
+        tree, X, targets = restarted(kind(loss="log-loss", smoothing=1.0, restarts=restarts), values=values)
+        q = tree.predict(X)
+        rows = ((targets - q) ** 2).sum(axis=1) if values else -(targets * np.log(q)).sum(axis=1)
+        return np.average(rows, weights=np.ones(600))
+
+    losses = [loss(restarts) for restarts in (0, 1, 3, 12)]
+    assert losses == sorted(losses, reverse=True)  # the starts of fewer restarts are among those of more
+    assert losses[-1] < losses[0] - 1e-3
+
+
+def test_the_seed_draws_the_restarts(some_rows):
+    way = NearOptimal(loss="log-loss", smoothing=0.0, restarts=2)
+    assert_array_equal(restarted(way, 1)[0].threshold, restarted(way, 1)[0].threshold)
+    assert len({restarted(way, seed)[0].threshold.tobytes() for seed in range(6)}) > 1
+
+
+def test_where_a_structure_is_grown_on_all_rows_there_is_one_start(monkeypatch):
+    starts = []
+    monkeypatch.setattr(fits_base, "make_sample", lambda *rows: starts.append(rows[-1]) or make_sample(*rows))
+    restarted(NearOptimal(smoothing=0.0, loss="log-loss", restarts=5))
+    assert starts == [0]
+
+
+def test_a_later_start_takes_all_real_rows_and_other_synthetic_ones(monkeypatch):
+    monkeypatch.setattr(sampling, "MOST_ROWS", 20)
+    X, targets = np.arange(30, dtype=np.float32)[:, None], np.full((30, 2), 0.5)
+    first = make_sample(X, targets, np.ones(30), 10, np.random.default_rng(0))
+    assert_array_equal(first.thresholds[0], np.arange(19) + 0.5)  # the first rows
+    draws = [make_sample(X, targets, np.ones(30), 10, np.random.default_rng(seed), 1) for seed in range(8)]
+    assert {(sample.counted.sum(), sample.n_rows) for sample in draws} == {(10, 20)}
+    assert len({tuple(np.concatenate(sample.thresholds)) for sample in draws}) == 8
+    for sample in draws:  # the shares of real and synthetic rows stay
+        assert sample.weights[sample.counted].sum() == pytest.approx(10)
+        assert sample.weights[~sample.counted].sum() == pytest.approx(20)
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_the_loss_of_a_finished_tree_by_hand(name):
+    X, y = np.array([[0.0], [0.0], [1.0], [1.0]], dtype=np.float32), np.array([0, 0, 1, 1])
+    tree = DecisionTreeClassifier().fit(X, y).tree_ if name != "squared" else DecisionTreeRegressor().fit(X, y).tree_
+    weights = np.array([1.0, 2.0, 1.0, 0.0])
+    if name == "squared":  # values 0 and 1; without the squares of the targets
+        assert loss_of(tree, LOSSES[name], X, np.array([[0.5], [1.0], [3.0], [9.0]]), weights) == 1 - 2 * 3
+        return
+    targets = np.array([[0.5, 0.5], [1.0, 0.0], [0.25, 0.75], [1.0, 0.0]])
+    wrong = 0.5 + 0.25  # on the two rows that are told more than one class, of weight 1 each
+    assert loss_of(tree, LOSSES[name], X, targets, weights) == pytest.approx(
+        wrong if name == "error" else -wrong * np.log(1e-3)
+    )
+
+
+@pytest.mark.parametrize("way", [Refined(), NearOptimal(), OwnFit(), Optimal()], ids=lambda way: type(way).__name__)
+def test_in_a_fold_there_are_no_restarts(way):
+    assert getattr(way.in_fold(), "restarts", 0) == 0
+    assert replace(way.in_fold(), **({"restarts": way.restarts} if hasattr(way, "restarts") else {})) == way
 
 
 # --- many rows ---

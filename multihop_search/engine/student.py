@@ -85,4 +85,5 @@ def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: L
     fold, student = problem.fold(number), _student(ladder, path)
     most = ladder.budget.most_features(student, problem.n_outputs)
     everyone = np.arange(len(fold.train))
-    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most, path.fit)
+    fit = path.fit.in_fold() if path.fit is not None and number != problem.whole.number else path.fit
+    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most, fit)

@@ -22,7 +22,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Several share one search: every one is given `n_trials`, prefixes are shared, and each has its own verdict.
     teacher : "auto" or classifier, default="auto"
         The complex model; always cloned, unless it is wrapped in `sklearn.frozen.FrozenEstimator`. "auto": the best
-        of a random forest, a forest of extra trees and a booster by cross-validation.
+        of a random forest, a forest of extra trees, a booster and their soft vote by cross-validation.
     param_distributions : "auto" or dict of str to Optuna distribution or list, default="auto"
         What is searched of the student's own parameters, at every number of hops, 0 too. "auto" tunes a documented list
         per class (see `multihop_search.paths.tuning`); {} keeps the student as it is. With several students the keys
@@ -32,10 +32,11 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         and a linear model, and truncations of the teacher, as far as they lie between the two in measured complexity.
     schemes : "auto" or list of Scheme and ModelCompression, default="auto"
         How knowledge passes over a hop, and whether rows are added to it. "auto": distillation, confidence and ratio
-        weights (hard labels where a student takes no weights), and 0, 1, 5 or 10 synthetic rows for each training row.
+        weights (hard labels where a student takes no weights), and 0, 5 or 10 synthetic rows for each training row.
     tree_fits : "auto" or list of TreeFit, default="auto"
         How tree students are fitted, at every number of hops. "auto": by their class, refined and near-optimal where
         the student is a tree of at most 8 levels whose settings they keep; for other students this says nothing.
+        The last one is tried first with a hop, and in half of the later trials with hops.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
     n_trials : int, default=100

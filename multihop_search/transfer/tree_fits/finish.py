@@ -149,6 +149,19 @@ def finished_tree(
     return tree
 
 
+def loss_of(tree: Tree, loss: Loss, X: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
+    """Return the loss of a finished tree, the weighted sum over rows, under the values of its leaves.
+
+    Every loss is affine in the targets, so the mean target of a leaf's rows stands for them.
+    """
+    leaf, values = tree.apply(X), tree.value[:, 0, :]
+    weight = np.bincount(leaf, weights=weights, minlength=len(values))
+    sums = [np.bincount(leaf, weights=weights * column, minlength=len(values)) for column in targets.T]
+    reached = np.flatnonzero(weight)
+    means = np.column_stack(sums)[reached] / weight[reached, None]
+    return float(weight[reached] @ np.diagonal(loss.of_rows(means, values[reached])))
+
+
 @cache
 def _node_type() -> np.dtype:
     """Return how scikit-learn lays out a node; its fields differ between versions."""

@@ -17,7 +17,6 @@ arXiv:2304.10830.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -62,8 +61,6 @@ class Lookahead:
     """Candidates of a split that looks ahead; 0: greedy, no split looks ahead."""
     width: int = 1
     """Roots that are tried with everything below them, at the top."""
-    drawn: Callable[[], np.ndarray] | None = None
-    """Returns which features, (n_features,) of bool, a greedy split may use; None: all."""
 
     def grow(self) -> Heap:
         """Return the structure; the bound on leaves is not kept yet."""
@@ -80,7 +77,7 @@ class Lookahead:
             return cost
         if depth == 1:
             return self._last(heap, node, costs, cost, least)
-        roots = self._roots(rows, costs, width if depth > 2 else 1) if self.n_candidates else self._greedy(costs)
+        roots = self._roots(rows, costs, width if depth > 2 else 1) if self.n_candidates else [_first_least(costs)]
         found: tuple[float, Heap | None] = (least, None)
         for feature, place in roots:
             tried = heap.copy()
@@ -101,12 +98,6 @@ class Lookahead:
             return cost
         heap.feature[node], heap.place[node] = feature, place
         return float(costs[feature, place])
-
-    def _greedy(self, costs: np.ndarray) -> list[Split]:
-        if self.drawn is not None:
-            drawn = np.where(self.drawn()[:, None], costs, np.inf)
-            costs = drawn if np.isfinite(drawn).any() else costs
-        return [_first_least(costs)]
 
     def _splits(self, rows: np.ndarray) -> tuple[np.ndarray, float]:
         """Return the cost of each split of `rows`, (n_features, width), infinite where it may not be, and of none."""

@@ -36,6 +36,9 @@ class NearOptimal(TreeFit):
         Splits that are compared in pairs at each node.
     width : int, default=1
         Splits at the root that are each tried with everything below them.
+    restarts : int, default=9
+        Trees that are grown beside the first one, where a structure is grown on a part of the rows, each on others
+        of them; the one with the least loss on the whole transfer set is kept. In the folds of a search there is one.
 
     Notes
     -----
@@ -44,13 +47,14 @@ class NearOptimal(TreeFit):
     Examples
     --------
     >>> print(NearOptimal(loss="log-loss", smoothing=5.0))
-    NearOptimal(loss=log-loss, smoothing=5, candidates=40, width=1)
+    NearOptimal(loss=log-loss, smoothing=5, candidates=40, width=1, restarts=9)
     """
 
     loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
     smoothing: float | BaseDistribution = FloatDistribution(0.5, 8.0, log=True)
     candidates: int = 40
     width: int = 1
+    restarts: int = 9
 
     usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 2.0}
 
@@ -59,6 +63,7 @@ class NearOptimal(TreeFit):
         check_field(self, "smoothing", 0, np.inf)
         check_field(self, "candidates", 2, 500)
         check_field(self, "width", 1, 100)
+        check_field(self, "restarts", 0, 100)
 
     def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
         grown = Lookahead(sample, loss, bounds, self.candidates, self.width).grow()

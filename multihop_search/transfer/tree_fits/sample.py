@@ -76,9 +76,11 @@ class Sample:
 
 
 def make_sample(
-    X: np.ndarray, targets: np.ndarray, weights: np.ndarray, n_real: int, rng: np.random.Generator
+    X: np.ndarray, targets: np.ndarray, weights: np.ndarray, n_real: int, rng: np.random.Generator, start: int = 0
 ) -> Sample:
     """Return the sample of a transfer set, real rows first; at most `MOST_ROWS`, real ones before synthetic ones.
+
+    The first start takes the first synthetic rows, each later one draws them.
 
     Parameters
     ----------
@@ -91,9 +93,11 @@ def make_sample(
     n_real : int
         Real rows, which stand first.
     rng : Generator
-        Draws the rows where there are too many.
+        Draws the rows where there are too many, and those of later starts.
+    start : int, default=0
+        Number of the start.
     """
-    rows = _drawn(len(X), n_real, rng)
+    rows = _drawn(len(X), n_real, rng, start)
     weights = weights.astype(np.float64)
     drawn, real = weights[rows], rows < n_real
     for part, whole in ((real, weights[:n_real].sum()), (~real, weights[n_real:].sum())):
@@ -108,14 +112,15 @@ def make_sample(
     return Sample(thresholds, codes, totals, targets, real)
 
 
-def _drawn(n_rows: int, n_real: int, rng: np.random.Generator) -> np.ndarray:
-    if n_rows <= MOST_ROWS:
-        return np.arange(n_rows)
-    real = np.arange(n_real)
-    most_real = MOST_ROWS if n_rows == n_real else max(MOST_ROWS // 2, MOST_ROWS - (n_rows - n_real))
+def _drawn(n_rows: int, n_real: int, rng: np.random.Generator, start: int) -> np.ndarray:
+    real, synthetic = np.arange(n_real), np.arange(n_real, n_rows)
+    most_real = MOST_ROWS if n_rows == n_real else max(MOST_ROWS // 2, MOST_ROWS - len(synthetic))
     if n_real > most_real:
         real = np.sort(rng.permutation(n_real)[:most_real])
-    return np.concatenate([real, np.arange(n_real, n_rows)[: MOST_ROWS - len(real)]])  # fewer rows are the first ones
+    room = MOST_ROWS - len(real)
+    if start and len(synthetic) > room:
+        synthetic = np.sort(rng.permutation(synthetic)[:room])
+    return np.concatenate([real, synthetic[:room]])
 
 
 def candidate_thresholds(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
