@@ -127,8 +127,8 @@ def main() -> None:
                 print(*vars(cell).values())
         return
     failed: dict[Cell, str] = {}
+    save_record(record, record_file)
     if not options.page:
-        save_record(record, record_file)
         if any(cell.method == "autogluon" for cell in parts[1]):
             automl.environment()
         for part in parts:
