@@ -205,7 +205,7 @@ class _UpperModel:
             labelled = {name: _outputs(*grade(pool.X)) for name, pool in self.pools.items()}
             return replace(_outputs(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
         members = soft_voters(self.estimator)
-        if members and self.lesson is None and not self.sizes:
+        if members and self.lesson is None:  # a vote has no stages
             voters = [replace(self, estimator=of, key=digest(self.key, name)) for name, of in members]
             outputs = mean_outputs([voter.crossfit()[0] for voter in voters])
             return with_temperature(self.problem, self.fold, outputs), None
