@@ -73,9 +73,9 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_end(self: Any, made: Any, assessment: Any, study: Any, told: Any) -> None:
-        seen.append((assessment, told))
-        conclude(self, made, assessment, study, told)
+    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any) -> None:
+        seen.append((assessment, trials))
+        conclude(self, made, assessment, study, trials)
 
     engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
     start = time.perf_counter()
@@ -85,10 +85,10 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
         ).fit(split.X, split.y, groups=split.groups)
     finally:
         engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
-    assessment, told = seen[0]
+    assessment, trials = seen[0]
     teacher = face.refit_teacher(assessment.problem, search._workshop.ladder).outputs
     n_folds = len(assessment.problem.folds)
-    kept = [(one, proba) for one, proba in told if proba is not None]
+    kept = list(trials.kept())
     rows = []
     for one, _ in kept:
         losses = np.array([fresh[number, one.path.key] for number in range(n_folds)])

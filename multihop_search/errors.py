@@ -9,7 +9,9 @@
     |-- UnsuitableModel     (TypeError)     a student, teacher or intermediate lacks what its place needs
     |-- SearchFailed        (RuntimeError)  nothing could be learned from the trials
     |-- WorkerLost          (RuntimeError)  a hop killed the process that ran it: costs its trial
-    `-- ClusterLost         (ConnectionError)  what runs the hops cannot be reached: ends the search
+    |-- HopTimeout          (TimeoutError)  a hop ran longer than hop_timeout: costs its trial
+    |-- ClusterLost         (ConnectionError)  what runs the hops cannot be reached: ends the search
+    `-- CheckpointFailed    (OSError)       the log of a search cannot be used: ends the search
 
     MultihopWarning         (UserWarning)
     |-- RareClassWarning                    a class is too small for the folds
@@ -17,7 +19,11 @@
     |-- FailedTrialsWarning                 some trials failed
     |-- StudentLeftOutWarning               no trial of a student is within the budget
     |-- SerialSearchWarning                 the search is so small that it runs in this process
-    `-- SmallWindowWarning                  fewer trials are under way than there are workers
+    |-- SmallWindowWarning                  fewer trials are under way than there are workers
+    |-- MirrorWarning                       some trials are not in the study that mirrors the search
+    |-- StoppedWarning                      a signal ended the search before its last trial
+    |-- RetiredWarning                      a scheme or an intermediate failed so often that it is not tried again
+    `-- NewLogWarning                       the logs in the checkpoint folder are of other searches
 
 Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
 caller would catch.
@@ -57,8 +63,16 @@ class WorkerLost(MultihopError, RuntimeError):
     """The process that ran a hop died, again after each retry; the trial that needs the hop fails."""
 
 
+class HopTimeout(MultihopError, TimeoutError):
+    """A hop ran longer than `hop_timeout`; the trials that need it fail."""
+
+
 class ClusterLost(MultihopError, ConnectionError):
     """What runs the hops cannot be reached or used; the search ends."""
+
+
+class CheckpointFailed(MultihopError, OSError):
+    """The log of a search cannot be written, read or resumed."""
 
 
 class MultihopWarning(UserWarning):
@@ -87,6 +101,22 @@ class SerialSearchWarning(MultihopWarning):
 
 class SmallWindowWarning(MultihopWarning):
     """`n_ahead` is below the number of workers, so some will wait."""
+
+
+class MirrorWarning(MultihopWarning):
+    """Some finished trials could not be copied to the study of a `StudyMirror`, or still wait."""
+
+
+class StoppedWarning(MultihopWarning):
+    """Ctrl-C or SIGTERM ended the search; what was told until then is used."""
+
+
+class RetiredWarning(MultihopWarning):
+    """A scheme or an intermediate failed three times in the same way and never worked: it is not tried again."""
+
+
+class NewLogWarning(MultihopWarning):
+    """The checkpoint folder holds logs, but of other searches, so a new one is begun."""
 
 
 def warn(message: str, category: type[MultihopWarning]) -> None:

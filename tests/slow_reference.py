@@ -83,9 +83,9 @@ def slow_blend(proba, y, believed):
 class Watched:
     """Stands in for the selection of a search, to choose by hand from what it was given; for rows of equal weight."""
 
-    def __call__(self, problem, ladder, assessment, told, teacher, with_fits=()):
-        self.problem, self.told, self.outputs = problem, told, teacher.outputs
-        return select(problem, ladder, assessment, told, teacher, with_fits)
+    def __call__(self, problem, ladder, assessment, trials, teacher, with_fits=()):
+        self.problem, self.trials, self.outputs = problem, trials, teacher.outputs
+        return select(problem, ladder, assessment, trials, teacher, with_fits)
 
     def believed(self):
         """Return the calibrated probabilities of the teacher on the held-out rows, fold after fold."""
@@ -96,7 +96,7 @@ class Watched:
     def chosen(self, student="student"):
         """Return the number of the trial that the rules choose."""
         y, believed = self.believed()
-        mine = [(record, found) for record, found in self.told if found is not None and record.path.student == student]
+        mine = list(self.trials.kept(student))
         scores = [slow_blend(found, y, believed) for _, found in mine]
         hops, sample = [record.hops for record, _ in mine], range(len(y))
         return mine[slow_choice(scores, [1.0] * len(y), hops, sample, range(len(mine)))][0].number

@@ -40,7 +40,7 @@ from multihop_search import (
     OwnFit,
     TeacherOutputs,
 )
-from multihop_search.errors import FailedTrialsWarning, RareClassWarning, UnservedSchemeWarning
+from multihop_search.errors import FailedTrialsWarning, RareClassWarning, RetiredWarning, UnservedSchemeWarning
 from multihop_search.results.out_of_fold import choice_evidence
 
 TREE = DecisionTreeClassifier(max_depth=3)
@@ -477,11 +477,18 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
         def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
             raise ArithmeticError("it broke")
 
-    with pytest.warns(FailedTrialsWarning, match="trials failed, the first by ArithmeticError: it broke"):
-        search = search_for(intermediates=[("broken", Broken()), POOL[1]], n_trials=24, pruner=ALL_FOLDS).fit(*blobs)
+    retired = "intermediate broken retired after 3 equal failures: ArithmeticError: it broke"
+    with (
+        pytest.warns(FailedTrialsWarning, match="trials failed, the first by ArithmeticError: it broke"),
+        pytest.warns(RetiredWarning, match=f"{retired}: it is not tried again"),
+    ):
+        search = search_for(
+            intermediates=[("broken", Broken()), POOL[1]], n_trials=24, n_ahead=1, pruner=ALL_FOLDS
+        ).fit(*blobs)
     failed = search.results_[search.results_["state"] == "FAIL"]
     assert len(failed)
-    assert set(failed["reason"]) == {"ArithmeticError: it broke"}
+    assert list(failed["reason"][:3]) == ["ArithmeticError: it broke"] * 3
+    assert failed["reason"].iloc[-1] == retired
     assert failed["path"].str.contains("broken").all()
     assert failed["score"].isna().all()
     assert search.cv_results_["rank_test_score"][failed.index[0]] == search.cv_results_["rank_test_score"].max()

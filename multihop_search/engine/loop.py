@@ -2,7 +2,8 @@
 
 Trials are told strictly in the order asked, within a window of `n_ahead`, and a path is compared with the baseline that
 had been told when it was asked. So what the sampler knows, and what is stopped, depends on numbers alone, never on
-which trial happened to finish first.
+which trial happened to finish first; and a search that was killed and is run again, with the folds that its log knows
+taken from there, is the same search.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -20,8 +21,10 @@ from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
 from multihop_search.engine.executors import Future
+from multihop_search.engine.log import Log, Logged
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.retirement import Retirement
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import ClusterLost, SearchFailed
@@ -31,7 +34,8 @@ from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
 Told = tuple[TrialRecord, np.ndarray | None]
-"""A record, and the predictions (n_entries, n_outputs) on all held-out rows, fold after fold, if it is complete."""
+"""A record, and the predictions (n_entries, n_outputs) on all held-out rows, fold after fold, if it is complete and
+the first of its path."""
 
 
 class Judge(Protocol):
@@ -58,24 +62,37 @@ class Asked:
     number: int
     trial: Trial
     path: Path
-    baseline: Told | None
+    baseline: tuple[TrialRecord, np.ndarray] | None
     """Best one-hop path to the same student that had been told when the trial was asked; None: nothing stops it."""
     n_folds: int
+    logged: Logged | None = None
+    """What an earlier run of this search knew of the path."""
     futures: list[Future] = field(default_factory=list)
-    """Of the folds submitted so far, in order; none if the same path was asked before."""
+    """Of the folds submitted so far, in order, after those that were logged."""
     outcomes: list[Outcome] = field(default_factory=list)
-    failure: Exception | None = None
+    failure: str = ""
+    """Why a fold failed."""
+    cause: Exception | None = None
     stopped: str = ""
     """Why it was stopped."""
+    repeats: bool = False
+    """Whether the same path was asked before, so that nothing is to be run."""
 
     @property
     def open(self) -> bool:
         """Whether some fold is still to be judged."""
-        return bool(self.futures) and not self.failure and not self.stopped and len(self.outcomes) < self.n_folds
+        return not (self.repeats or self.failure or self.stopped) and len(self.outcomes) < self.n_folds
 
     @property
-    def next_future(self) -> Future:
-        return self.futures[len(self.outcomes)]
+    def n_known(self) -> int:
+        """Number of folds that were logged."""
+        return 0 if self.logged is None else len(self.logged.outcomes)
+
+    @property
+    def next_future(self) -> Future | None:
+        """The future that is waited for; None if the next fold is known."""
+        place = len(self.outcomes) - self.n_known
+        return None if place < 0 or (place == 0 and self.logged and self.logged.failure) else self.futures[place]
 
     @property
     def predictions(self) -> np.ndarray:
@@ -130,6 +147,8 @@ class Loop:
         Who stops paths early; see `engine.pruning`.
     n_ahead : int
         Most trials asked but not told.
+    log : Log or None, default=None
+        Where what each path did is kept.
     """
 
     def __init__(
@@ -142,15 +161,17 @@ class Loop:
         budget: Budget,
         pruner: BasePruner | str | None,
         n_ahead: int,
+        log: Log | None = None,
     ) -> None:
         self._study, self._plan, self._prefixes, self._judge = study, plan, prefixes, judge
         self._session = prefixes.session
-        self._budget, self._n_ahead = budget, n_ahead
+        self._budget, self._n_ahead, self._log = budget, n_ahead, log
         self._rule = isinstance(pruner, str)
         self._pruner = pruner if isinstance(pruner, BasePruner) else None
         self._window: deque[Asked] = deque()
-        self._told: dict[Path, Told] = {}
-        self._best_one_hop: dict[str, tuple[float, Told]] = {}
+        self._told: dict[Path, tuple[TrialRecord, list[float]]] = {}
+        self._best_one_hop: dict[str, tuple[float, tuple[TrialRecord, np.ndarray]]] = {}
+        self._retirement = Retirement()
 
     def run(self, n_trials: int, deadline: float | None = None) -> Iterator[Told]:
         """Run the search and yield each trial as it is told.
@@ -168,6 +189,8 @@ class Loop:
             If the only student, plain and as the user set it, cannot be fitted.
         ClusterLost
             If what runs the hops is gone.
+        CheckpointFailed
+            If the log cannot be written.
         """
         for number in range(n_trials):
             while len(self._window) < min(self._n_ahead, n_trials - number):
@@ -192,20 +215,31 @@ class Loop:
         stoppable = len(path.hops) >= 2
         _, baseline = self._best_one_hop.get(path.student, (0.0, None)) if stoppable and self._rule else (0.0, None)
         asked = Asked(number, trial, path, baseline, len(self._prefixes.problem.folds))
-        if path not in self._told and all(path != ahead.path for ahead in self._window):
+        if path in self._told or any(path == ahead.path for ahead in self._window):
+            asked.repeats = True
+            return asked
+        asked.failure = self._retirement.reason(path)
+        if not asked.failure:
+            asked.logged = None if self._log is None else self._log.find(path)
             waits = stoppable and (baseline is not None or self._pruner is not None)
             self._submit(asked, FEWEST_FOLDS if waits else asked.n_folds)
         return asked
 
     def _submit(self, asked: Asked, n_folds: int) -> None:
-        for fold in self._prefixes.problem.folds[len(asked.futures) : n_folds]:
+        """Submit the folds up to `n_folds` that are neither known nor submitted."""
+        if asked.logged is not None and asked.logged.failure:
+            return
+        for fold in self._prefixes.problem.folds[asked.n_known + len(asked.futures) : n_folds]:
             asked.futures.append(self._prefixes.outcome(fold.number, asked.path))
 
     def _finish(self, head: Asked) -> None:
         """Wait for the trial whose turn it is; what others have ready meanwhile is taken in too."""
         self._advance(head)
         while head.open:
-            self._session.wait([asked.next_future for asked in self._window if asked.open and not self._waits(asked)])
+            ahead = [asked for asked in self._window if asked.open and not self._waits(asked)]
+            futures = [asked.next_future for asked in ahead]
+            if None not in futures:
+                self._session.wait(futures)
             for asked in self._window:
                 self._advance(asked)
 
@@ -217,21 +251,43 @@ class Loop:
     def _advance(self, asked: Asked) -> None:
         """Take in the folds that are ready, and decide after each whether to go on."""
         while asked.open and not self._waits(asked):
-            if not self._session.ready(asked.next_future):
+            if not self._take_in(asked):
                 return
-            try:
-                asked.outcomes.append(self._session.result(asked.next_future))
-            except ClusterLost:
-                raise
-            except Exception as error:
-                asked.failure = error
-            else:
+            if not asked.failure:
                 asked.stopped = self._reason_to_stop(asked)
+            done = len(asked.outcomes)
             if asked.failure or asked.stopped:
-                for future in asked.futures[len(asked.outcomes) :]:
+                for future in asked.futures[max(done - asked.n_known, 0) :]:
                     self._session.cancel(future)
-            elif len(asked.outcomes) == len(asked.futures) < asked.n_folds:
+            elif done == asked.n_known + len(asked.futures) < asked.n_folds:
                 self._submit(asked, asked.n_folds)
+        if self._log is not None and not asked.open and asked.futures:
+            self._log.add(asked.path, asked.outcomes, asked.failure)
+            asked.futures = []
+
+    def _take_in(self, asked: Asked) -> bool:
+        """Take in the next fold, from the log or as it was run; return whether it was there."""
+        future, known = asked.next_future, asked.logged
+        if future is None:
+            assert known is not None
+            if len(asked.outcomes) < asked.n_known:
+                asked.outcomes.append(known.outcomes[len(asked.outcomes)])
+            else:
+                asked.failure = known.failure
+            return True
+        if not self._session.ready(future):
+            return False
+        try:
+            asked.outcomes.append(self._session.result(future))
+        except ClusterLost:
+            raise
+        except Exception as error:
+            asked.failure, asked.cause = f"{type(error).__name__}: {error}", error
+            if asked.number == 0 and len(self._plan.students) == 1:
+                raise SearchFailed(
+                    f"the plain student must be fitted and scored in every fold, it said: {error}"
+                ) from error
+        return True
 
     def _reason_to_stop(self, asked: Asked) -> str:
         """Return why the path is stopped after the folds that it has, or an empty string."""
@@ -240,7 +296,6 @@ class Loop:
             return ""
         if asked.baseline is not None:
             record, predictions = asked.baseline
-            assert predictions is not None
             gap = self._judge.gap(asked.predictions, predictions)
             if gap.clearly_worse:
                 return (
@@ -248,7 +303,7 @@ class Loop:
                     f"{record.number}"
                 )
         elif self._pruner is not None:
-            self._report(asked, asked.record(PRUNED, "", self._budget))
+            self._report(asked, self._judge.told_means(asked.record(PRUNED, "", self._budget), asked.predictions))
             if self._pruner.prune(self._study, self._frozen(asked)):
                 return f"after {done} of {n_folds} folds by {type(self._pruner).__name__}"
         return ""
@@ -256,53 +311,46 @@ class Loop:
     def _frozen(self, asked: Asked) -> optuna.trial.FrozenTrial:
         return self._study.get_trials(deepcopy=False)[asked.number]
 
-    def _report(self, asked: Asked, record: TrialRecord) -> None:
+    def _report(self, asked: Asked, means: Sequence[float]) -> None:
         """Report the running means that have not been reported, as far as they are known."""
-        means = self._judge.told_means(record, asked.predictions)
         known = self._frozen(asked).intermediate_values
         for step, mean in enumerate(means):
             if step not in known and math.isfinite(mean):
                 asked.trial.report(mean, step)
 
     def _tell(self, asked: Asked) -> Told:
-        record, predictions = self._collected(asked)
-        self._told.setdefault(asked.path, (record, predictions if record.complete else None))
+        if asked.repeats:
+            record, means = self._told[asked.path]
+            record, predictions = record.repeated(asked.number), None
+        else:
+            record = self._record(asked)
+            predictions = asked.predictions if record.complete else None
+            means = self._judge.told_means(record, asked.predictions) if asked.outcomes else []
+            if record.complete and not math.isfinite(means[-1]):
+                record, predictions = replace(record, state=FAIL, reason="no fold could be scored"), None
+            self._told[asked.path] = record, means
+            if asked.outcomes or asked.cause is not None or asked.logged is not None:
+                self._retirement.note(record)
         set_constraints(asked.trial, record.excess)
-        if record.state == FAIL or predictions is None:
-            state = TrialState.PRUNED if record.state == PRUNED else TrialState.FAIL
-            self._study.tell(asked.trial, state=state)
-            return record, None
-        if asked.outcomes:
-            self._report(asked, record)
-        if record.state == PRUNED:
-            self._study.tell(asked.trial, state=TrialState.PRUNED)
-            return record, None
-        value = self._judge.told_means(record, predictions)[-1]
-        self._study.tell(asked.trial, value)
-        self._remember_baseline((record, predictions), value)
+        if record.state != FAIL and not asked.repeats:
+            self._report(asked, means)
+        if record.complete:
+            self._study.tell(asked.trial, means[-1])
+        else:
+            self._study.tell(asked.trial, state=TrialState.PRUNED if record.state == PRUNED else TrialState.FAIL)
+        if predictions is not None:
+            self._remember_baseline(record, predictions, means[-1])
         return record, predictions
 
-    def _collected(self, asked: Asked) -> Told:
-        """Return the record of a finished trial, and its predictions on the folds that it has."""
-        if not asked.futures:
-            record, predictions = self._told[asked.path]
-            return record.repeated(asked.number), predictions
-        if asked.failure is not None:
-            if asked.number == 0 and len(self._plan.students) == 1:
-                raise SearchFailed(
-                    f"the plain student must be fitted and scored in every fold, it said: {asked.failure}"
-                ) from asked.failure
-            reason = f"{type(asked.failure).__name__}: {asked.failure}"
-            return TrialRecord(asked.number, asked.path, FAIL, reason=reason), None
-        record = asked.record(PRUNED if asked.stopped else COMPLETE, asked.stopped or asked.note, self._budget)
-        if record.complete and not math.isfinite(self._judge.told_means(record, asked.predictions)[-1]):
-            return replace(record, state=FAIL, reason="no fold could be scored"), None
-        return record, asked.predictions
+    def _record(self, asked: Asked) -> TrialRecord:
+        """Return the record of a trial whose turn it is."""
+        if asked.failure:
+            return TrialRecord(asked.number, asked.path, FAIL, reason=asked.failure)
+        return asked.record(PRUNED if asked.stopped else COMPLETE, asked.stopped or asked.note, self._budget)
 
-    def _remember_baseline(self, told: Told, value: float) -> None:
-        record = told[0]
+    def _remember_baseline(self, record: TrialRecord, predictions: np.ndarray, value: float) -> None:
         if record.hops != 1 or not record.inside:
             return
         best = self._best_one_hop.get(record.path.student)
         if best is None or value > best[0]:
-            self._best_one_hop[record.path.student] = (value, told)
+            self._best_one_hop[record.path.student] = (value, (record, predictions))

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -26,8 +27,8 @@ from multihop_search.results.out_of_fold import (
     evidence_for,
     paired_error,
 )
-from multihop_search.results.record import TrialRecord
-from multihop_search.results.verdict import Verdict, compare, unjudged
+from multihop_search.results.record import PRUNED, TrialRecord
+from multihop_search.results.verdict import Verdict, compare, group_sizes, unjudged
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
@@ -149,7 +150,7 @@ class Assessment:
         chosen: int,
         teacher: TeacherOutputs,
         *,
-        n_stopped: int = 0,
+        tried: Sequence[TrialRecord] | None = None,
         fits: bool = False,
         notes: tuple[str, ...] = (),
     ) -> Verdict:
@@ -158,13 +159,13 @@ class Assessment:
         Parameters
         ----------
         records, predictions
-            The complete trials of one student.
+            The complete trials of one student whose predictions are kept.
         chosen : int
             Position of the chosen one.
         teacher : TeacherOutputs
             Cross-fitted outputs of the teacher on all rows.
-        n_stopped : int
-            Trials of that student that were stopped early.
+        tried : sequence of TrialRecord or None
+            All trials of that student, which the verdict counts; None: `records`.
         fits : bool
             Whether ways of fitting it were searched.
         notes : tuple of str
@@ -172,14 +173,19 @@ class Assessment:
         """
         hops = np.array([record.hops for record in records])
         problem = self.problem
+        counted = records if tried is None else tried
+        counts: dict[str, Any] = {
+            "n_trials": group_sizes([record.hops for record in counted if record.inside]),
+            "n_stopped": sum(record.state == PRUNED for record in counted),
+        }
         if isinstance(problem.scoring, ModelScoring):
             empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=fits)
-            return replace(empty, notes=notes, n_stopped=n_stopped)
+            return replace(empty, notes=notes, **counts)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
         if len(judging) == 0:
             said = "all rows are one group, of which one half chose: nothing is left to judge"
             empty = unjudged(hops, 0, problem.scoring, fits=fits)
-            return replace(empty, notes=(said, *notes), n_stopped=n_stopped)
+            return replace(empty, notes=(said, *notes), **counts)
         verdict = compare(
             [proba[judging] for proba in predictions],
             hops,
@@ -191,7 +197,7 @@ class Assessment:
             own_fit=np.array([record.path.fit is None for record in records]) if fits else None,
             notes=(*self._notes(records), *notes),
         )
-        return replace(verdict, n_stopped=n_stopped)
+        return replace(verdict, **counts)
 
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
         notes = []

@@ -280,7 +280,7 @@ def _compare_groups(
         ]
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
-    counts = {group: len(trials) for group, trials in members.items() if group not in ("selected", OWN_FIT)}
+    counts = group_sizes(hops)
     return Verdict(
         table, _as_read(scores, held_out), counts, held_out.n_rows, scoring.name_shown, region, advice, notes
     )
@@ -314,8 +314,13 @@ def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = Fa
     shown = ["rmse", "r2"] if scoring.classes is None else ["log_loss", "accuracy"]
     groups = [*GROUPS, OWN_FIT] if fits else list(GROUPS)
     scores = pd.DataFrame(nan, index=groups, columns=["score", *shown])
-    counts = {"plain": int((hops == 0).sum()), "one-hop": int((hops == 1).sum()), "multi-hop": int((hops >= 2).sum())}
-    return Verdict(table, scores, counts, n_rows, scoring.name_shown, nan, {})
+    return Verdict(table, scores, group_sizes(hops), n_rows, scoring.name_shown, nan, {})
+
+
+def group_sizes(hops: Sequence[int] | np.ndarray) -> dict[str, int]:
+    """Return how many trials each group has, by their numbers of hops."""
+    sizes = np.bincount(np.minimum(np.asarray(hops, dtype=int), 2), minlength=3)
+    return dict(zip(("plain", "one-hop", "multi-hop"), map(int, sizes), strict=True))
 
 
 def _out_of_bag(

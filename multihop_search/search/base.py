@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -14,22 +15,34 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Session
-from multihop_search.engine.loop import Loop, Told
+from multihop_search.engine.executors import Executor
+from multihop_search.engine.interrupt import Interrupted, interruptible
+from multihop_search.engine.log import Log
+from multihop_search.engine.loop import Loop
 from multihop_search.engine.memo import MEMO
+from multihop_search.engine.patience import Patience
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.engine.refit import refit_student, refit_teacher
 from multihop_search.engine.study import new_study, told_study
-from multihop_search.errors import FailedTrialsWarning, InvalidSetting, SearchFailed, SmallWindowWarning, warn
+from multihop_search.errors import (
+    FailedTrialsWarning,
+    InvalidSetting,
+    SearchFailed,
+    SmallWindowWarning,
+    StoppedWarning,
+    warn,
+)
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.problem import Problem
 from multihop_search.report.progress import progress
 from multihop_search.results.assessment import Assessment, fidelity
+from multihop_search.results.kept import Trials
 from multihop_search.results.record import COMPLETE, FAIL
 from multihop_search.results.table import cv_results, results_table
+from multihop_search.search.fingerprint import fingerprint, packages_of
 from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import select
 from multihop_search.search.set_up import SetUp, check_settings, set_up
@@ -74,6 +87,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         max_hops: int = 3,
         n_trials: int = 100,
         timeout: float | None = None,
+        n_trials_no_change: int | None = None,
         budget: Any = None,
         cv: Any = 5,
         crossfit_cv: int | bool = 3,
@@ -82,6 +96,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         sampler: Any = "auto",
         pruner: Any = "auto",
         n_ahead: int = 16,
+        hop_timeout: float | None = None,
+        checkpoint: Any = None,
         callbacks: Iterable[Callable[[optuna.Study, FrozenTrial], None]] | None = None,
         executor: Any = None,
         n_jobs: int | None = None,
@@ -97,6 +113,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.max_hops = max_hops
         self.n_trials = n_trials
         self.timeout = timeout
+        self.n_trials_no_change = n_trials_no_change
         self.budget = budget
         self.cv = cv
         self.crossfit_cv = crossfit_cv
@@ -105,6 +122,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.sampler = sampler
         self.pruner = pruner
         self.n_ahead = n_ahead
+        self.hop_timeout = hop_timeout
+        self.checkpoint = checkpoint
         self.callbacks = callbacks
         self.executor = executor
         self.n_jobs = n_jobs
@@ -135,22 +154,25 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         made = self._set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
         n_trials = self.n_trials * len(made.space.students)
         deadline = None if self.timeout is None else start + self.timeout
-        executor = choose_executor(self.executor, self.n_jobs, made, n_trials)
+        executor = choose_executor(self.executor, self.n_jobs, made, n_trials, hop_timeout=self.hop_timeout)
         plan = Plan(made.space, made.problem.random_state, make_sampler(self.sampler, made.problem.random_state))
         frozen = holds_frozen(made.ladder.teacher)
         assessment = Assessment(made.problem, plan.adaptive, optimistic=frozen, believes=made.space.max_hops > 0)
         workers = getattr(executor, "n_workers", 1)
         if workers > self.n_ahead:
             warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
-        session = executor.start()
-        try:
-            try:
-                study, told = self._run(made, plan, assessment, session, n_trials, deadline)
-            finally:
-                session.close()
-            self._conclude(made, assessment, study, told)
-        finally:
-            MEMO.clear()
+        with ExitStack() as undo:
+            undo.callback(MEMO.clear)
+            for callback in self.callbacks or ():
+                if hasattr(callback, "flush"):
+                    undo.callback(callback.flush)
+            log = None
+            if self.checkpoint is not None:
+                parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
+                log = Log(self.checkpoint, parts, packages_of(made.ladder))
+                undo.callback(log.close)
+            study, trials = self._run(made, plan, assessment, executor, log, n_trials, deadline)
+            self._conclude(made, assessment, study, trials)
         return self
 
     def _set_up(
@@ -187,28 +209,47 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         made: SetUp,
         plan: Plan,
         assessment: Assessment,
-        session: Session,
+        executor: Executor,
+        log: Log | None,
         n_trials: int,
         deadline: float | None,
-    ) -> tuple[optuna.Study, list[Told]]:
-        told: list[Told] = []
-        study = new_study()
-        loop = Loop(
-            study,
-            plan,
-            Prefixes(session, made.problem, made.ladder),
-            assessment,
-            budget=made.ladder.budget,
-            pruner=make_pruner(self.pruner),
-            n_ahead=self.n_ahead,
-        )
-        with progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0) as show:
-            for record, predictions in loop.run(n_trials, deadline):
-                told.append((record, predictions))
-                show(record.hops, assessment.score(record) if record.inside else float("nan"))
-                if self._stopped_by_callback(study, record.number):
-                    break
-        return told_study(study, len(told)), told
+    ) -> tuple[optuna.Study, Trials]:
+        """Run the search to its end, or until something stops it; return what was told until then."""
+        trials, study = Trials(assessment), new_study()
+        patience = Patience(self.n_trials_no_change, len(made.space.students))
+        with ExitStack() as undo:
+            session = executor.start() if self.hop_timeout is None else executor.start(self.hop_timeout)
+            undo.callback(session.close)
+            loop = Loop(
+                study,
+                plan,
+                Prefixes(session, made.problem, made.ladder),
+                assessment,
+                budget=made.ladder.budget,
+                pruner=make_pruner(self.pruner),
+                n_ahead=self.n_ahead,
+                log=log,
+            )
+            show = undo.enter_context(
+                progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0),
+            )
+            try:
+                with interruptible():
+                    for record, predictions in loop.run(n_trials, deadline):
+                        trials.add(record, predictions)
+                        score = assessment.score(record) if record.inside else float("nan")
+                        show(record.hops, score)
+                        if self._stopped_by_callback(study, record.number) or patience.ends(record, score):
+                            break
+            except Interrupted as signal:
+                if not trials.records:
+                    raise
+                warn(
+                    f"{signal} ended the search after {len(trials.records)} of {n_trials} trials: the best of them is "
+                    "fitted and judged now, a second signal stops that too.",
+                    StoppedWarning,
+                )
+        return told_study(study, len(trials.records)), trials
 
     def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
         """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
@@ -222,10 +263,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 stopped = True
         return stopped
 
-    def _conclude(self, made: SetUp, assessment: Assessment, study: optuna.Study, told: list[Told]) -> None:
+    def _conclude(self, made: SetUp, assessment: Assessment, study: optuna.Study, trials: Trials) -> None:
         """Choose, refit, judge, and keep what was learned."""
         problem, ladder = made.problem, made.ladder
-        records = [record for record, _ in told]
+        records = trials.records
         failed = [record for record in records if record.state == FAIL]
         if len(failed) == len(records):
             raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {failed[0].reason}")
@@ -237,15 +278,14 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         start = time.perf_counter()
         teacher = refit_teacher(problem, ladder)
         with_fits = [name for name, student in made.space.students.items() if student.fits]
-        selection = select(problem, ladder, assessment, told, teacher, with_fits)
+        selection = select(problem, ladder, assessment, trials, teacher, with_fits)
         self.refit_time_ = time.perf_counter() - start
         by_row = teacher.outputs.predictions[assessment.held_out.row]
-        complete = [(record, predictions) for record, predictions in told if predictions is not None]
-        scores = {r.number: (assessment.score(r), assessment.standard_error(r, p)) for r, p in complete}
+        scores = {record.number: trials.score(record) for record in records if record.complete}
         students = named_students(self.student)
         labels = {name: name if len(students) > 1 else type(model).__name__ for name, model in students.items()}
-        fidelities = {record.number: fidelity(predictions, by_row) for record, predictions in complete}
-        trials = study.get_trials(deepcopy=False)
+        fidelities = {record.number: fidelity(predictions, by_row) for record, predictions in trials.kept()}
+        frozen = study.get_trials(deepcopy=False)
         best = selection.best
         self.results_ = results_table(records, labels, scores, fidelities)
         self.verdicts_ = selection.verdicts
@@ -254,13 +294,13 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.study_ = study
         self.space_ = made.space
         self.best_index_, self.best_path_ = best.number, best.path
-        self.best_trial_ = trials[best.number]
+        self.best_trial_ = frozen[best.number]
         self.best_params_ = dict(self.best_trial_.params)
         self.best_score_ = scores[best.number][0]
         self.best_estimator_ = selection.refit.student
         self.path_models_ = dict(selection.refit.models)
         self.teacher_ = self.path_models_[TEACHER]
-        self.cv_results_ = cv_results(records, self.results_, [trial.params for trial in trials])
+        self.cv_results_ = cv_results(records, self.results_, [trial.params for trial in frozen])
         self.scorer_ = problem.scoring
         self.n_splits_ = len(problem.folds)
         self._workshop = _Workshop(problem, ladder, tuple(record.path for record in records))

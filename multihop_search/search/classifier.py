@@ -43,6 +43,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Trials of each student: a third each plain, one-hop and of two hops or more.
     timeout : float or None, default=None
         Seconds after which no further trial is begun. The refit comes after it.
+    n_trials_no_change : int or None, default=None
+        Trials of each student without a better one after which the search ends. None: it goes on to `n_trials`.
     budget : dict or None, default=None
         Bounds that no student may exceed, the plain and one-hop rivals too: "nodes" (of trees, or coefficients of a
         linear model that are not 0), "features" (columns that it reads), "size_bytes" (of its pickle), "latency_us"
@@ -65,9 +67,17 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         when it was asked. ``optuna.pruners.NopPruner()`` stops nothing. Plain and one-hop paths run all folds.
     n_ahead : int, default=16
         Trials asked but not yet told; part of the result when the sampler learns.
+    hop_timeout : float or None, default=None
+        Seconds that the fits of one hop in one fold may take; a trial that needs a longer one fails. Needs workers:
+        `n_jobs` above 1 or an executor on Ray.
+    checkpoint : path or None, default=None
+        Folder where every finished trial is written down. A search that was stopped or killed and is told again, with
+        the same data and settings, runs none of them again and ends as if it had never been interrupted; it may have
+        more trials, another timeout, another executor. Searches of other data or settings have logs of their own in
+        the same folder. `random_state` has to be an integer.
     callbacks : list of callable or None, default=None
         Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`; ``study.stop()`` in
-        one of them ends the search.
+        one of them ends the search. What has a method `flush` is asked to flush at the end.
     executor : executor or None, default=None
         Where hops run, for instance `RayExecutor(n_workers=4)`. With the same CPUs per hop the trials, scores, choice
         and verdict are the same everywhere.

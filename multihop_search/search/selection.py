@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
-from multihop_search.engine.loop import Told
 from multihop_search.engine.refit import Refit, Teacher, refit
 from multihop_search.errors import SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.paths.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.problem import Problem
 from multihop_search.results.assessment import Assessment
-from multihop_search.results.record import PRUNED, TrialRecord
+from multihop_search.results.kept import Trials
+from multihop_search.results.record import TrialRecord
 from multihop_search.results.verdict import Verdict
 
 MEASURED = "latency was measured, so this search cannot be repeated exactly"
@@ -35,7 +35,7 @@ def select(
     problem: Problem,
     ladder: Ladder,
     assessment: Assessment,
-    told: list[Told],
+    trials: Trials,
     teacher: Teacher,
     with_fits: Collection[str] = (),
 ) -> Selection:
@@ -50,8 +50,8 @@ def select(
     """
     chosen, fitted, verdicts = {}, {}, {}
     for name in ladder.students:
-        mine = [(record, found) for record, found in told if found is not None and record.path.student == name]
-        inside = [(record, found) for record, found in mine if record.inside]
+        mine = [record for record in trials.records if record.path.student == name]
+        inside = [(record, found) for record, found in trials.kept(name) if record.inside]
         while inside:
             records, predictions = [record for record, _ in inside], [found for _, found in inside]
             position = assessment.choose(records, predictions, teacher.outputs)
@@ -67,17 +67,18 @@ def select(
                 position,
                 teacher.outputs,
                 fits=name in with_fits,
-                n_stopped=sum(record.state == PRUNED and record.path.student == name for record, _ in told),
+                tried=mine,
                 notes=() if ladder.budget.latency_us is None else (MEASURED,),
             )
             break
         else:
-            why = "is within the budget" if mine and ladder.budget.bounds else "is complete"
+            complete = any(record.complete for record in mine)
+            why = "is within the budget" if complete and ladder.budget.bounds else "is complete"
             left_out = f"no trial of student {name!r} {why}, so it is left out: see results_."
             if len(ladder.students) > 1:
                 warn(left_out, StudentLeftOutWarning)
     if not chosen:
-        raise SearchFailed(_nearest(told, ladder))
+        raise SearchFailed(_nearest(trials, ladder))
     best = max(chosen.values(), key=assessment.score)
     name = best.path.student
     if len(chosen) > 1:
@@ -92,9 +93,9 @@ def _fits(problem: Problem, ladder: Ladder, fitted: Refit) -> bool:
     return all(share <= 0 for share in excess.values())
 
 
-def _nearest(told: list[Told], ladder: Ladder) -> str:
+def _nearest(trials: Trials, ladder: Ladder) -> str:
     """Say that nothing is within the budget, and what came nearest."""
-    complete = [record for record, found in told if found is not None]
+    complete = [record for record in trials.records if record.complete]
     if not complete or not ladder.budget.bounds:
         return "some trial must be complete, none is: see the reasons in a longer search."
     nearest = min(complete, key=lambda record: max(record.excess.values(), default=0.0))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import product
 from numbers import Integral, Real
+from os import PathLike
 from typing import Any
 
 import numpy as np
@@ -52,10 +53,24 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
         value = settings[name]
         if not isinstance(value, Integral) or isinstance(value, bool) or value < smallest:
             raise InvalidSetting(f"{name} must be an integer of at least {smallest}, got {value!r}: pass one.")
-    timeout = settings["timeout"]
-    if timeout is not None and not (isinstance(timeout, Real) and float(timeout) > 0):
+    for name in ("timeout", "hop_timeout"):
+        value = settings[name]
+        if value is not None and not (isinstance(value, Real) and not isinstance(value, bool) and float(value) > 0):
+            raise InvalidSetting(
+                f"{name} must be None or a positive number of seconds, got {value!r}: pass one of these."
+            )
+    patience = settings["n_trials_no_change"]
+    if patience is not None and (not isinstance(patience, Integral) or isinstance(patience, bool) or patience < 1):
         raise InvalidSetting(
-            f"timeout must be None or a positive number of seconds, got {timeout!r}: pass one of these."
+            f"n_trials_no_change must be None or an integer of at least 1, got {patience!r}: pass one of these."
+        )
+    checkpoint = settings["checkpoint"]
+    if checkpoint is not None and not isinstance(checkpoint, (str, PathLike)):
+        raise InvalidSetting(f"checkpoint must be None or the path of a folder, got {checkpoint!r}: pass a path.")
+    if checkpoint is not None and not isinstance(settings["random_state"], Integral):
+        raise InvalidSetting(
+            f"random_state must be an integer for a search with a checkpoint, got {settings['random_state']!r}: pass "
+            "one, so that the same search can be told again."
         )
     seed = settings["random_state"]
     if isinstance(seed, Integral) and int(seed) < 0:

@@ -28,11 +28,14 @@ def check_executor(executor: Any, n_jobs: Any) -> None:
         raise InvalidSetting(f"n_jobs must be None or an integer other than 0, got {n_jobs!r}: pass 2, or -1 for all.")
 
 
-def choose_executor(executor: Executor | None, n_jobs: int | None, made: SetUp, n_trials: int) -> Executor:
+def choose_executor(
+    executor: Executor | None, n_jobs: int | None, made: SetUp, n_trials: int, *, hop_timeout: float | None = None
+) -> Executor:
     """Return the executor that was given; else Ray for `n_jobs` above 1, if it is not slower than this process.
 
-    `n_jobs=None` obeys `joblib.parallel_config`. Inside somebody's Ray worker a search stays in its process: it holds
-    the worker's CPU, and hops would wait for it for ever.
+    A search with a `hop_timeout` needs workers, however small it is. `n_jobs=None` obeys `joblib.parallel_config`.
+    Inside somebody's Ray worker a search stays in its process: it holds the worker's CPU, and hops would wait for it
+    for ever.
     """
     if executor is not None:
         return executor
@@ -40,7 +43,7 @@ def choose_executor(executor: Executor | None, n_jobs: int | None, made: SetUp, 
     if workers == 1 or inside_worker():
         return SerialExecutor()
     seconds = estimated_seconds(made, n_trials)
-    if seconds < WORTH_STARTING_S:
+    if seconds < WORTH_STARTING_S and hop_timeout is None:
         warn(
             f"n_jobs={n_jobs} was asked for about {seconds:.0f} s of work, and starting workers takes longer: the "
             "search runs in this process; an executor of your own (RayExecutor) is used all the same.",

@@ -1,0 +1,94 @@
+"""The fingerprint of a search: all that its trials depend on, part by part, as hashes equal in every process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator
+
+from multihop_search.engine.plan import Plan
+from multihop_search.errors import InvalidSetting
+from multihop_search.keys import digest
+from multihop_search.paths.ladder import Ladder
+from multihop_search.search.set_up import SetUp
+from multihop_search.search.settings import holds_frozen
+
+PLAIN = (bool, int, float, str, type(None))
+
+
+def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the hash of each part of a search; what only says how long or where it runs is left out.
+
+    Raises
+    ------
+    InvalidSetting
+        If a part has no name that another process would know it by.
+    """
+    problem, ladder, space = made.problem, made.ladder, made.space
+    values: dict[str, Any] = {
+        "X": _rows(problem.X),
+        "y": problem.y,
+        "classes": problem.classes,
+        "sample_weight": problem.sample_weight,
+        "groups": problem.groups,
+        "X_unlabeled": _rows(problem.unlabeled),
+        "cv": [(fold.train, fold.test) for fold in problem.folds],
+        "crossfit_cv": [fold.inner for fold in (*problem.folds, problem.whole)],
+        "scoring": _named(problem.scoring),
+        "random_state": problem.random_state,
+        "cpus_per_hop": problem.threads,
+        "teacher": joblib.hash(ladder.teacher) if holds_frozen(ladder.teacher) else ladder.teacher,
+        "students": ladder.students,
+        "intermediates": [ladder.intermediates, ladder.truncations, ladder.stage_sizes],
+        "budget": settings["budget"],
+        "space": [space.distributions, space.students, space.schemes, space.compression, space.menu],
+        "sampler": _plain(plan.sampler),
+        "pruner": _plain(pruner),
+        "n_ahead": settings["n_ahead"],
+        "hop_timeout": settings["hop_timeout"],
+    }
+    return {name: _hash(name, value) for name, value in values.items()}
+
+
+def packages_of(ladder: Ladder) -> set[str]:
+    """Return the top-level modules of the models of a search."""
+    models = [ladder.teacher, *ladder.students.values(), *ladder.intermediates.values()]
+    return {type(part).__module__.split(".")[0] for model in models for part in _inside(model)}
+
+
+def _inside(model: Any) -> Iterator[Any]:
+    yield model
+    yield from (part for part in model.get_params(deep=True).values() if isinstance(part, BaseEstimator))
+
+
+def _hash(name: str, value: Any) -> str:
+    try:
+        return digest(value)
+    except TypeError as error:
+        raise InvalidSetting(f"checkpoint needs {name} that another process can name, it says: {error}") from error
+
+
+def _rows(X: Any) -> Any:
+    if not isinstance(X, pd.DataFrame):
+        return X
+    values = pd.util.hash_pandas_object(X, index=False).to_numpy()
+    return [np.asarray(values), list(map(str, X.columns)), list(map(str, X.dtypes))]
+
+
+def _named(scoring: Any) -> Any:
+    """Return a score as data: a scorer of scikit-learn is its function and what it is called with."""
+    scorer = getattr(scoring, "scorer", None)
+    if scorer is None or not hasattr(scorer, "_score_func"):
+        return scoring
+    return [type(scoring), type(scorer), scorer._score_func, scorer._sign, scorer._kwargs]
+
+
+def _plain(thing: Any) -> Any:
+    """Return the class of an Optuna object and its settings, as far as they are plain values."""
+    if isinstance(thing, PLAIN):
+        return thing
+    return [type(thing), {name: value for name, value in vars(thing).items() if isinstance(value, PLAIN)}]

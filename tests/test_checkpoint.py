@@ -1,0 +1,373 @@
+"""A search that is killed at any moment and run again: nothing that was finished is run again, and nothing differs."""
+
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import resumable
+
+from multihop_search.engine import log as log_module
+from multihop_search.engine.log import Log
+from multihop_search.engine.student import Outcome
+from multihop_search.errors import CheckpointFailed, FailedTrialsWarning, InvalidSetting, NewLogWarning
+from multihop_search.paths.complexity import Size
+from multihop_search.paths.path import Path as HopPath
+
+pytestmark = pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning", "ignore::ResourceWarning")
+MEASURED = ["fit_seconds", "latency_us", "on_front"]
+PARTS = {"X": "a", "space": "b"}
+
+
+def same_search(one: Any, two: Any) -> None:
+    """Assert that two searches found the same, all that was measured by a clock apart."""
+    columns = [name for name in one.results_.columns if name not in MEASURED]
+    pd.testing.assert_frame_equal(one.results_[columns], two.results_[columns], check_exact=True)
+    for ours, theirs in zip(one.study_.trials, two.study_.trials, strict=True):
+        for name in ("number", "state", "params", "distributions", "value", "intermediate_values", "user_attrs"):
+            assert getattr(ours, name) == getattr(theirs, name), (ours.number, name)
+    assert one.chosen_ == two.chosen_
+    assert {name: str(verdict) for name, verdict in one.verdicts_.items()} == {
+        name: str(verdict) for name, verdict in two.verdicts_.items()
+    }
+    X = resumable.data()[0]
+    np.testing.assert_array_equal(one.predict_proba(X), two.predict_proba(X))
+
+
+def begin(folder: Path, number: int, **settings: int) -> tuple[subprocess.Popen[str], Path, Path]:
+    """Start the search in a process of its own."""
+    found, ran = folder / f"found{number}", folder / f"ran{number}"
+    given = [f"{name}={value}" for name, value in settings.items()]
+    command = [
+        sys.executable,
+        "-c",
+        "import resumable; resumable.main()",
+        str(folder / "log"),
+        str(found),
+        str(ran),
+        *given,
+    ]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(resumable.__file__).parent)}
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment, start_new_session=True)
+    return process, found, ran
+
+
+def finished(folder: Path) -> set[str]:
+    """Return the keys of the paths that were finished, by the whole lines of the log."""
+    files = list((folder / "log").glob("*.jsonl"))
+    assert len(files) <= 1
+    whole = [line for file in files for line in file.read_bytes().split(b"\n")[:-1]]
+    return {json.loads(line)["key"] for line in whole[1:]}
+
+
+def keys_in(ran: Path) -> set[str]:
+    return {line.split()[0] for line in ran.read_text().splitlines()} if ran.exists() else set()
+
+
+def check_killed(folder: Path, kills: int, **settings: int) -> None:
+    """Kill a search again and again at random moments, let it end, and compare."""
+    process, found, ran = begin(folder, 0, **settings)
+    assert process.wait(timeout=500) == 0
+    whole = pickle.loads(found.read_bytes())
+    n_paths = len(keys_in(ran))
+    (folder / "log").rename(folder / "whole")
+    draw = random.Random(0)
+    for number in range(1, kills + 2):
+        before = finished(folder)
+        process, found, ran = begin(folder, number, **settings)
+        if number <= kills:
+            # a moment counted in what is finished by then, so that it lies within the search on any machine
+            goal = len(before) + draw.randint(0, (n_paths - len(before)) // (kills + 2 - number))
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            while process.poll() is None and len(finished(folder)) < goal:
+                time.sleep(0.005)
+            time.sleep(draw.random() * (0.5 if len(before) == goal else 0.02))  # while it starts, or between two lines
+            assert process.poll() is None, "the search ended before it was killed"
+            process.kill()
+            process.wait(timeout=500)
+            if settings.get("ray"):
+                os.killpg(process.pid, signal.SIGKILL)  # what its Ray leaves behind for half a minute
+        assert process.wait(timeout=500) == (-signal.SIGKILL if number <= kills else 0)
+        assert not before & keys_in(ran), "a finished trial was run again"
+    same_search(pickle.loads(found.read_bytes()), whole)
+
+
+@pytest.mark.parametrize("settings", [{"learns": 1}, {"learns": 0}])
+def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path, settings: dict[str, int]) -> None:
+    check_killed(tmp_path, 1 + settings["learns"], **settings)
+
+
+def test_a_killed_search_on_ray_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    check_killed(tmp_path, 1, ray=2, learns=1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ray", [0, 2])
+def test_thirty_kills_change_nothing(tmp_path: Path, ray: int) -> None:
+    check_killed(tmp_path, 30, ray=ray, learns=1, n_trials=120)
+
+
+# ---- the log by itself
+
+
+def path_of(number: int) -> HopPath:
+    return HopPath((), (("max_depth", number),))
+
+
+def outcome_of(number: int) -> Outcome:
+    predictions = np.random.default_rng(number).random((3, 2)).astype(np.float32)
+    return Outcome(
+        predictions, -0.1 * number, 1 / 3, Size(7, np.int64(2), np.nan), 4.5 if number else np.nan, 'a "note"'
+    )
+
+
+def same_outcome(one: Outcome, two: Outcome) -> None:
+    np.testing.assert_array_equal(one.predictions, two.predictions)
+    assert one.predictions.dtype == two.predictions.dtype == np.float32
+    for name in ("score", "fit_seconds", "latency_us", "note", "size"):
+        assert repr(getattr(one, name)).replace("np.int64(2)", "2") == repr(getattr(two, name)), name
+
+
+def written(folder: Path, n_paths: int = 3) -> Path:
+    """Write a log of some paths and return its file."""
+    log = Log(folder, PARTS)
+    for number in range(n_paths):
+        log.add(path_of(number), [outcome_of(number), outcome_of(number + 1)], "it failed" if number == 1 else "")
+    log.close()
+    (file,) = folder.glob("*.jsonl")
+    return file
+
+
+def known_to(folder: Path) -> list[int]:
+    log = Log(folder, PARTS)
+    known = [number for number in range(10) if log.find(path_of(number)) is not None]
+    log.close()
+    return known
+
+
+def test_what_is_written_is_found_again(tmp_path: Path) -> None:
+    written(tmp_path)
+    log = Log(tmp_path, PARTS)
+    for number in range(3):
+        found = log.find(path_of(number))
+        assert found is not None
+        assert found.failure == ("it failed" if number == 1 else "")
+        assert len(found.outcomes) == 2
+        for place, outcome in enumerate(found.outcomes):
+            same_outcome(outcome_of(number + place), outcome)
+    assert log.find(path_of(3)) is None
+    log.close()
+
+
+def test_of_two_lines_on_one_path_the_later_counts(tmp_path: Path) -> None:
+    written(tmp_path)
+    log = Log(tmp_path, PARTS)
+    log.add(path_of(0), [outcome_of(5)])
+    log.close()
+    log = Log(tmp_path, PARTS)
+    found = log.find(path_of(0))
+    log.close()
+    assert found is not None
+    assert len(found.outcomes) == 1
+    same_outcome(outcome_of(5), found.outcomes[0])
+
+
+def test_a_torn_line_costs_one_path_wherever_it_is_torn(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    whole = file.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for end in range(last, len(whole)):
+        file.write_bytes(whole[:end])
+        assert known_to(tmp_path) == [0, 1]
+        assert file.read_bytes() == whole[:last]
+    file.write_bytes(whole[:-1])
+    log = Log(tmp_path, PARTS)
+    log.add(path_of(2), [outcome_of(2), outcome_of(3)])
+    log.close()
+    assert file.read_bytes() == whole
+
+
+def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
+    file = written(tmp_path, 0)
+    whole = file.read_bytes()
+    for end in range(len(whole)):
+        file.write_bytes(whole[:end])
+        assert known_to(tmp_path) == []
+        assert file.read_bytes() == whole
+
+
+def test_a_write_that_was_interrupted_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = written(tmp_path, 1)
+    log = Log(tmp_path, PARTS)
+    pwrite = os.pwrite
+
+    def interrupted(fd: int, data: Any, offset: int) -> int:
+        pwrite(fd, data[: len(data) // 2], offset)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(log_module.os, "pwrite", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        log.add(path_of(1), [outcome_of(1)] * 9)
+    monkeypatch.setattr(log_module.os, "pwrite", pwrite)
+    log.add(path_of(2), [outcome_of(2)])
+    log.close()
+    assert known_to(tmp_path) == [0, 2]
+    assert len(file.read_bytes().splitlines()) == 3
+
+
+def test_a_full_disk_is_told_in_words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = Log(tmp_path, PARTS)
+
+    def full(fd: int, data: Any, offset: int) -> int:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(log_module.os, "pwrite", full)
+    with pytest.raises(CheckpointFailed, match=r"must have room .* No space left on device: correct that"):
+        log.add(path_of(1), [outcome_of(1)])
+    log.close()
+
+
+def test_damage_before_the_last_line_is_told_in_words(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    for spoilt in (b"{}\n", b"nonsense\n", b"\xff\n"):
+        file.write_bytes(lines[0] + spoilt + lines[2])
+        with pytest.raises(
+            CheckpointFailed, match=f"hold lines as they were written, .*byte {len(lines[0])} is damaged"
+        ):
+            Log(tmp_path, PARTS)
+        assert file.read_bytes() == lines[0] + spoilt + lines[2]
+
+
+def test_one_log_serves_one_search_at_a_time(tmp_path: Path) -> None:
+    first = Log(tmp_path, PARTS)
+    with pytest.raises(CheckpointFailed, match=r"used by one search at a time, .*another one uses this log now"):
+        Log(tmp_path, PARTS)
+    first.close()
+    Log(tmp_path, PARTS).close()
+
+
+def test_other_versions_are_refused_and_named(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    header, rest = file.read_bytes().split(b"\n", 1)
+    line = json.loads(header)
+    line["versions"]["scikit-learn"] = "1.2.3"
+    file.write_bytes(json.dumps(line).encode() + b"\n" + rest)
+    with pytest.raises(CheckpointFailed, match=r"it was begun with scikit-learn 1\.2\.3, this process has "):
+        Log(tmp_path, PARTS)
+
+
+def test_the_versions_of_the_models_packages_count_too(tmp_path: Path) -> None:
+    Log(tmp_path, PARTS, ["pandas", "no_such_package"]).close()
+    with pytest.raises(CheckpointFailed, match=r"it was begun with pandas .*, this process has None"):
+        Log(tmp_path, PARTS)
+
+
+def test_another_search_begins_a_log_of_its_own_and_says_what_differs(tmp_path: Path) -> None:
+    written(tmp_path)
+    with pytest.warns(NewLogWarning, match=r"holds 1 log\(s\) of other searches, the most alike differs in space: "):
+        Log(tmp_path, {**PARTS, "space": "c"}).close()
+    with pytest.warns(NewLogWarning, match=r"holds 2 log\(s\) of other searches, the most alike differs in X: "):
+        Log(tmp_path, {**PARTS, "X": "c"}).close()
+    assert len(list(tmp_path.glob("*.jsonl"))) == 3
+    assert known_to(tmp_path) == [0, 1, 2]
+
+
+def test_a_folder_that_cannot_be_made_is_told_in_words(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CheckpointFailed, match="be a folder that can be written"):
+        Log(tmp_path / "file" / "log", PARTS)
+
+
+# ---- what makes a search another one
+
+
+def small(folder: Path | None, **settings: Any) -> Any:
+    return resumable.search_for(folder, n_trials=3, **settings)
+
+
+def test_a_search_that_is_whole_is_read_from_its_log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = resumable.data()
+    first = small(tmp_path).fit(X, y)
+
+    def never(*args: Any) -> None:
+        raise AssertionError("a fold was run again")
+
+    monkeypatch.setattr("multihop_search.engine.prefixes.judge", never)
+    monkeypatch.setattr("multihop_search.engine.prefixes.crossfit", never)
+    again = small(tmp_path).fit(X, y)
+    same_search(first, again)
+    pd.testing.assert_frame_equal(first.results_, again.results_, check_exact=True)  # times too: they were kept
+    more = small(tmp_path, timeout=100.0, verbose=0, n_jobs=1).fit(X, y)
+    pd.testing.assert_frame_equal(first.results_, more.results_, check_exact=True)
+
+
+def test_more_trials_go_on_from_the_log(tmp_path: Path) -> None:
+    X, y = resumable.data()
+    small(tmp_path).fit(X, y)
+    again = small(tmp_path).set_params(n_trials=5).fit(X, y)
+    same_search(again, small(None).set_params(n_trials=5).fit(X, y))
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+CHANGES: dict[str, dict[str, Any]] = {
+    "random_state": {"random_state": 2},
+    "n_ahead": {"n_ahead": 5},
+    "cv": {"cv": 3},
+    "scoring": {"scoring": "accuracy"},
+    "sampler": {"sampler": resumable.tpe},
+    "budget": {"budget": {"nodes": 9}},
+    "teacher": {"teacher__n_estimators": 9},
+    "space": {"max_hops": 2},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_changed_setting_begins_another_log(name: str, tmp_path: Path) -> None:
+    X, y = resumable.data(120)
+    small(tmp_path).set_params(n_trials=1).fit(X, y)
+    with pytest.warns(NewLogWarning, match=rf"the most alike differs in .*\b{name}\b"):
+        small(tmp_path).set_params(n_trials=1, **CHANGES[name]).fit(X, y)
+
+
+def test_changed_data_begin_another_log(tmp_path: Path) -> None:
+    X, y = resumable.data(120)
+    frame = pd.DataFrame(X, columns=list("abcdef"))
+    small(tmp_path).set_params(n_trials=1).fit(frame, y)
+    for other, words in [
+        (frame.assign(a=frame["a"].where(frame.index != 7, 0.25)), "X"),
+        (frame.rename(columns={"b": "z"}), "X"),
+    ]:
+        with pytest.warns(NewLogWarning, match=f"the most alike differs in {words}: "):
+            small(tmp_path).set_params(n_trials=1).fit(other, y)
+    with pytest.warns(NewLogWarning, match=r"the most alike differs in sample_weight: "):
+        small(tmp_path).set_params(n_trials=1).fit(frame, y, sample_weight=np.ones(len(y)))
+
+
+def test_a_search_that_cannot_be_told_again_is_refused(tmp_path: Path) -> None:
+    X, y = resumable.data(120)
+    with pytest.raises(InvalidSetting, match="random_state must be an integer for a search with a checkpoint"):
+        small(tmp_path).set_params(random_state=None).fit(X, y)
+    with pytest.raises(InvalidSetting, match="checkpoint must be None or the path of a folder, got 3"):
+        small(tmp_path).set_params(checkpoint=3).fit(X, y)
+    with pytest.raises(InvalidSetting, match="checkpoint needs scoring that another process can name"):
+        small(tmp_path).set_params(scoring=lambda model, X, y: 0.0).fit(X, y)
+
+
+def test_a_failed_trial_is_not_tried_again(tmp_path: Path) -> None:
+    X, y = resumable.data()
+    with pytest.warns(FailedTrialsWarning):
+        first = small(tmp_path).set_params(n_trials=12).fit(X, y)
+    assert (first.results_["state"] == "FAIL").any()
+    with pytest.warns(FailedTrialsWarning):
+        same_search(first, small(tmp_path).set_params(n_trials=12).fit(X, y))
