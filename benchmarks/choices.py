@@ -73,9 +73,9 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any) -> None:
+    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any, teacher: Any) -> None:
         seen.append((assessment, trials))
-        conclude(self, made, assessment, study, trials)
+        conclude(self, made, assessment, study, trials, teacher)
 
     engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
     start = time.perf_counter()

@@ -35,11 +35,10 @@ def slow(study, trial):
 
 if sys.argv[2] == "refit":
     import multihop_search.search.base as base
-    teach = base.refit_teacher
-    def refit_teacher(*args):
+    def select(*args):
         Path(sys.argv[1], "refit").write_text("")
         time.sleep(60)
-    base.refit_teacher = refit_teacher
+    base.select = select
 X, y = resumable.data()
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 search = resumable.search_for(None, n_trials=1000, callbacks=[slow], ray=int(sys.argv[3]))

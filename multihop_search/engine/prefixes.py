@@ -7,6 +7,7 @@ from typing import Any
 
 from multihop_search.engine.crossfit import crossfit, crossfit_plain
 from multihop_search.engine.executors import Future, Session
+from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import judge
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
@@ -36,6 +37,10 @@ class Prefixes:
         self._cache: OrderedDict[tuple[Any, ...], tuple[Future, int]] = OrderedDict()
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
+
+    def teacher(self) -> Future:
+        """Return the future of the teacher on all rows, which the end of the search needs: free workers may begin."""
+        return self.session.submit(refit_teacher, *self._shared)
 
     def outcome(self, number: int, path: Path) -> Future:
         """Return the future of the outcome of `path` in a fold, its prefix shared with every other path."""

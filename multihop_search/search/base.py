@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -24,14 +24,16 @@ from multihop_search.engine.patience import Patience
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
-from multihop_search.engine.refit import refit_student, refit_teacher
+from multihop_search.engine.refit import Teacher, refit_student
 from multihop_search.engine.study import new_study, told_study
 from multihop_search.errors import (
     FailedTrialsWarning,
+    HopTimeout,
     InvalidSetting,
     SearchFailed,
     SmallWindowWarning,
     StoppedWarning,
+    WorkerLost,
     warn,
 )
 from multihop_search.paths.ladder import Ladder
@@ -40,7 +42,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.report.progress import progress
 from multihop_search.results.assessment import Assessment, fidelity
 from multihop_search.results.kept import Trials
-from multihop_search.results.record import COMPLETE, FAIL
+from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.results.table import cv_results, results_table
 from multihop_search.search.fingerprint import fingerprint, packages_of
 from multihop_search.search.rows import checked_rows, checked_unlabeled
@@ -57,6 +59,12 @@ class _Workshop:
     problem: Problem
     ladder: Ladder
     paths: tuple[Path, ...]
+
+
+def check_some_worked(records: Sequence[TrialRecord]) -> None:
+    """Raise `SearchFailed` if every trial failed."""
+    if all(record.state == FAIL for record in records):
+        raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {records[0].reason}")
 
 
 def student_has(method: str) -> Callable[[Any], bool]:
@@ -171,8 +179,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
                 log = Log(self.checkpoint, parts, packages_of(made.ladder))
                 undo.callback(log.close)
-            study, trials = self._run(made, plan, assessment, executor, log, n_trials, deadline)
-            self._conclude(made, assessment, study, trials)
+            study, trials, teacher = self._run(made, plan, assessment, executor, log, n_trials, deadline)
+            self._conclude(made, assessment, study, trials, teacher)
         return self
 
     def _set_up(
@@ -213,17 +221,19 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         log: Log | None,
         n_trials: int,
         deadline: float | None,
-    ) -> tuple[optuna.Study, Trials]:
-        """Run the search to its end, or until something stops it; return what was told until then."""
+    ) -> tuple[optuna.Study, Trials, Teacher]:
+        """Run the search to its end, or until something stops it; return what was told until then, and the teacher."""
         trials, study = Trials(assessment), new_study()
         patience = Patience(self.n_trials_no_change, len(made.space.students))
         with ExitStack() as undo:
             session = executor.start() if self.hop_timeout is None else executor.start(self.hop_timeout)
             undo.callback(session.close)
+            prefixes = Prefixes(session, made.problem, made.ladder)
+            teacher = prefixes.teacher()
             loop = Loop(
                 study,
                 plan,
-                Prefixes(session, made.problem, made.ladder),
+                prefixes,
                 assessment,
                 budget=made.ladder.budget,
                 pruner=make_pruner(self.pruner),
@@ -249,7 +259,14 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     "fitted and judged now, a second signal stops that too.",
                     StoppedWarning,
                 )
-        return told_study(study, len(trials.records)), trials
+            check_some_worked(trials.records)
+            try:
+                taught = session.result(teacher)
+            except (WorkerLost, HopTimeout) as error:
+                raise SearchFailed(
+                    f"the teacher must be fitted on all rows for the verdict, it was not: {error}"
+                ) from error
+        return told_study(study, len(trials.records)), trials, taught
 
     def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
         """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
@@ -263,20 +280,19 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 stopped = True
         return stopped
 
-    def _conclude(self, made: SetUp, assessment: Assessment, study: optuna.Study, trials: Trials) -> None:
+    def _conclude(
+        self, made: SetUp, assessment: Assessment, study: optuna.Study, trials: Trials, teacher: Teacher
+    ) -> None:
         """Choose, refit, judge, and keep what was learned."""
         problem, ladder = made.problem, made.ladder
         records = trials.records
         failed = [record for record in records if record.state == FAIL]
-        if len(failed) == len(records):
-            raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {failed[0].reason}")
         if failed:
             warn(
                 f"{len(failed)} of {len(records)} trials failed, the first by {failed[0].reason}: see results_.",
                 FailedTrialsWarning,
             )
         start = time.perf_counter()
-        teacher = refit_teacher(problem, ladder)
         with_fits = [name for name, student in made.space.students.items() if student.fits]
         selection = select(problem, ladder, assessment, trials, teacher, with_fits)
         self.refit_time_ = time.perf_counter() - start

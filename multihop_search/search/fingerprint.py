@@ -49,7 +49,6 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "sampler": _plain(plan.sampler),
         "pruner": _plain(pruner),
         "n_ahead": settings["n_ahead"],
-        "hop_timeout": settings["hop_timeout"],
     }
     return {name: _hash(name, value) for name, value in values.items()}
 

@@ -1,0 +1,181 @@
+"""Where each second of a search goes: fits and predictions that had to be done once, against everything else.
+
+    python benchmarks/limit.py [--data spambase satimage letter] [--trials 200] [--rows 5000]
+
+A search is run in this process with a clock round the functions that do the work, and then without the clock on two
+local Ray workers. Each search is a process of its own, on one thread. Writes docs/benchmarks/limit.md; skips where the
+real data sets are absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from quality_parts.data import DATA
+from sklearn.tree import DecisionTreeClassifier
+
+import multihop_search.engine.crossfit as crossfit
+import multihop_search.engine.lesson as lesson
+import multihop_search.engine.prefixes as prefixes
+import multihop_search.engine.student as student
+import multihop_search.engine.teach as teach
+import multihop_search.search.base as base
+import multihop_search.search.selection as selection
+from multihop_search import MultihopSearchClassifier, RayExecutor
+from multihop_search.results.assessment import Assessment
+from multihop_search.transfer.tree_fits import OwnFit
+
+PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "limit.md"
+FITS, PREDICTIONS, AGAIN = "fits", "predictions", "fits done again"
+KINDS = (FITS, PREDICTIONS, AGAIN, "synthetic rows", "transfer sets", "calibration", "sizes and latency", "hops, the rest",
+         "set-up, the rest", "driver", "verdict")
+STUDENTS: dict[str, dict[str, Any]] = {
+    "tree of depth 4": {"student": DecisionTreeClassifier(max_depth=4)},
+    "the same, by its own fit only": {"student": DecisionTreeClassifier(max_depth=4), "tree_fits": [OwnFit()]},
+}
+
+
+class Clock:
+    """Seconds by kind; what runs inside something else is not counted there."""
+
+    def __init__(self) -> None:
+        self.seconds: Counter[str] = Counter()
+        self._inside: list[list[float]] = []
+        self._seen: set[Any] = set()
+
+    def around(self, holder: Any, name: str, kind: str, key: Callable[..., Any] | None = None) -> None:
+        """Count the seconds of a function; calls whose key was seen before are work done again."""
+        call = getattr(holder, name)
+
+        @functools.wraps(call)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            self._inside.append([0.0])
+            counted = kind
+            if key is not None:
+                which = key(*args, **kwargs)
+                counted = AGAIN if which in self._seen else kind
+                self._seen.add(which)
+            try:
+                return call(*args, **kwargs)
+            finally:
+                spent = time.perf_counter() - start
+                self.seconds[counted] += spent - self._inside.pop()[0]
+                if self._inside:
+                    self._inside[-1][0] += spent
+
+        setattr(holder, name, timed)
+
+
+def fit_key(problem: Any, fold: Any, part: int, positions: Any, estimator: Any, name: str, taught: Any, key: str,
+            *rest: Any) -> Any:
+    return fold.number, part, name, key, repr(estimator), repr(rest)
+
+
+def clocked() -> Clock:
+    """Put a clock round the parts of a search in this process."""
+    clock = Clock()
+    clock.around(base.MultihopSearch, "_set_up", "set-up, the rest")
+    clock.around(base.MultihopSearch, "_run", "driver")
+    clock.around(base.MultihopSearch, "_conclude", "verdict")
+    for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
+        clock.around(holder, name, "hops, the rest")
+    clock.around(crossfit, "teach", FITS, fit_key)
+    clock.around(student, "teach", FITS, fit_key)
+    clock.around(lesson, "_generated", "synthetic rows")
+    clock.around(lesson.Lesson, "transfer_set", "transfer sets")
+    clock.around(student, "stored_form", PREDICTIONS)
+    clock.around(crossfit, "graded_predictions", PREDICTIONS)
+    clock.around(crossfit._UpperModel, "out_of_bag", PREDICTIONS)
+    clock.around(crossfit, "calibrating_temperature", "calibration")
+    clock.around(student, "size_of", "sizes and latency")
+    clock.around(student, "latency_us", "sizes and latency")
+    return clock
+
+
+def read(name: str, n_rows: int) -> tuple[Any, Any]:
+    (file,) = DATA.glob(f"{name}.*")
+    table = (pd.read_parquet if file.suffix == ".parquet" else pd.read_csv)(file)
+    table = table.sample(min(n_rows, len(table)), random_state=0)
+    return table.drop(columns="target"), table["target"]
+
+
+def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> dict[str, Any]:
+    """Return the seconds of one search by kind, or on workers those of the whole and of Ray's start."""
+    X, y = read(name, n_rows)
+    found: dict[str, Any] = {"rows": len(X), "columns": X.shape[1], "classes": int(y.nunique())}
+    starts = [0.0]
+    if workers:
+        start_ray = RayExecutor.start
+
+        def started(self: RayExecutor, *args: Any) -> Any:
+            before = time.perf_counter()
+            session = start_ray(self, *args)
+            starts[0] = time.perf_counter() - before
+            return session
+
+        RayExecutor.start = started  # type: ignore[method-assign]
+    clock = Clock() if workers else clocked()
+    if workers:
+        clock.around(base.MultihopSearch, "_conclude", "verdict")
+    executor = RayExecutor(n_workers=workers) if workers else None
+    search = MultihopSearchClassifier(**STUDENTS[which], n_trials=n_trials, executor=executor, random_state=0)
+    start = time.perf_counter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        search.fit(X, y)
+    found |= {"all": time.perf_counter() - start, "start": starts[0], "score": search.best_score_}
+    return found | dict(clock.seconds)
+
+
+def run(*args: Any) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--one", *map(str, args)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(done.stderr[-3000:])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["spambase", "satimage", "letter"])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not DATA.exists():
+        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
+    if options.one:
+        name, which, *numbers = options.one
+        print(json.dumps(measure(name, which, *map(int, numbers))))
+        return
+    lines = []
+    for name in options.data:
+        for which in STUDENTS:
+            serial = run(name, which, options.trials, options.rows, 0)
+            print(name, which, serial, flush=True)
+            shared = run(name, which, options.trials, options.rows, 2)
+            print(name, which, shared, flush=True)
+            lines.append((name, which, serial, shared))
+    PAGE.write_text(page(lines, options.trials))
+
+
+def page(lines: list[tuple[str, str, dict[str, Any], dict[str, Any]]], n_trials: int) -> str:
+    return json.dumps(lines)
+
+
+if __name__ == "__main__":
+    main()
