@@ -74,19 +74,18 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
         return model
 
     def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any, teacher: Any) -> None:
-        seen.append((assessment, trials))
+        seen.append((assessment, trials, teacher.outputs))
         conclude(self, made, assessment, study, trials, teacher)
 
     engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
     start = time.perf_counter()
     try:
-        search = MultihopSearchClassifier(
+        MultihopSearchClassifier(
             [(one, student(one)) for one in STUDENTS], n_trials=trials, random_state=seed, **settings
         ).fit(split.X, split.y, groups=split.groups)
     finally:
         engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
-    assessment, trials = seen[0]
-    teacher = face.refit_teacher(assessment.problem, search._workshop.ladder).outputs
+    assessment, trials, teacher = seen[0]
     n_folds = len(assessment.problem.folds)
     kept = list(trials.kept())
     rows = []

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -23,14 +24,13 @@ from typing import Any
 
 import numpy as np
 import optuna
-import psutil
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.engine.windowed import WindowedSampler
 from multihop_search.engine.student import Outcome
+from multihop_search.engine.windowed import WindowedSampler
 from multihop_search.paths.complexity import Size
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "driver.md"
@@ -38,9 +38,9 @@ FEWER = 3_000
 """Trials of the sampler that reads its whole history at each."""
 HEAD = """# What the driver costs
 
-`python benchmarks/driver.py`: hops that do nothing, one student, {rows:,} held-out rows of 3 classes in 5 folds. What is
-left is what the driver does for each trial: draw, decode, send, judge, stop early, tell, keep. Milliseconds a trial, of
-all, of the second 1,000 and of the last 1,000; megabytes that the process grew by from before the search to its largest.
+`python benchmarks/driver.py`: hops that do nothing, one student, {rows:,} held-out rows of 3 classes in 5 folds. What
+is left is what the driver does for each trial: draw, decode, send, judge, stop early, tell, keep. Milliseconds a trial,
+of all, of the second 1,000 and of the last 1,000; megabytes by which the process grew to its largest.
 Predictions of the best 200 paths of each group are kept, so memory grows with the trials by their records alone. TPE by
 itself reads its whole history at each trial, so it is given fewer trials.
 
@@ -125,12 +125,9 @@ def measure(name: str, n_trials: int, n_rows: int) -> dict[str, Any]:
             return sessions[-1]
 
     told: list[float] = []
-    memory: list[int] = []
 
     def tick(study: optuna.Study, trial: Any) -> None:
         told.append(time.perf_counter() - sessions[0].seconds)
-        if trial.number % 500 == 0:
-            memory.append(psutil.Process().memory_info().rss)
 
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=4),
@@ -141,7 +138,7 @@ def measure(name: str, n_trials: int, n_rows: int) -> dict[str, Any]:
         callbacks=[tick],
         random_state=0,
     )
-    before = psutil.Process().memory_info().rss
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         search.fit(X, y)
@@ -151,7 +148,7 @@ def measure(name: str, n_trials: int, n_rows: int) -> dict[str, Any]:
         "ms a trial": 1e3 * float(spans.mean()),
         "second 1,000": 1e3 * float(spans[thousand : 2 * thousand].mean()),
         "last 1,000": 1e3 * float(spans[-thousand:].mean()),
-        "memory": (max(memory) - before) / 2**20,
+        "memory": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10,
         "best": search.best_score_,
     }
 

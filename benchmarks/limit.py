@@ -30,17 +30,37 @@ import multihop_search.engine.crossfit as crossfit
 import multihop_search.engine.lesson as lesson
 import multihop_search.engine.prefixes as prefixes
 import multihop_search.engine.student as student
-import multihop_search.engine.teach as teach
+import multihop_search.paths.ladder as ladder
 import multihop_search.search.base as base
-import multihop_search.search.selection as selection
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.results.assessment import Assessment
 from multihop_search.transfer.tree_fits import OwnFit
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "limit.md"
 FITS, PREDICTIONS, AGAIN = "fits", "predictions", "fits done again"
-KINDS = (FITS, PREDICTIONS, AGAIN, "synthetic rows", "transfer sets", "calibration", "sizes and latency", "hops, the rest",
-         "set-up, the rest", "driver", "verdict")
+REST = (
+    AGAIN,
+    "synthetic rows",
+    "transfer sets",
+    "calibration",
+    "sizes and latency",
+    "hops, the rest",
+    "set-up, the rest",
+    "choice and refit, the rest",
+    "driver",
+)
+HEAD = """# Where each second goes
+
+`python benchmarks/limit.py`: searches of {trials} trials, 5 folds, at most {rows:,} rows, one student, everything else at
+its default; one thread a process. *Work* is what had to be done once: the fits of all models (teacher candidates, upper
+models in every inner fold, students, the refit) and their predictions. *Wall* is all that a call of `fit` takes, less the
+verdict and less the start of Ray, which have columns of their own. Serial: wall over work, at most 1.10 wanted. Two Ray
+workers: wall over half of the serial run's work, at most 1.25 wanted; what is not run by workers (the choice of a teacher,
+the refit of the chosen path) counts there in full.
+
+"""
+
+
 STUDENTS: dict[str, dict[str, Any]] = {
     "tree of depth 4": {"student": DecisionTreeClassifier(max_depth=4)},
     "the same, by its own fit only": {"student": DecisionTreeClassifier(max_depth=4), "tree_fits": [OwnFit()]},
@@ -79,8 +99,9 @@ class Clock:
         setattr(holder, name, timed)
 
 
-def fit_key(problem: Any, fold: Any, part: int, positions: Any, estimator: Any, name: str, taught: Any, key: str,
-            *rest: Any) -> Any:
+def fit_key(
+    problem: Any, fold: Any, part: int, positions: Any, estimator: Any, name: str, taught: Any, key: str, *rest: Any
+) -> Any:
     return fold.number, part, name, key, repr(estimator), repr(rest)
 
 
@@ -89,9 +110,11 @@ def clocked() -> Clock:
     clock = Clock()
     clock.around(base.MultihopSearch, "_set_up", "set-up, the rest")
     clock.around(base.MultihopSearch, "_run", "driver")
-    clock.around(base.MultihopSearch, "_conclude", "verdict")
+    clock.around(base.MultihopSearch, "_conclude", "choice and refit, the rest")
     for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
         clock.around(holder, name, "hops, the rest")
+    clock.around(Assessment, "verdict", "verdict")
+    clock.around(ladder, "fit", FITS)
     clock.around(crossfit, "teach", FITS, fit_key)
     clock.around(student, "teach", FITS, fit_key)
     clock.around(lesson, "_generated", "synthetic rows")
@@ -129,7 +152,7 @@ def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> 
         RayExecutor.start = started  # type: ignore[method-assign]
     clock = Clock() if workers else clocked()
     if workers:
-        clock.around(base.MultihopSearch, "_conclude", "verdict")
+        clock.around(Assessment, "verdict", "verdict")
     executor = RayExecutor(n_workers=workers) if workers else None
     search = MultihopSearchClassifier(**STUDENTS[which], n_trials=n_trials, executor=executor, random_state=0)
     start = time.perf_counter()
@@ -170,11 +193,27 @@ def main() -> None:
             shared = run(name, which, options.trials, options.rows, 2)
             print(name, which, shared, flush=True)
             lines.append((name, which, serial, shared))
-    PAGE.write_text(page(lines, options.trials))
+    PAGE.write_text(page(lines, options.trials, options.rows))
 
 
-def page(lines: list[tuple[str, str, dict[str, Any], dict[str, Any]]], n_trials: int) -> str:
-    return json.dumps(lines)
+def page(lines: list[tuple[str, str, dict[str, Any], dict[str, Any]]], n_trials: int, n_rows: int) -> str:
+    """Return the page."""
+    text = HEAD.format(trials=n_trials, rows=n_rows)
+    text += "| data | rows | student | work s | wall s | wall / work | 2 workers: wall s | over half the work | verdict s | Ray's start s |\n"
+    text += "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
+    details = "\nSeconds of the serial runs:\n\n| data | student | fits | predictions | " + " | ".join(REST) + " |\n"
+    details += "| --- | --- |" + " ---: |" * (2 + len(REST)) + "\n"
+    for name, which, serial, shared in lines:
+        work = serial[FITS] + serial[PREDICTIONS]
+        wall = serial["all"] - serial["verdict"]
+        parallel = shared["all"] - shared["verdict"] - shared["start"]
+        text += (
+            f"| {name} | {serial['rows']:,} | {which} | {work:.0f} | {wall:.0f} | {wall / work:.2f} | {parallel:.0f} | "
+            f"{parallel / (work / 2):.2f} | {serial['verdict']:.1f} | {shared['start']:.1f} |\n"
+        )
+        details += f"| {name} | {which} | {serial[FITS]:.1f} | {serial[PREDICTIONS]:.1f} | "
+        details += " | ".join(f"{serial.get(kind, 0.0):.1f}" for kind in REST) + " |\n"
+    return text + details
 
 
 if __name__ == "__main__":

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Executor
+from multihop_search.engine.executors import SerialExecutor, Session
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
@@ -47,7 +48,7 @@ from multihop_search.results.table import cv_results, results_table
 from multihop_search.search.fingerprint import fingerprint, packages_of
 from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import select
-from multihop_search.search.set_up import SetUp, check_settings, set_up
+from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
 from multihop_search.search.settings import holds_frozen, named_students
 from multihop_search.search.where import check_executor, choose_executor
 
@@ -159,13 +160,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self
         """
         start = time.monotonic()
-        made = self._set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
-        n_trials = self.n_trials * len(made.space.students)
+        begun = self._begin(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        n_trials = self.n_trials * len(begun.students)
         deadline = None if self.timeout is None else start + self.timeout
-        executor = choose_executor(self.executor, self.n_jobs, made, n_trials, hop_timeout=self.hop_timeout)
-        plan = Plan(made.space, made.problem.random_state, make_sampler(self.sampler, made.problem.random_state))
-        frozen = holds_frozen(made.ladder.teacher)
-        assessment = Assessment(made.problem, plan.adaptive, optimistic=frozen, believes=made.space.max_hops > 0)
+        executor = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
         workers = getattr(executor, "n_workers", 1)
         if workers > self.n_ahead:
             warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
@@ -174,24 +172,35 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             for callback in self.callbacks or ():
                 if hasattr(callback, "flush"):
                     undo.callback(callback.flush)
-            log = None
-            if self.checkpoint is not None:
-                parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
-                log = Log(self.checkpoint, parts, packages_of(made.ladder))
-                undo.callback(log.close)
-            study, trials, teacher = self._run(made, plan, assessment, executor, log, n_trials, deadline)
+            start_session = partial(executor.start, *(() if self.hop_timeout is None else (self.hop_timeout,)))
+            with closing(start_session()) as session:
+                made = begun.finish(session)
+                seed = made.problem.random_state
+                plan = Plan(made.space, seed, make_sampler(self.sampler, seed))
+                frozen = holds_frozen(made.ladder.teacher)
+                believes = made.space.max_hops > 0
+                assessment = Assessment(made.problem, plan.adaptive, optimistic=frozen, believes=believes)
+                log = None
+                if self.checkpoint is not None:
+                    parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
+                    log = undo.enter_context(closing(Log(self.checkpoint, parts, packages_of(made.ladder))))
+                study, trials, teacher = self._run(made, plan, assessment, session, log, n_trials, deadline)
             self._conclude(made, assessment, study, trials, teacher)
         return self
 
-    def _set_up(
+    def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
+        """Return problem, ladder and space of this search on the user's data, made in this process."""
+        return self._begin(X, y, **rows).finish(SerialExecutor().start())
+
+    def _begin(
         self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, X_unlabeled: Any = None
-    ) -> SetUp:
-        """Return problem, ladder and space of this search on the user's data."""
+    ) -> Begun:
+        """Check settings and data, and begin to set up."""
         settings = self.get_params(deep=False)
         check_settings(settings, regression=self._regression)
         check_executor(self.executor, self.n_jobs)
         X, y, X_unlabeled = self._validated(X, y, X_unlabeled)
-        return set_up(
+        return begin(
             settings,
             X,
             y,
@@ -217,7 +226,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         made: SetUp,
         plan: Plan,
         assessment: Assessment,
-        executor: Executor,
+        session: Session,
         log: Log | None,
         n_trials: int,
         deadline: float | None,
@@ -226,8 +235,6 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         trials, study = Trials(assessment), new_study()
         patience = Patience(self.n_trials_no_change, len(made.space.students))
         with ExitStack() as undo:
-            session = executor.start() if self.hop_timeout is None else executor.start(self.hop_timeout)
-            undo.callback(session.close)
             prefixes = Prefixes(session, made.problem, made.ladder)
             teacher = prefixes.teacher()
             loop = Loop(

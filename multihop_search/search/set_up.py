@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from multihop_search.engine.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder, probe
 from multihop_search.paths.space import PathSpace
@@ -22,8 +24,10 @@ from multihop_search.search.settings import (
     named_students,
     searched_of,
     student_spaces,
+    teacher_candidates,
     with_rows,
 )
+from multihop_search.transfer.schemes import ModelCompression, Scheme
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,42 @@ def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
     check_models(students, settings["teacher"], settings["scoring"], regression=regression)
 
 
-def set_up(
+@dataclass(frozen=True)
+class Begun:
+    """A set-up as far as it goes without fits on all rows; every model that is known was fitted on a few."""
+
+    problem: Problem
+    settings: Mapping[str, Any]
+    students: Mapping[str, Any]
+    candidates: Mapping[str, Any]
+    """Who may be the teacher."""
+    schemes: tuple[Scheme, ...]
+    compression: ModelCompression | None
+    searched: Mapping[str, Any]
+    fits: Mapping[str, Any]
+    budget: Budget
+    seconds: float
+    """Seconds of one plain fit of every student and candidate on the probe rows."""
+
+    def finish(self, session: Session) -> SetUp:
+        """Choose the teacher, whose fits `session` runs, and make ladder and space."""
+        problem, settings, students = self.problem, self.settings, dict(self.students)
+        teacher = choose_teacher(self.candidates, problem, session)
+        intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
+        graded = any(scheme.needs_plain for scheme in self.schemes)
+        ladder = make_ladder(problem, teacher, students, intermediates, self.budget, graded=graded)
+        space = PathSpace(
+            ladder.rungs,
+            self.schemes,
+            student_spaces(students, self.searched, ladder, self.fits),
+            compression=self.compression,
+            truncations=ladder.truncations,
+            max_hops=settings["max_hops"],
+        )
+        return SetUp(problem, ladder, space)
+
+
+def begin(
     settings: Mapping[str, Any],
     X: Any,
     y: Any,
@@ -53,8 +92,8 @@ def set_up(
     groups: Any = None,
     unlabeled: Any = None,
     threads: int = 1,
-) -> SetUp:
-    """Return problem, ladder and space of a search with checked settings on validated rows."""
+) -> Begun:
+    """Begin a search with checked settings on validated rows; models are fitted on a few of them only."""
     budget = Budget.of(settings["budget"])
     students = named_students(settings["student"])
     schemes, compression = choose_schemes(
@@ -82,20 +121,11 @@ def set_up(
         threads=threads,
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
+    start = time.perf_counter()
     fitted = {name: probe(problem, name, student) for name, student in students.items()}  # before anything larger
+    candidates = teacher_candidates(settings["teacher"], problem)
+    seconds = time.perf_counter() - start
     variance = float(np.var(problem.y)) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
-    teacher = choose_teacher(settings["teacher"], problem)
-    intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
-    graded = any(scheme.needs_plain for scheme in schemes)
-    ladder = make_ladder(problem, teacher, students, intermediates, budget, graded=graded)
-    space = PathSpace(
-        ladder.rungs,
-        schemes,
-        student_spaces(students, searched, ladder, fits),
-        compression=compression,
-        truncations=ladder.truncations,
-        max_hops=settings["max_hops"],
-    )
-    return SetUp(problem, ladder, space)
+    return Begun(problem, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)

@@ -17,9 +17,19 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from multihop_search.engine.crossfit import crossfit, mean_outputs, with_temperature
+from multihop_search.engine.executors import Session
 from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
-from multihop_search.errors import InvalidData, InvalidSetting, UnservedSchemeWarning, UnsuitableModel, warn
+from multihop_search.errors import (
+    HopTimeout,
+    InvalidData,
+    InvalidSetting,
+    SearchFailed,
+    UnservedSchemeWarning,
+    UnsuitableModel,
+    WorkerLost,
+    warn,
+)
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, probe
 from multihop_search.paths.path import STUDENT, TEACHER
@@ -349,25 +359,49 @@ def _of_student(name: str, students: Mapping[str, Any], wanted: Mapping[str, Any
     return {key.partition("__")[2]: value for key, value in wanted.items() if key.partition("__")[0] == name}
 
 
-def choose_teacher(teacher: Any, problem: Problem) -> Any:
-    """Return the user's teacher, or the default with the best cross-fitted score on all rows."""
+def teacher_candidates(teacher: Any, problem: Problem) -> Mapping[str, Any]:
+    """Return who may be the teacher, by name: the user's, or the defaults, each able to fit the rows."""
     if not isinstance(teacher, str):
         if isinstance(teacher, FrozenEstimator):
             _check_frozen(teacher, problem)
-        return teacher
+        return {TEACHER: teacher}
     candidates = default_teachers(problem.X, problem.n_outputs)
-    if len(candidates) == 1:  # probed with the ladder
+    for name, candidate in candidates.items():
+        if name != VOTE and len(candidates) > 1:  # a single one is probed with the ladder
+            probe(problem, f"teacher {name!r}", candidate)
+    return candidates
+
+
+def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Session) -> Any:
+    """Return the candidate with the best cross-fitted score on all rows; `session` runs the fits.
+
+    Raises
+    ------
+    SearchFailed
+        If every candidate takes too long or ends its process.
+    """
+    if len(candidates) == 1:
         return next(iter(candidates.values()))
     weights = problem.weights(problem.whole.train)
     scoring = default_row_scoring(problem.classes)
     bare = replace(problem, synthetic={})
+    shared = session.share(bare)
+    futures = {
+        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), bare.whole.number, ())
+        for name, candidate in candidates.items()
+        if name != VOTE  # of those before it: nothing has to be fitted
+    }
     outputs: dict[str, TeacherOutputs] = {}
-    for name, candidate in candidates.items():
-        if name == VOTE:  # of those before it: nothing has to be fitted
-            outputs[name] = with_temperature(bare, bare.whole, mean_outputs(list(outputs.values())))
-            continue
-        probe(problem, f"teacher {name!r}", candidate)
-        outputs[name] = crossfit(bare, Ladder(candidate, {}, {}, (), {}, Budget()), bare.whole.number, ())
+    lost = ""
+    for name, future in futures.items():
+        try:
+            outputs[name] = session.result(future)
+        except (HopTimeout, WorkerLost) as error:
+            lost = str(error)
+    if not outputs:
+        raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
+    if VOTE in candidates and not lost:
+        outputs[VOTE] = with_temperature(bare, bare.whole, mean_outputs(list(outputs.values())))
     scores = {name: scoring.score(problem.y, of.calibrated, weights) for name, of in outputs.items()}
     return candidates[max(scores, key=lambda name: scores[name])]
 

@@ -11,11 +11,12 @@ from multihop_search.engine.executors import Executor, SerialExecutor
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
 from multihop_search.paths.ladder import PROBE_ROWS
-from multihop_search.problem.problem import Problem
-from multihop_search.search.set_up import SetUp
+from multihop_search.search.set_up import Begun
 
 WORTH_STARTING_S = 10.0
 """Searches estimated to take less work than this are not worth the start of Ray (4 to 6 s)."""
+
+USUAL_INTERMEDIATES = 4
 
 
 def check_executor(executor: Any, n_jobs: Any) -> None:
@@ -29,7 +30,7 @@ def check_executor(executor: Any, n_jobs: Any) -> None:
 
 
 def choose_executor(
-    executor: Executor | None, n_jobs: int | None, made: SetUp, n_trials: int, *, hop_timeout: float | None = None
+    executor: Executor | None, n_jobs: int | None, begun: Begun, n_trials: int, *, hop_timeout: float | None = None
 ) -> Executor:
     """Return the executor that was given; else Ray for `n_jobs` above 1, if it is not slower than this process.
 
@@ -42,7 +43,7 @@ def choose_executor(
     workers = joblib.effective_n_jobs(n_jobs)
     if workers == 1 or inside_worker():
         return SerialExecutor()
-    seconds = estimated_seconds(made, n_trials)
+    seconds = estimated_seconds(begun, n_trials)
     if seconds < WORTH_STARTING_S and hop_timeout is None:
         warn(
             f"n_jobs={n_jobs} was asked for about {seconds:.0f} s of work, and starting workers takes longer: the "
@@ -55,10 +56,10 @@ def choose_executor(
     return RayExecutor(n_workers=workers)
 
 
-def estimated_seconds(made: SetUp, n_trials: int) -> float:
+def estimated_seconds(begun: Begun, n_trials: int) -> float:
     """Return about how long the search will take in one process, from the fits on the probe rows."""
-    problem: Problem = made.problem
-    n_models = 1 + len(made.ladder.students) + len(made.ladder.intermediates)
-    scale = max(problem.n_rows / PROBE_ROWS, 1.0)
-    one_fit = made.ladder.probe_seconds / n_models * scale
+    problem = begun.problem
+    n_fitted = len(begun.students) + len(begun.candidates)
+    n_models = 1 + len(begun.students) + USUAL_INTERMEDIATES
+    one_fit = begun.seconds / n_fitted * max(problem.n_rows / PROBE_ROWS, 1.0)
     return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)
