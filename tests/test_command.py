@@ -448,3 +448,45 @@ def test_a_cluster_that_is_not_there_is_told_in_seconds(tmp_path: Path) -> None:
     assert error.startswith("Error: a Ray cluster must listen at 127.0.0.1:1, it does not (")
     assert error.endswith("start it or correct the address.")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_search_with_a_checkpoint_goes_on_from_there(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = (
+        table,
+        "--target",
+        "kind",
+        "--student",
+        "tree:2",
+        "--teacher",
+        "forest",
+        "--checkpoint",
+        tmp_path / "log",
+    )
+    first = run(*arguments, "--trials", 4)
+    assert first.exit_code == 0, first.output
+
+    def never(*args: Any) -> None:
+        raise AssertionError("a fold was run again")
+
+    monkeypatch.setattr("multihop_search.engine.prefixes.judge", never)
+    again = run(*arguments, "--trials", 4)
+    assert again.exit_code == 0, again.output
+    monkeypatch.undo()
+    said = [result.output[: result.output.index("\n\npath: ")] for result in (first, again)]
+    sentences = [before[before.rindex("trial/s") :].split("\n", 1)[1] for before in said]
+    assert len(sentences[0]) > 100
+    assert sentences[0] == sentences[1]
+    more = run(*arguments, "--trials", 5)
+    assert more.exit_code == 0, more.output
+    assert len(list((tmp_path / "log").iterdir())) == 1
+    other = run(*arguments, "--trials", 4, "--seed", 1)
+    assert "note: checkpoint holds 1 log(s) of other searches, the most alike differs in random_state: " in (
+        other.output
+    )
+    spoilt = next((tmp_path / "log").iterdir())
+    spoilt.write_bytes(spoilt.read_bytes().replace(b'"numpy":"', b'"numpy":"1', 1))
+    refused = [run(*arguments, "--trials", 4, "--seed", seed) for seed in (0, 1)]
+    assert sorted(result.exit_code for result in refused) == [0, 1]
+    assert any("Error: checkpoint must be resumed under the versions that began it" in one.output for one in refused)

@@ -43,6 +43,11 @@ WIDTH = 100
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
 @click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
+@click.option(
+    "--checkpoint",
+    type=click.Path(path_type=File),
+    help="Folder where finished trials are kept: the same command goes on from there.",
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=click.Path(path_type=File), help="New folder for model, results and verdict.")
 def run(
@@ -56,6 +61,7 @@ def run(
     timeout: float | None,
     jobs: int,
     address: str | None,
+    checkpoint: File | None,
     seed: int,
     out: File | None,
 ) -> None:
@@ -75,6 +81,7 @@ def run(
             budget=parse_budget(budget),
             n_trials=trials,
             timeout=timeout,
+            checkpoint=checkpoint,
             executor=_executor(address, jobs),
             n_jobs=jobs,
             random_state=seed,

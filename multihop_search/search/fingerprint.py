@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from numbers import Integral
 from typing import Any
 
 import joblib
@@ -29,6 +30,7 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         If a part has no name that another process would know it by.
     """
     problem, ladder, space = made.problem, made.ladder, made.space
+    cv = settings["cv"]
     values: dict[str, Any] = {
         "X": _rows(problem.X),
         "y": problem.y,
@@ -36,8 +38,8 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "sample_weight": problem.sample_weight,
         "groups": problem.groups,
         "X_unlabeled": _rows(problem.unlabeled),
-        "cv": [(fold.train, fold.test) for fold in problem.folds],
-        "crossfit_cv": [fold.inner for fold in (*problem.folds, problem.whole)],
+        "cv": cv if isinstance(cv, Integral) else [(fold.train, fold.test) for fold in problem.folds],
+        "crossfit_cv": settings["crossfit_cv"],
         "scoring": _named(problem.scoring),
         "random_state": problem.random_state,
         "cpus_per_hop": problem.threads,
