@@ -206,13 +206,16 @@ def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
         assert file.read_bytes() == whole
 
 
-def test_a_write_that_was_interrupted_is_written_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_write_that_was_interrupted_is_written_over(
+    share: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     file = written(tmp_path, 1)
     log = Log(tmp_path, PARTS)
     pwrite = os.pwrite
 
     def interrupted(fd: int, data: Any, offset: int) -> int:
-        pwrite(fd, data[: len(data) // 2], offset)
+        pwrite(fd, data[: int(share * len(data))], offset)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(log_module.os, "pwrite", interrupted)
@@ -368,6 +371,9 @@ def test_a_failed_trial_is_not_tried_again(tmp_path: Path) -> None:
     X, y = resumable.data()
     with pytest.warns(FailedTrialsWarning):
         first = small(tmp_path).set_params(n_trials=12).fit(X, y)
-    assert (first.results_["state"] == "FAIL").any()
+    assert {"FAIL", "PRUNED"} <= set(first.results_["state"])
+    (file,) = tmp_path.iterdir()
+    written = file.read_bytes()
     with pytest.warns(FailedTrialsWarning):
         same_search(first, small(tmp_path).set_params(n_trials=12).fit(X, y))
+    assert file.read_bytes() == written

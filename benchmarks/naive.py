@@ -1,0 +1,217 @@
+"""What sharing saves on a fixed list of paths, against plain Optuna objectives, a careful one and a naive one.
+
+    python benchmarks/naive.py [--data spambase satimage] [--trials 200] [--rows 5000]
+
+The list is what a search without early stopping draws. The *careful* objective has cross-fitted the teacher once, in
+every fold, and runs every hop below it in the trial; the *naive* one runs the teacher in the trial too, so it is timed on
+ten trials only. All call the same functions with the same keys, so all score the same, which is checked. One process,
+one thread. Writes docs/benchmarks/naive.md; skips where the real data sets are absent.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections import Counter
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+import optuna
+from limit import read
+from optuna.pruners import NopPruner
+from quality_parts.data import DATA
+from sklearn.tree import DecisionTreeClassifier
+
+import multihop_search.engine.crossfit as upper_models
+import multihop_search.search.base as base
+from multihop_search import MultihopSearchClassifier, Path
+from multihop_search.engine.memo import MEMO
+from multihop_search.engine.student import judge
+from multihop_search.keys import generator
+from multihop_search.paths.path import TEACHER, Hop, Truncate
+
+PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"
+TIMED = 10
+"""Trials on which the naive objective is timed."""
+HEAD = """# What sharing saves
+
+`python benchmarks/naive.py`: {trials} paths, drawn by a search at its defaults for a tree of depth 4 (early stopping apart), on
+at most {rows:,} rows, in 5 folds. The same list, with the same functions and keys, so with the same scores, which is
+checked: by the search, by a careful objective for `optuna.Study.optimize` that has cross-fitted the teacher once, and by a
+naive one that does so in each trial (timed on {timed} trials, by key; the rest scaled). Seconds are of the loop of trials,
+with the teacher's. Upper models are all between teacher and student; what they say without a teacher, where a scheme asks,
+counts too. The students' own fits, one for each distinct path and fold, nobody can share.
+
+| data | | search | careful | times as much | wanted | naive | times as much |
+| --- | --- | ---: | ---: | ---: | ---: | ---: | ---: |
+"""
+
+
+class Fits:
+    """Counts the fits of each role."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+        teach = upper_models.teach
+
+        def counted(problem: Any, fold: Any, part: int, rows: Any, model: Any, name: str, *args: Any) -> Any:
+            role = "teacher" if name == TEACHER else "upper"
+            self.counts[role if fold.number >= 0 else "whole"] += 1
+            return teach(problem, fold, part, rows, model, name, *args)
+
+        upper_models.teach = counted  # type: ignore[assignment]
+
+    def taken(self) -> Counter[str]:
+        counts, self.counts = self.counts, Counter()
+        return counts
+
+
+class Objective:
+    """What somebody would write for `optuna.Study.optimize`, on a list of paths.
+
+    `teacher`: the teacher's outputs by fold, cross-fitted before; None: in each trial.
+    """
+
+    def __init__(self, problem: Any, ladder: Any, paths: list[Path], teacher: dict[int, Any] | None) -> None:
+        self.problem, self.ladder, self.paths, self.teacher = problem, ladder, paths, teacher
+
+    def __call__(self, trial: optuna.Trial) -> float:
+        path = self.paths[trial.suggest_categorical("path", range(len(self.paths)))]
+        return float(np.mean(self.scores(path)))
+
+    def scores(self, path: Path) -> list[float]:
+        """Return the score of each fold."""
+        return [self.score(path, fold.number) for fold in self.problem.folds]
+
+    def score(self, path: Path, number: int) -> float:
+        outputs = None
+        for place in range(len(path.hops)):
+            hops = path.hops[:place]
+            if not hops and self.teacher is not None:
+                outputs = self.teacher[number]
+            else:
+                plain = self.plain(number, hops[-1]) if hops else None
+                outputs = upper_models.crossfit(self.problem, self.ladder, number, hops, outputs, plain)
+        return judge(self.problem, self.ladder, number, path, outputs).score
+
+    def plain(self, number: int, hop: Hop) -> Any:
+        if isinstance(hop.scheme, Truncate) or not hop.scheme.needs_plain:
+            return None
+        return upper_models.crossfit_plain(self.problem, self.ladder, number, hop.model)
+
+
+def measure(name: str, n_trials: int, n_rows: int) -> dict[str, Any]:
+    """Return seconds and fits of the three ways."""
+    X, y = read(name, n_rows)
+    fits, spent = Fits(), []
+    run = base.MultihopSearch._run
+
+    def timed(*args: Any) -> Any:
+        fits.taken()
+        start = time.perf_counter()
+        found = run(*args)
+        spent.append(time.perf_counter() - start)
+        return found
+
+    base.MultihopSearch._run = timed  # type: ignore[method-assign]
+    search = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=4), n_trials=n_trials, pruner=NopPruner(), random_state=0
+    )
+    warnings.simplefilter("ignore")
+    search.fit(X, y)
+    shared = fits.taken()
+    problem, ladder, paths = search._workshop.problem, search._workshop.ladder, list(search._workshop.paths)
+    scores = np.column_stack([search.cv_results_[f"split{fold.number}_test_score"] for fold in problem.folds])
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+
+    start = time.perf_counter()
+    teacher = {fold.number: upper_models.crossfit(problem, ladder, fold.number, ()) for fold in problem.folds}
+    objective = Objective(problem, ladder, paths, teacher)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    for place in range(len(paths)):
+        study.enqueue_trial({"path": place})
+    study.optimize(objective, n_trials=len(paths))
+    careful_s, careful = time.perf_counter() - start, fits.taken()
+    expected = [float(np.mean(row)) for row in scores.tolist()]
+    assert [trial.value for trial in study.trials] == expected, "the careful objective must score as the search does"
+
+    naive = Objective(problem, ladder, paths, None)
+    chosen = generator(0, "naive").choice(len(paths), TIMED, replace=False).tolist()
+    hops = np.array([len(path.hops) for path in paths])
+    seconds = np.zeros(len(paths))
+    for place in chosen:
+        MEMO.clear()
+        begun = time.perf_counter()
+        assert naive.scores(paths[place]) == scores[place].tolist()
+        seconds[place] = time.perf_counter() - begun
+    groups = [hops == 0, hops > 0]
+    naive_s = sum(group.sum() * seconds[group & (seconds > 0)].mean() for group in groups if (seconds[group] > 0).any())
+    per_fold = careful["teacher"]
+    return {
+        "rows": len(X),
+        "distinct": len(set(paths)),
+        "seconds": [spent[0], careful_s, float(naive_s)],
+        "upper": [shared["upper"], careful["upper"], careful["upper"]],
+        "teacher": [shared["teacher"], careful["teacher"], per_fold * int((hops > 0).sum())],
+    }
+
+
+def page(found: dict[str, dict[str, Any]], n_trials: int, n_rows: int) -> str:
+    """Return the page."""
+    text = HEAD.format(trials=n_trials, rows=n_rows, timed=TIMED)
+    for name, one in found.items():
+        for what, label, wanted in (
+            ("seconds", "seconds", "2"),
+            ("upper", "fits of upper models", "2.5"),
+            ("teacher", "fits for the teacher", ""),
+        ):
+            shared, careful, naive = one[what]
+            text += (
+                f"| {name} | {label} | {shared:,.0f} | {careful:,.0f} | {careful / shared:.2f} | {wanted} | "
+                f"{naive:,.0f} | {naive / shared:.2f} |\n"
+            )
+        text += f"| {name} | distinct paths | {one['distinct']} | | | | | |\n"
+    return text
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", nargs="+", default=["spambase", "satimage"])
+    parser.add_argument("--trials", type=int, default=200)
+    parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--one", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if not DATA.exists():
+        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
+    if options.one:
+        print(json.dumps(measure(options.one, options.trials, options.rows)))
+        return
+    found = {}
+    for name in options.data:
+        command = [
+            sys.executable,
+            __file__,
+            "--one",
+            name,
+            "--trials",
+            str(options.trials),
+            "--rows",
+            str(options.rows),
+        ]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise SystemExit(done.stderr[-3000:])
+        found[name] = json.loads(done.stdout.splitlines()[-1])
+        print(name, found[name], flush=True)
+    PAGE.write_text(page(found, options.trials, options.rows))
+
+
+if __name__ == "__main__":
+    main()
