@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from multihop_search.engine.executors.ray import RayExecutor
     from multihop_search.engine.executors.serial import SerialExecutor
+    from multihop_search.engine.mirror import StudyMirror
     from multihop_search.engine.pruning import OneHopPruner
+    from multihop_search.engine.windowed import WindowedSampler
     from multihop_search.paths.path import Hop, Path, Truncate
     from multihop_search.paths.space import PathSpace, StudentSpace
     from multihop_search.search.classifier import MultihopSearchClassifier
@@ -35,6 +37,8 @@ _HOME = {
     "MultihopSearchRegressor": "search.regressor",
     "PathObjective": "search.objective",
     "OneHopPruner": "engine.pruning",
+    "WindowedSampler": "engine.windowed",
+    "StudyMirror": "engine.mirror",
     "RayExecutor": "engine.executors.ray",
     "SerialExecutor": "engine.executors.serial",
     "KnowledgeDistillation": "transfer.schemes",
@@ -82,10 +86,12 @@ __all__ = [
     "Scheme",
     "SerialExecutor",
     "StudentSpace",
+    "StudyMirror",
     "TeacherOutputs",
     "TransferSet",
     "TreeFit",
     "Truncate",
+    "WindowedSampler",
 ]
 
 

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -16,7 +15,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import SerialExecutor, Session
+from multihop_search.engine.executors import Executor, SerialExecutor, Session
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
@@ -167,13 +166,20 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         workers = getattr(executor, "n_workers", 1)
         if workers > self.n_ahead:
             warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
-        with ExitStack() as undo:
-            undo.callback(MEMO.clear)
+        try:
+            self._search(begun, executor, n_trials, deadline)
+        finally:
+            MEMO.clear()
             for callback in self.callbacks or ():
                 if hasattr(callback, "flush"):
-                    undo.callback(callback.flush)
-            start_session = partial(executor.start, *(() if self.hop_timeout is None else (self.hop_timeout,)))
-            with closing(start_session()) as session:
+                    callback.flush()
+        return self
+
+    def _search(self, begun: Begun, executor: Executor, n_trials: int, deadline: float | None) -> None:
+        """Run the trials where the executor runs them, and conclude."""
+        with ExitStack() as undo:
+            limits = () if self.hop_timeout is None else (self.hop_timeout,)
+            with closing(executor.start(*limits)) as session:
                 made = begun.finish(session)
                 seed = made.problem.random_state
                 plan = Plan(made.space, seed, make_sampler(self.sampler, seed))
@@ -186,7 +192,6 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     log = undo.enter_context(closing(Log(self.checkpoint, parts, packages_of(made.ladder))))
                 study, trials, teacher = self._run(made, plan, assessment, session, log, n_trials, deadline)
             self._conclude(made, assessment, study, trials, teacher)
-        return self
 
     def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
         """Return problem, ladder and space of this search on the user's data, made in this process."""
