@@ -51,12 +51,12 @@ REST = (
 )
 HEAD = """# Where each second goes
 
-`python benchmarks/limit.py`: searches of {trials} trials, 5 folds, at most {rows:,} rows, one student, everything else at
-its default; one thread a process. *Work* is what had to be done once: the fits of all models (teacher candidates, upper
-models in every inner fold, students, the refit) and their predictions. *Wall* is all that a call of `fit` takes, less the
-verdict and less the start of Ray, which have columns of their own. Serial: wall over work, at most 1.10 wanted. Two Ray
-workers: wall over half of the serial run's work, at most 1.25 wanted; what is not run by workers (the choice of a teacher,
-the refit of the chosen path) counts there in full.
+`python benchmarks/limit.py`: searches of {trials} trials, 5 folds, at most {rows:,} rows, one student, everything else
+at its default; one thread a process. *Work* is what had to be done once: the fits of all models (teacher candidates,
+upper models in every inner fold, students, the refit) and their predictions. *Wall* is all that a call of `fit` takes,
+less the verdict and less the start of Ray, which have columns of their own. Serial: wall over work, at most 1.10
+wanted. Two Ray workers: wall over half of the serial run's work, at most 1.25 wanted; what is not run by workers (the
+choice of a teacher, the refit of the chosen path) counts there in full.
 
 """
 
@@ -199,7 +199,8 @@ def main() -> None:
 def page(lines: list[tuple[str, str, dict[str, Any], dict[str, Any]]], n_trials: int, n_rows: int) -> str:
     """Return the page."""
     text = HEAD.format(trials=n_trials, rows=n_rows)
-    text += "| data | rows | student | work s | wall s | wall / work | 2 workers: wall s | over half the work | verdict s | Ray's start s |\n"
+    text += "| data | rows | student | work s | wall s | wall / work | 2 workers: wall s | over half the work "
+    text += "| verdict s | Ray's start s |\n"
     text += "| --- | ---: | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     details = "\nSeconds of the serial runs:\n\n| data | student | fits | predictions | " + " | ".join(REST) + " |\n"
     details += "| --- | --- |" + " ---: |" * (2 + len(REST)) + "\n"

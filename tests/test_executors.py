@@ -369,7 +369,7 @@ def test_a_worker_knows_that_it_is_one(on_ray: RaySession) -> None:
 def test_options_reach_the_tasks(on_ray: RaySession) -> None:
     guest = RayExecutor(cpus_per_hop=2, ray_options={"runtime_env": {"env_vars": {"HOP_TEST": "here"}}}).start()
     assert guest.result(guest.submit(os.getenv, "HOP_TEST")) == "here"
-    assert guest.result(guest.submit(os.getenv, "OMP_NUM_THREADS")) == "2"
+    assert guest.result(guest.submit(os.getenv, "OMP_NUM_THREADS")) == os.environ.get("OMP_NUM_THREADS", "2")
     guest.close()
 
 
@@ -430,6 +430,17 @@ def test_bad_settings_are_told_at_once(settings: dict[str, Any], words: str) -> 
         RayExecutor(**settings)
 
 
+@pytest.mark.parametrize("seconds", [0, -1.0, float("nan"), float("inf"), "5", True])
+def test_a_hop_timeout_is_a_number_of_seconds(seconds: Any) -> None:
+    with pytest.raises(InvalidSetting, match="hop_timeout must be None or a positive number of seconds"):
+        RayExecutor().start(seconds)
+
+
+def test_this_process_cannot_end_its_own_hops() -> None:
+    with pytest.raises(InvalidSetting, match=r"hop_timeout needs Ray.* got 5.* pass executor=RayExecutor\(\)"):
+        SerialExecutor().start(5)
+
+
 def run_alone(code: str, *args: str) -> None:
     """Run code in a process that is not connected to Ray."""
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(code), *args], capture_output=True, text=True)
@@ -458,6 +469,8 @@ def test_what_cannot_be_reached_or_started_is_told_in_seconds() -> None:
             raise AssertionError("it started")
 
         assert dead in told(RayExecutor(dead), ClusterLost)
+        ray._private.services.get_ray_address_from_environment = lambda *args: dead  # a killed cluster's file says so
+        assert dead in told(RayExecutor("auto"), ClusterLost)
         os.environ["RAY_ADDRESS"] = dead
         assert dead in told(RayExecutor("auto"), ClusterLost)
         os.environ["RAY_ADDRESS"] = "ray://" + dead
@@ -507,6 +520,39 @@ def test_the_process_is_left_as_it_was() -> None:
         check_untouched()
         session.close()
         check_untouched()
+        """
+    )
+
+
+def test_several_searches_share_a_connection_of_ours() -> None:
+    run_alone(
+        """
+        import operator, os, signal, threading
+        import ray
+        from multihop_search.engine.executors.ray import RayExecutor
+
+        before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+        sessions = []
+        threads = [threading.Thread(target=lambda: sessions.append(RayExecutor(n_workers=1).start())) for _ in "ab"]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        first, second = sessions
+        third = RayExecutor(n_workers=1).start()
+        first.close()
+        first.close()
+        assert second.result(second.submit(operator.add, 1, 1)) == 2
+        second.close()
+        assert third.result(third.submit(operator.add, 1, 1)) == 2
+        third.close()
+        assert not ray.is_initialized()
+        assert dict(os.environ) == before
+        assert signal.getsignal(signal.SIGTERM) is handler
+        last = RayExecutor(n_workers=1).start()
+        assert last.result(last.submit(operator.add, 1, 1)) == 2
+        last.close()
+        assert not ray.is_initialized()
         """
     )
 

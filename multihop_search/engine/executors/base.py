@@ -48,5 +48,19 @@ class Session(Protocol):
 class Executor(Protocol):
     """Describes where hops run."""
 
-    def start(self) -> Session:
-        """Return a session, ready for use."""
+    def start(self, hop_timeout: float | None = None) -> Session:
+        """Return a session, ready for use.
+
+        Parameters
+        ----------
+        hop_timeout : float or None, default=None
+            Seconds that one call may run, from the moment it begins; one that runs longer raises `HopTimeout`, and so
+            does everything that depends on it. Not passed when it is None.
+
+        Raises
+        ------
+        InvalidSetting
+            If this executor cannot end a call.
+        ClusterLost
+            If what runs the calls cannot be reached.
+        """

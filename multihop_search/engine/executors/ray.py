@@ -3,29 +3,40 @@
 The face makes a `RayExecutor`; the engine calls `start`, which connects, proves with a probe task that a worker can do
 the work, and returns a `RaySession`; then the calls of `base.Session`, and `close`, which leaves the process as it was.
 
-A process that is connected to Ray already is a guest there: it changes no global state and shuts nothing down.
+A process that is connected to Ray already is a guest there: it changes no global state and shuts nothing down. A
+connection of our own is shared by the searches of the process and ends with the last of them.
+
+What fails is met in three places. Ray itself runs a task again whose worker or node died, and the tasks whose values
+went with a node. The session sends a call again, with fresh inputs, when Ray has given that up. What kills its worker
+in each run, or runs too long, is an error of the call, and costs its trials only.
 """
 
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import functools
 import importlib
+import itertools
 import logging
 import os
 import signal
 import socket
 import threading
+import time
+import uuid
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 import ray
 import ray.cloudpickle
 from ray import exceptions as broken
 
+from multihop_search.engine.executors.clock import time_limit
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.errors import ClusterLost, InvalidSetting, WorkerLost
 
@@ -35,6 +46,18 @@ SHARE_OF_STORE = 0.3
 """Share of the object store that kept values may fill: a full store spills to the disks of the cluster."""
 CONNECT_S = 5.0
 """Longest wait for the port of a cluster: `ray.init` itself tries a dead one for many minutes."""
+PLACE_S = 900.0
+"""Longest wait while no node is large enough for a hop; a cluster that grows by itself may need minutes."""
+LOOK_S = 30.0
+"""Seconds between two looks at the nodes."""
+GRACE_S = 5.0
+"""Seconds after `hop_timeout` in which a hop may still end, before its worker is ended."""
+PEEK_S = 10.0
+"""Longest look at a value, to see whether it is there."""
+MOST_SENDS = 4
+"""Times that a call is sent at most, each time for 4 runs, when Ray cannot bring back what went with a node."""
+MOST_RUNS = 10
+"""Runs of a task at most. Ray does not count those that its memory monitor ends, unless told before it starts."""
 
 _ENVIRONMENT = {
     "RAY_AUTH_MODE": None,  # `ray.init` sets this one and the next two
@@ -74,6 +97,12 @@ class RayExecutor:
     InvalidSetting
         If a parameter has a value that it cannot have.
 
+    Notes
+    -----
+    A worker that dies, a node that leaves or joins, and a value that is lost change nothing but the time: what was
+    lost is computed again. A search waits while other jobs hold the CPUs, but no more than 15 minutes for a node that
+    is large enough for a hop where there is none.
+
     Examples
     --------
     >>> RayExecutor(n_workers=8, ray_options={"memory": 2 * 10**9})
@@ -99,23 +128,42 @@ class RayExecutor:
                 raise InvalidSetting(f"ray_options must not hold {name!r}, it does: leave it out, {reason}.")
         _remote_call(self._options(with_environment=False))  # its names and values
 
-    def start(self) -> RaySession:
+    def start(self, hop_timeout: float | None = None) -> RaySession:
         """Return a session, ready for use.
+
+        Parameters
+        ----------
+        hop_timeout : float or None, default=None
+            Seconds that one hop may run, from the moment a worker begins it. Python code is stopped at once; a hop that
+            is still there 5 s later, such as a loop in C, ends with its worker. On a cluster of several machines such a
+            hop may be begun on up to 4 of them.
 
         Raises
         ------
+        InvalidSetting
+            If `hop_timeout` is neither None nor a positive number.
         ClusterLost
             If Ray cannot be started or reached, or no worker has a free CPU and the versions of this process.
         """
-        owned = not ray.is_initialized()
+        if hop_timeout is not None and not _is_duration(hop_timeout):
+            raise InvalidSetting(
+                f"hop_timeout must be None or a positive number of seconds, got {hop_timeout!r}: pass one of these."
+            )
         with contextlib.ExitStack() as undo:
-            if owned:
-                _connect(self, undo)
+            owned = _enter(self, undo)
             call = _remote_call(self._options(with_environment=not owned))
             _probe(call, self.cpus_per_hop)
             # Ray keeps a queue of its own busy only on a machine that is ours; elsewhere each task in flight may run.
             alone = owned and self.address is None
-            return RaySession(call, self.n_workers * 4 if alone else self.n_workers, undo.pop_all())
+            limit = self.n_workers * 4 if alone else self.n_workers
+            seconds = None if hop_timeout is None else float(hop_timeout)
+            return RaySession(call, limit, undo.pop_all(), needs=self._needs(), hop_timeout=seconds)
+
+    def _needs(self) -> dict[str, float]:
+        """Return what a node must have for a hop, by Ray's names."""
+        options = self.ray_options or {}
+        named = {"GPU": options.get("num_gpus"), "memory": options.get("memory"), **(options.get("resources") or {})}
+        return {"CPU": self.cpus_per_hop, **{name: amount for name, amount in named.items() if amount}}
 
     def _options(self, *, with_environment: bool) -> dict[str, Any]:
         """Return the options of a task; a connection of ours sets its environment once, with local folders in it."""
@@ -123,6 +171,10 @@ class RayExecutor:
         if not with_environment:
             options.pop("runtime_env", None)
         return options
+
+
+def _is_duration(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and 0 < float(value) < float("inf")
 
 
 def _check_address(name: str, address: Any) -> None:
@@ -147,6 +199,44 @@ def _remote_call(options: dict[str, Any]) -> Any:
         raise InvalidSetting(f"ray_options must be options of a Ray task, Ray said: {error}: correct them.") from error
 
 
+class _Connection:
+    """The connection of this process to Ray, if it is ours."""
+
+    def __init__(self) -> None:
+        self.users = 0
+        self.undo = contextlib.ExitStack()
+
+
+_gate = threading.RLock()
+_ours: _Connection | None = None
+
+
+def _enter(executor: RayExecutor, undo: contextlib.ExitStack) -> bool:
+    """Connect this process unless it is connected; return whether it was not. `undo` learns how to leave."""
+    global _ours
+    with _gate:
+        connected = ray.is_initialized()
+        if not connected:
+            _ours = None
+            connection = _Connection()
+            with contextlib.ExitStack() as steps:
+                _connect(executor, steps)
+                connection.undo = steps.pop_all()
+            _ours = connection
+        if _ours is not None:
+            _ours.users += 1
+            undo.callback(_leave, _ours)
+        return not connected
+
+
+def _leave(connection: _Connection) -> None:
+    """End a connection of ours after the last search that uses it."""
+    with _gate:
+        connection.users -= 1
+        if not connection.users and connection is _ours:  # else somebody ended it, and Ray was started again
+            connection.undo.close()
+
+
 def _connect(executor: RayExecutor, undo: contextlib.ExitStack) -> None:
     """Start or join Ray; `undo` learns how to leave the process as it was, before anything is changed."""
     settings: dict[str, Any] = {"address": _reachable(executor.address)}
@@ -162,9 +252,17 @@ def _connect(executor: RayExecutor, undo: contextlib.ExitStack) -> None:
     for name, value in _ENVIRONMENT.items():
         if value is not None:
             os.environ.setdefault(name, value)
+    settings |= {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": runtime_env}
+    keeper = None
+    if threading.current_thread() is not threading.main_thread():
+        # Linux ends a Ray of our own with the thread that started it, but other searches may need it for longer.
+        keeper = undo.enter_context(concurrent.futures.ThreadPoolExecutor(1))
     undo.callback(ray.shutdown)
     try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, runtime_env=runtime_env, **settings)
+        if keeper is None:
+            ray.init(**settings)
+        else:
+            keeper.submit(ray.init, **settings).result()
     except (OSError, RuntimeError, ValueError, broken.RayError) as error:
         files = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
         cure = (
@@ -181,6 +279,10 @@ def _reachable(address: str | None) -> str | None:
     if address == "auto" and os.environ.get("RAY_ADDRESS"):
         address = os.environ["RAY_ADDRESS"]
         _check_address("RAY_ADDRESS", address)
+    elif address == "auto":
+        with contextlib.suppress(ConnectionError):  # there is none: `ray.init` says so itself
+            # A cluster that was killed leaves the file with its address behind.
+            address = str(ray._private.services.get_ray_address_from_environment("auto", None))
     target = _host_and_port(address or "")
     if target is not None:
         try:
@@ -214,15 +316,17 @@ def _put_back(environment: dict[str, str | None], on_sigterm: Any) -> None:
 
 def _probe(call: Any, cpus: int) -> None:
     """Raise `ClusterLost` unless a worker takes a task in time and has the versions of this process."""
-    limit = PROBE_S / 2 if inside_worker() else PROBE_S
-    ref = call.remote(_versions)
+    nested = inside_worker()
+    limit = PROBE_S / 2 if nested else PROBE_S
+    ref = call.remote(_Task(_packed(_versions)))
     if not ray.wait([ref], timeout=limit)[0]:
         ray.cancel(ref, force=False)
         total = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
+        cure = "leave the executor out inside a worker" if nested else "wait for more"
         raise ClusterLost(
             f"a worker must take a task of {cpus} CPUs within {limit:g} s, none did, {free:g} of {total:g} CPUs are "
-            "free: wait for more, ask for fewer or correct ray_options."
+            f"free: {cure}, ask for fewer or correct ray_options."
         )
     try:
         there = ray.get(ref)
@@ -269,9 +373,43 @@ class _Parts(Exception):
         return error
 
 
-def _call(fn: Callable[..., Any], *args: Any) -> Any:
+@dataclass(frozen=True)
+class _Task:
+    """What is sent to a worker beside the values that a call depends on."""
+
+    packed: bytes
+    """The function and the list of its arguments, None in the places of values to come."""
+    places: tuple[int, ...] = ()
+    name: str = ""
+    hop_timeout: float | None = None
+    grace_s: float = GRACE_S
+    most_runs: int = MOST_RUNS
+
+
+def _packed(fn: Callable[..., Any], *args: Any) -> bytes:
+    return bytes(ray.cloudpickle.dumps((fn, list(args))))  # type: ignore[no-untyped-call]
+
+
+def _call(task: _Task, *values: Any) -> Any:
+    run = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number() + 1
+    if run > task.most_runs:
+        raise WorkerLost(
+            f"a hop must end, its worker was ended in {task.most_runs} runs of {task.most_runs}, most likely for want "
+            "of memory: use fewer workers, pass ray_options={'memory': ...} or leave that model out."
+        )
     try:
-        return fn(*(_opened(arg) if isinstance(arg, _Shared) else arg for arg in args))
+        fn, args = ray.cloudpickle.loads(task.packed)
+    except Exception as error:  # unpickling imports modules and runs the code of the arguments
+        raise ClusterLost(
+            f"a worker must be able to load every hop, it said: {type(error).__name__}: {error}: install what it lacks "
+            "on every node or pass ray_options={'runtime_env': ...}."
+        ) from error
+    for place, value in zip(task.places, values, strict=True):
+        args[place] = _opened(value) if isinstance(value, _Shared) else value
+    limit = task.hop_timeout
+    try:
+        with contextlib.nullcontext() if limit is None else time_limit(limit, task.grace_s, task.name):
+            return fn(*args)
     except Exception as error:
         portable = _portable(error)
         if portable is error:
@@ -282,8 +420,11 @@ def _call(fn: Callable[..., Any], *args: Any) -> Any:
 def _portable(error: Exception) -> Exception:
     """Return an exception that says on the driver what `error` says here.
 
-    Pickle calls the class with ``error.args``, which fails or changes the text where ``__init__`` makes its own.
+    Pickle calls the class with ``error.args``, which fails or changes the text where ``__init__`` makes its own. An
+    error of Ray comes from a model that uses Ray itself, and must not look like one of the search's own.
     """
+    if isinstance(error, broken.RayError):
+        return RuntimeError(f"{type(error).__name__}: {error}")
     for candidate in (error, _Parts(type(error), error.args, vars(error))):
         with contextlib.suppress(Exception):  # pickling runs the code of the exception's class
             copy = ray.cloudpickle.loads(ray.cloudpickle.dumps(candidate))  # type: ignore[no-untyped-call]
@@ -295,17 +436,30 @@ def _portable(error: Exception) -> Exception:
 # ---- in the driver
 
 
+class _Call:
+    """What a future computes, kept after it was sent so that it can be sent again; it holds no value."""
+
+    def __init__(self, task: _Task, inputs: tuple[_Shared | _Call, ...]) -> None:
+        self.task, self.inputs = task, inputs
+        self.n_sends = 0
+        self.above: frozenset[str] = frozenset()
+        """Ray's names of all values that the call depends on, directly or not, as it was last sent."""
+        self.future: Callable[[], _RayFuture | None] = lambda: None
+        """Of the value, if somebody still holds it."""
+
+
 class _RayFuture:
     """A call that waits in the session's queue, then the reference of its task, or what made it fail before that."""
 
-    def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
-        self.call: tuple[Any, ...] = (fn, *args)
+    def __init__(self, call: _Call, needs: tuple[_Shared | _RayFuture, ...] = ()) -> None:
+        self.call, self.needs = call, needs
+        call.future = weakref.ref(self)
         self.ref: Any = None
         self.error: Exception | None = None
         self.done = False
 
     def fail(self, error: Exception) -> None:
-        self.call, self.error, self.done = (), error, True
+        self.needs, self.error, self.done = (), error, True
 
 
 class RaySession:
@@ -315,12 +469,24 @@ class RaySession:
     what a call depends on is always sent before it.
     """
 
-    def __init__(self, call: Any, limit: int, undo: contextlib.ExitStack) -> None:
+    def __init__(
+        self,
+        call: Any,
+        limit: int,
+        undo: contextlib.ExitStack,
+        *,
+        needs: Mapping[str, float],
+        hop_timeout: float | None = None,
+    ) -> None:
         store = ray.cluster_resources().get("object_store_memory", 0.0)  # type: ignore[no-untyped-call]
         self.cache_bytes = max(int(SHARE_OF_STORE * store), 1)
         self._remote, self._limit, self._undo = call, limit, undo
+        self._needs, self._hop_timeout = needs, hop_timeout
+        self._names = (f"{uuid.uuid4().hex}_{number}" for number in itertools.count())
         self._queue: deque[_RayFuture] = deque()
         self._flying: dict[Any, _RayFuture] = {}
+        self._looked = time.monotonic()
+        self._no_node_since: float | None = None
         self._closed = False
 
     def share(self, value: Any) -> _Shared:
@@ -329,7 +495,19 @@ class RaySession:
             return _Shared(ray.put(value))
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> _RayFuture:
-        future = _RayFuture(fn, args)
+        places = tuple(place for place, arg in enumerate(args) if isinstance(arg, _Shared | _RayFuture))
+        needs = tuple(args[place] for place in places)
+        inputs = tuple(need.call if isinstance(need, _RayFuture) else need for need in needs)
+        error: Exception | None = None
+        try:
+            packed = _packed(fn, *(None if place in places else arg for place, arg in enumerate(args)))
+        except Exception as why:  # pickling runs the code of the arguments
+            packed, error = b"", why
+        task = _Task(packed, places, next(self._names), self._hop_timeout, GRACE_S, MOST_RUNS)
+        future = _RayFuture(_Call(task, inputs), needs)
+        if error is not None:
+            future.fail(error)
+            return future
         self._queue.append(future)
         self._pump()
         return future
@@ -342,13 +520,23 @@ class RaySession:
         self._pump()
         while futures and not any(future.done for future in futures):
             self._pump(timeout=1.0)  # not longer, so that Ctrl-C is heard
+            self._look()
 
     def result(self, future: _RayFuture) -> Any:
-        self.wait([future])
-        if future.error is not None:
-            raise future.error
-        with _translating():
-            return ray.get(future.ref)
+        held: list[_RayFuture] = []  # what was sent again, since it may be needed once more
+        while True:
+            self.wait([future])
+            if future.error is not None:
+                raise future.error
+            try:
+                return ray.get(future.ref, timeout=LOOK_S)
+            except broken.GetTimeoutError:  # it comes from far away, or is computed again
+                self._look()
+            except broken.RayError as error:
+                cause = _unwrapped(error)
+                if not _is_loss(cause) or future.call.n_sends >= MOST_SENDS:
+                    raise _translated(cause) from error
+                held += self._send_again(future.call, getattr(cause, "object_ref_hex", ""))
 
     def cancel(self, future: _RayFuture) -> None:
         """Drop what has not been sent; what has runs out.
@@ -386,17 +574,85 @@ class RaySession:
                 self._queue.popleft()  # afterwards, so that Ctrl-C loses none
 
     def _send(self, future: _RayFuture) -> None:
-        failed = [arg.error for arg in future.call if isinstance(arg, _RayFuture) and arg.error is not None]
+        above = [need for need in future.needs if isinstance(need, _RayFuture)]
+        failed = [need.error for need in above if need.error is not None]
         if failed:
             return future.fail(failed[0])
-        try:
-            future.ref = self._remote.remote(*(arg.ref if isinstance(arg, _RayFuture) else arg for arg in future.call))
-        except broken.RayError:
-            raise
-        except Exception as error:  # pickling runs the code of the arguments
-            return future.fail(error)
+        values = (need.ref if isinstance(need, _RayFuture) else need for need in future.needs)
+        future.ref = self._remote.remote(future.call.task, *values)
+        future.call.n_sends += 1
+        future.call.above = frozenset().union(*(need.call.above | {need.ref.hex()} for need in above))
         self._flying[future.ref] = future
-        future.call = ()  # so that their memory is free as soon as nobody else holds them
+        future.needs = ()  # so that their memory is free as soon as nobody else holds them
+
+    def _look(self) -> None:
+        """Raise `ClusterLost` when for a long time no node was large enough for a hop: it would wait for ever."""
+        now = time.monotonic()
+        if now - self._looked < LOOK_S:
+            return
+        self._looked = now
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
+        if any(all(node.get(name, 0) >= amount for name, amount in self._needs.items()) for node in nodes):
+            self._no_node_since = None
+            return
+        self._no_node_since = now if self._no_node_since is None else self._no_node_since
+        if now - self._no_node_since >= PLACE_S:
+            what = ", ".join(f"{amount:g} {name}" for name, amount in self._needs.items())
+            raise ClusterLost(
+                f"a node must have {what} for a hop, none of {len(nodes)} has had it for {PLACE_S:g} s: add a node or "
+                "correct ray_options, then search again."
+            )
+
+    def _send_again(self, call: _Call, lost: str) -> list[_RayFuture]:
+        """Queue anew, before all others, a call whose value is missing and those of its inputs that are gone."""
+        anew: list[_RayFuture] = []
+        _renew(call, lost, anew)
+        self._queue.extendleft(reversed(anew))  # first, so that Ctrl-C loses none
+        for future in anew:
+            self._flying.pop(future.ref, None)
+            future.ref, future.done = None, False
+        return anew
+
+
+def _renew(call: _Call, lost: str, anew: list[_RayFuture]) -> _RayFuture:
+    """Add to `anew` the future of `call`, after those of its inputs that nobody holds or that are lost."""
+    needs: list[_Shared | _RayFuture] = []
+    for source in call.inputs:
+        if isinstance(source, _Call):
+            held = source.future()
+            if held is None or (held not in anew and _lacks_value(held, lost)):
+                held = _renew(source, lost, anew)
+            needs.append(held)
+        else:
+            needs.append(source)
+    future = call.future() or _RayFuture(call)
+    future.needs = tuple(needs)
+    anew.append(future)
+    return future
+
+
+def _lacks_value(future: _RayFuture, lost: str) -> bool:
+    """Return whether a future can be no input of a call that failed, since `lost` is gone; "" if Ray does not say what.
+
+    Looking at the value itself is slow, and tells no lost value from a distant one.
+    """
+    if future.ref is None:
+        return False  # it waits to be sent
+    if lost:
+        return lost in future.call.above | {future.ref.hex()}
+    try:
+        ray.get(future.ref, timeout=PEEK_S)
+    except broken.GetTimeoutError:
+        return True
+    except broken.RayError as error:
+        return _is_loss(_unwrapped(error))
+    return False
+
+
+def _is_loss(error: Exception) -> bool:
+    """Return whether Ray says that a value, or the node that computed it, is gone and stays so."""
+    lost = isinstance(error, broken.NodeDiedError | broken.ObjectLostError)
+    return lost and not isinstance(error, broken.OwnerDiedError)  # the owner is this process
 
 
 _UNSERIALIZABLE: tuple[type, ...] = tuple(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multihop_search.errors import InvalidSetting
+
 
 class _Deferred:
     """A call that runs at most once; what it raised is raised again to everybody who depends on it."""
@@ -37,7 +39,19 @@ class _Deferred:
 class SerialExecutor:
     """Runs each call in this process, in the order in which results are asked for, and only those asked for."""
 
-    def start(self) -> SerialSession:
+    def start(self, hop_timeout: float | None = None) -> SerialSession:
+        """Return a session, ready for use.
+
+        Raises
+        ------
+        InvalidSetting
+            If a `hop_timeout` is given: a process cannot end what itself runs.
+        """
+        if hop_timeout is not None:
+            raise InvalidSetting(
+                f"hop_timeout needs Ray, whose workers can be ended, got {hop_timeout!r} in this process: pass "
+                "executor=RayExecutor() or hop_timeout=None."
+            )
         return SerialSession()
 
 
