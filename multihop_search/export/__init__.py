@@ -1,1 +1,150 @@
-"""Export: the student leaves as a file that needs none of this package."""
+"""Export: the student leaves as a file that needs none of this package.
+
+`export_model` reads what the suffix asks for; each format is a module here, imported when it is used. SQL, Python, ONNX
+and rules are written from a `Formula` (`reading`, `prepared`), and compared with the model on given rows (`check`).
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import shutil
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path as File
+from typing import Any
+
+from multihop_search.errors import InvalidSetting, UnsuitableModel
+
+SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
+
+
+def export_model(
+    model: Any,
+    file: str | os.PathLike[str],
+    *,
+    X: Any = None,
+    columns: Sequence[str] | None = None,
+    table: str = "data",
+) -> None:
+    """Write a fitted model to a file, in the format that its suffix names, whole or not at all.
+
+    ========== ============================================================================ =========================
+    suffix     what it holds                                                                models
+    ========== ============================================================================ =========================
+    ``.skops`` the model itself, for Python with scikit-learn (`skops.read_skops`)          all
+    ``.onnx``  a graph in double precision (`onnx.as_onnx`); needs the extra `onnx`         trees, forests, histogram
+    ``.sql``   one SELECT for SQLite and DuckDB (`sql.as_sql`)                              boosters, linear models,
+    ``.py``    a module without imports: `predict(row)`, `predict_proba(row)`               alone or in a Pipeline
+    ``.txt``   rules or terms for a reader (`text.as_text`)                                 behind preparation
+    ========== ============================================================================ =========================
+
+    Parameters
+    ----------
+    model : estimator
+        A fitted model of scikit-learn, or a search: then its `best_estimator_`.
+    file : path
+        Where to write; what stands there is replaced.
+    X : array or DataFrame of shape (n_rows, n_columns), default=None
+        Rows on which .onnx, .sql and .py are run before they are written: every class decision must be the model's, and
+        probabilities equal within 1e-6, on at most 10,000 of them. In .txt, missing values are mentioned only of
+        columns that have some here.
+    columns : sequence of str, default=None
+        Names of the columns in the file: by default those that the model was fitted with, or x0, x1, ...
+    table : str, default="data"
+        Table that .sql reads.
+
+    Raises
+    ------
+    InvalidSetting
+        If the suffix is none of these, the folder is missing, or a name cannot stand in the format.
+    UnsuitableModel
+        If the format cannot hold the model, or says something else than the model on a row of X.
+    NotFittedError
+        If the model is not fitted.
+
+    Examples
+    --------
+    >>> from sklearn.tree import DecisionTreeClassifier
+    >>> X, y = [[0.0], [1.0]], ["no", "yes"]
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = File(folder, "student.txt")
+    ...     export_model(DecisionTreeClassifier().fit(X, y), file, X=X, columns=["age"])
+    ...     print(file.read_text(encoding="utf-8"))
+    DecisionTreeClassifier
+    <BLANKLINE>
+    1. age <= 0.5: no 100 % (50 % of the rows)
+    2. age > 0.5: yes 100 % (50 % of the rows)
+    <BLANKLINE>
+    """
+    file = File(file)
+    if file.suffix not in SUFFIXES:
+        raise InvalidSetting(
+            f"file must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {file.name!r}: choose one format."
+        )
+    if not file.absolute().parent.is_dir():
+        raise InvalidSetting(f"file must be in a folder that exists, {str(file.parent)!r} does not: make it first.")
+    from sklearn.utils.validation import check_is_fitted
+
+    model = getattr(model, "best_estimator_", model)
+    try:
+        check_is_fitted(model)
+    except TypeError as error:
+        raise UnsuitableModel(f"model must be a fitted estimator or search, got {model!r}: pass one.") from error
+    content = None if file.suffix == ".skops" else _content(model, file.suffix, X, columns, table)
+    partial = File(tempfile.mkdtemp(prefix=".export-", dir=file.parent))
+    try:
+        made = partial / file.name
+        if content is None:
+            from multihop_search.export.skops import write_skops
+
+            try:
+                write_skops(model, made)
+            except (TypeError, pickle.PicklingError) as error:
+                raise UnsuitableModel(f"a .skops file must hold the whole model, it cannot: {error}.") from error
+        else:
+            made.write_bytes(content)
+        os.replace(made, file)
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _content(model: Any, suffix: str, X: Any, columns: Sequence[str] | None, table: str) -> bytes:
+    from multihop_search.export.reading import read_formula
+
+    formula = read_formula(model, columns)
+    if suffix == ".txt":
+        from multihop_search.export.check import as_frame
+        from multihop_search.export.text import as_text
+
+        gaps = None if X is None else as_frame(X, formula.columns).isna().any()
+        text = as_text(formula, None if gaps is None else gaps.index[gaps].tolist())
+        return f"{text}\n".encode()
+    if suffix == ".onnx":
+        made: Any = _onnx(formula)
+    elif suffix == ".sql":
+        from multihop_search.export.sql import as_sql
+
+        made = as_sql(formula, table)
+    else:
+        from multihop_search.export.python import as_python
+
+        made = as_python(formula)
+    if X is not None:
+        from multihop_search.export.check import check
+
+        check(formula, model, X, made, suffix, table)
+    return bytes(made.SerializeToString()) if suffix == ".onnx" else f"{made}\n".encode()
+
+
+def _onnx(formula: Any) -> Any:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise InvalidSetting(
+            "a .onnx file needs onnx and onnxruntime, which are not here: pip install multihop_search[onnx]."
+        ) from error
+    from multihop_search.export.onnx import as_onnx
+
+    return as_onnx(formula)

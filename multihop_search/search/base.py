@@ -36,6 +36,7 @@ from multihop_search.errors import (
     WorkerLost,
     warn,
 )
+from multihop_search.export import export_model
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.problem import Problem
@@ -364,6 +365,29 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             return refit_student(self._workshop.problem, self._workshop.ladder, self._workshop.paths[number])
         finally:
             MEMO.clear()
+
+    def export(self, file: Any) -> None:
+        """Write `best_estimator_` into a file that needs nothing of this package.
+
+        Parameters
+        ----------
+        file : path
+            By its suffix: ``.onnx``, ``.sql`` and ``.py``, which are run on the training rows and compared with the
+            model before they are written, ``.txt`` for people, ``.skops``.
+
+        Raises
+        ------
+        InvalidSetting
+            If there is no such format, or what it needs is not installed.
+        UnsuitableModel
+            If the format cannot hold this model, or what it computes differs.
+
+        See Also
+        --------
+        multihop_search.export.export_model : The same for any fitted model, with more to say.
+        """
+        check_is_fitted(self)
+        export_model(self.best_estimator_, file, X=None if self._workshop is None else self._workshop.problem.X)
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels or values (n_rows,) with `best_estimator_`."""

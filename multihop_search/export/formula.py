@@ -1,0 +1,213 @@
+"""Formula: a fitted model as plain values, from which SQL, Python, ONNX and rules are written.
+
+`reading.read_formula` makes one for each export. Whoever writes it out must compare and add in double precision and in
+the order given here: then every row gets the decision that the model itself makes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from multihop_search.errors import UnsuitableModel
+
+
+@dataclass(frozen=True)
+class Number:
+    """The number in a column, and what is done to it."""
+
+    column: str
+    steps: tuple[tuple[str, float], ...] = ()
+    """In order: impute, subtract, divide, multiply, add (each with this number), above (1 where greater, else 0)."""
+
+    @property
+    def can_miss(self) -> bool:
+        """Whether it is missing where the column is."""
+        return all(kind not in ("impute", "above") for kind, _ in self.steps)
+
+
+@dataclass(frozen=True)
+class Cases:
+    """A number for each category of a column."""
+
+    column: str
+    numbers: tuple[tuple[Any, float], ...]
+    """Categories, either all strings or all numbers and booleans, and the number of each."""
+    missing: float
+    """Number where the category is missing; NaN where the model takes no such row."""
+    other: float
+    """Number of any other category; NaN where the model takes no such row."""
+    spelled: bool = False
+    """Whether the model compares `str(category)`."""
+
+    @property
+    def is_text(self) -> bool:
+        """Whether the categories are strings."""
+        return any(isinstance(value, str) for value, _ in self.numbers)
+
+
+Feature: TypeAlias = Number | Cases
+
+
+@dataclass(frozen=True)
+class AtMost:
+    """True where the feature is at most the bound; not where it is missing."""
+
+    feature: Number
+    bound: float
+
+
+@dataclass(frozen=True)
+class Above:
+    """True where the feature is greater than the bound; not where it is missing."""
+
+    feature: Number
+    bound: float
+
+
+@dataclass(frozen=True)
+class Present:
+    """True where the feature is not missing."""
+
+    feature: Number
+
+
+@dataclass(frozen=True)
+class Among:
+    """True where the feature, which is 1 for some categories and 0 for any other, is 1."""
+
+    feature: Cases
+
+    @property
+    def values(self) -> tuple[Any, ...]:
+        """The categories for which it is true."""
+        return tuple(value for value, number in self.feature.numbers if number)
+
+
+Test: TypeAlias = AtMost | Above | Present | Among
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """What a tree says of the rows that end here."""
+
+    values: tuple[float, ...]
+    share: float
+    """Share of the (weighted) rows that the tree was fitted on, 0 to 1."""
+    number: int
+    """From 1, in the order of `rules`."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """A row goes to `yes` where the test is true, to `no` anywhere else."""
+
+    test: Test
+    yes: Split | Leaf
+    no: Split | Leaf
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A tree; the values of its leaves are added to the scores from number `first` on."""
+
+    root: Split | Leaf
+    first: int = 0
+
+
+@dataclass(frozen=True)
+class Formula:
+    """Scores: `start` and the leaves of `trees`, or `start` and `weights` times `features`; divided by `divisor`."""
+
+    name: str
+    """Class of the model."""
+    columns: tuple[str, ...]
+    """Columns of X, in order."""
+    classes: tuple[Any, ...] | None
+    """Labels as plain Python values; None in regression."""
+    is_matrix: bool
+    """Whether the model takes numbers in every column; else some are strings, or left out before the model."""
+    link: str
+    """How scores become probabilities: "identity", "logistic" (of one score, for the second class), "softmax",
+    "one-vs-rest" (logistic of each, divided by the sum; equal where all are 0) or "none" (the model gives none); in
+    regression "identity" or "exp".
+    """
+    start: tuple[float, ...]
+    """One value a score."""
+    trees: tuple[Tree, ...] = ()
+    divisor: int = 1
+    features: tuple[Feature, ...] = ()
+    weights: tuple[tuple[float, ...], ...] = ()
+    """(n_scores, n_features); empty for trees."""
+
+    @property
+    def is_one_score(self) -> bool:
+        """Whether one score decides between two classes: the second where it is above 0."""
+        return self.classes is not None and len(self.classes) == 2 and len(self.start) == 1
+
+    @property
+    def read(self) -> tuple[Feature, ...]:
+        """Every feature that is looked at, once."""
+        tests = [test for tree in self.trees for way, _ in rules(tree.root) for test in way]
+        return tuple(dict.fromkeys([*self.features, *(test.feature for test in tests)]))
+
+    @property
+    def used(self) -> tuple[str, ...]:
+        """The columns that are looked at, in the order of X."""
+        looked_at = {feature.column for feature in self.read}
+        return tuple(column for column in self.columns if column in looked_at)
+
+
+def rules(node: Split | Leaf, tests: tuple[Test, ...] = ()) -> Iterator[tuple[tuple[Test, ...], Leaf]]:
+    """Yield each leaf with the tests on its way that are true; the first whose tests all hold is the leaf of a row."""
+    if isinstance(node, Leaf):
+        yield tests, node
+    else:
+        yield from rules(node.yes, (*tests, node.test))
+        yield from rules(node.no, tests)
+
+
+def plain(value: Any, what: str) -> str | bool | int | float:
+    """Return a label or category as an object of Python's own.
+
+    Raises
+    ------
+    UnsuitableModel
+        If it is no string, number or boolean; `what` says what it is.
+
+    Examples
+    --------
+    >>> plain(np.str_("ash"), "a label")
+    'ash'
+    """
+    if isinstance(value, str):
+        return str(value)
+    value = value.item() if isinstance(value, np.generic) else value
+    if isinstance(value, (bool, int, float)):
+        return value
+    raise UnsuitableModel(f"{what} must be a string, number or boolean, one is {value!r}: export to .skops.")
+
+
+def at_most(threshold: float) -> float:
+    """Return the largest double x with float32(x) <= threshold, which is how the trees of scikit-learn compare.
+
+    Examples
+    --------
+    >>> bound = at_most(0.1)
+    >>> float(np.float32(bound)) <= 0.1, float(np.float32(math.nextafter(bound, 1.0))) <= 0.1
+    (True, False)
+    """
+    if math.isinf(threshold):
+        return threshold
+    with np.errstate(over="ignore"):  # float32 of what is beyond its range
+        below = np.float32(threshold)
+        if float(below) > threshold:
+            below = np.nextafter(below, np.float32(-np.inf))
+        above = float(np.nextafter(below, np.float32(np.inf)))
+        # Exact: halfway between neighbours takes one more bit. Halfway itself is rounded to either.
+        middle = (float(below) + (2.0**128 if math.isinf(above) else above)) / 2
+        return middle if float(np.float32(middle)) <= threshold else math.nextafter(middle, -math.inf)

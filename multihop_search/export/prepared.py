@@ -1,0 +1,209 @@
+"""Prepared features: what the fitted steps before a model make of the columns, read step by step.
+
+Numbers are followed by their steps, in the order in which the transformers calculate; categories by trying each of
+them, a missing and an unknown one, so that any encoder is served as it behaves.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import pandas as pd
+from sklearn.compose import ColumnTransformer
+from sklearn.impute import SimpleImputer
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import (
+    Binarizer,
+    FunctionTransformer,
+    MaxAbsScaler,
+    MinMaxScaler,
+    RobustScaler,
+    StandardScaler,
+)
+from sklearn.utils import check_array
+
+from multihop_search.errors import UnsuitableModel
+from multihop_search.export.formula import Cases, Feature, Number, plain
+
+Steps: TypeAlias = tuple[tuple[str, float], ...]
+UNKNOWN = "\x00 a category that no training row has"
+CALCULATIONS: dict[str, Callable[[float, float], float]] = {
+    "impute": lambda number, by: by if math.isnan(number) else number,
+    "subtract": operator.sub,
+    "divide": operator.truediv,
+    "multiply": operator.mul,
+    "add": operator.add,
+    "above": lambda number, by: float(number > by),
+}
+
+
+def prepared(step: Any, inputs: Sequence[Feature]) -> list[Feature]:
+    """Return the features that a fitted transformer makes of others.
+
+    Raises
+    ------
+    UnsuitableModel
+        If it does something else than impute, scale, encode or select.
+
+    Examples
+    --------
+    >>> prepared(StandardScaler().fit([[1.0], [3.0]]), [Number("age")])
+    [Number(column='age', steps=(('subtract', 2.0), ('divide', 1.0)))]
+    """
+    inputs = list(inputs)
+    if isinstance(step, ColumnTransformer):
+        names = list(getattr(step, "feature_names_in_", ()))
+        blocks = [(block, _places(chosen, names, len(inputs))) for _, block, chosen in step.transformers_]
+        return [made for block, at in blocks if at for made in prepared(block, [inputs[place] for place in at])]
+    if isinstance(step, str) and step == "drop":
+        return []
+    if step is None or isinstance(step, str) or _is_identity(step):
+        return inputs
+    parts = [part for _, part in step.steps] if isinstance(step, Pipeline) else [step]
+    if any(hasattr(part, "categories_") for part in parts):
+        return _encoded(step, parts, inputs)
+    if isinstance(step, Pipeline):
+        for part in parts:
+            inputs = prepared(part, inputs)
+        return inputs
+    if hasattr(step, "get_support"):
+        return [feature for feature, is_kept in zip(inputs, step.get_support(), strict=True) if is_kept]
+    done = _number_steps(step, len(inputs))
+    return [_after(feature, steps) for feature, steps in zip(inputs, done, strict=True) if steps is not None]
+
+
+def _places(chosen: Any, names: list[str], n_inputs: int) -> list[int]:
+    if not isinstance(chosen, slice):
+        chosen = list(np.atleast_1d(chosen))
+        if any(isinstance(name, str) for name in chosen):
+            return [names.index(name) for name in chosen]
+        chosen = np.asarray(chosen, dtype=None if chosen else int)
+    return [int(place) for place in np.arange(n_inputs)[chosen]]
+
+
+def _spells(step: Any) -> bool:
+    """Return whether a step turns values into strings, as `paths.preparation` does with mixed ones."""
+    return (
+        isinstance(step, FunctionTransformer)
+        and step.func is check_array
+        and (step.kw_args or {}).get("dtype") in ("str", str)
+    )
+
+
+def _is_identity(step: Any) -> bool:
+    if not isinstance(step, FunctionTransformer) or _spells(step):
+        return False
+    function = getattr(step.func, "func", step.func)  # a partial, inside histogram boosters
+    return function is None or function is check_array
+
+
+def _number_steps(step: Any, n_inputs: int) -> list[Steps | None]:
+    """Return what a transformer does to each column, None where it drops it."""
+    done: list[tuple[str, Any]]
+    if isinstance(step, SimpleImputer) and not step.add_indicator and pd.isna(step.missing_values):
+        done = [("impute", step.statistics_)]
+    elif isinstance(step, StandardScaler):
+        done = [("subtract", step.mean_ if step.with_mean else None), ("divide", step.scale_)]
+    elif isinstance(step, RobustScaler):
+        done = [("subtract", step.center_), ("divide", step.scale_)]
+    elif isinstance(step, MinMaxScaler) and not step.clip:
+        done = [("multiply", step.scale_), ("add", step.min_)]
+    elif isinstance(step, MaxAbsScaler):
+        done = [("divide", step.scale_)]
+    elif isinstance(step, Binarizer):
+        done = [("above", np.full(n_inputs, float(step.threshold)))]
+    else:
+        raise _unserved(step)
+    try:
+        columns = [tuple((kind, float(by[at])) for kind, by in done if by is not None) for at in range(n_inputs)]
+    except (TypeError, ValueError):  # a string is imputed, and no encoder follows
+        raise _unserved(step) from None
+    return [None if any(math.isnan(by) for _, by in steps) else steps for steps in columns]
+
+
+def _unserved(step: Any) -> UnsuitableModel:
+    return UnsuitableModel(
+        "the steps before the model must impute one value a column, scale, encode raw categories or select columns, "
+        f"got {type(step).__name__}, which does not or has settings that are not served: export to .skops."
+    )
+
+
+def _after(feature: Feature, steps: Steps) -> Feature:
+    if isinstance(feature, Number):
+        return replace(feature, steps=feature.steps + steps)
+    numbers = tuple((value, _calculated(number, steps)) for value, number in feature.numbers)
+    missing, other = _calculated(feature.missing, steps), _calculated(feature.other, steps)
+    return replace(feature, numbers=numbers, missing=missing, other=other)
+
+
+def _calculated(number: float, steps: Steps) -> float:
+    for kind, by in steps:
+        number = CALCULATIONS[kind](number, by)
+    return number
+
+
+def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature]:
+    """Return what an encoder of raw categories, or a Pipeline with one, makes of them, found by trying."""
+    found: Any = next(part.categories_ for part in parts if hasattr(part, "categories_"))
+    served = all(
+        hasattr(part, "categories_")
+        or _spells(part)
+        or _is_identity(part)
+        or isinstance(part, (SimpleImputer, StandardScaler))
+        for part in parts
+    )
+    raw = all(isinstance(feature, Number) and not feature.steps for feature in inputs)
+    if not served or not raw or len(found) != len(inputs):
+        raise _unserved(step)
+    is_spelled = any(map(_spells, parts))
+    imputed: Any = [part.missing_values for part in parts if isinstance(part, SimpleImputer)]
+    gaps = [imputed[0] if imputed else _gap(group.tolist(), is_spelled) for group in found]
+    groups = [[plain(value, "a category") for value in group.tolist() if not pd.isna(value)] for group in found]
+    usual = [group[0] if group else gap for group, gap in zip(groups, gaps, strict=True)]
+    names = getattr(step, "feature_names_in_", None)
+
+    def outputs(at: int, values: list[Any]) -> np.ndarray:
+        """Return the outputs where input `at` has these values and the others what they usually have."""
+        rows = [[*usual[:at], value, *usual[at + 1 :]] for value in values]
+        columns = [
+            pd.Series([row[place] for row in rows], dtype=float if group.dtype.kind in "iuf" else object)
+            for place, group in enumerate(found)
+        ]
+        frame = pd.concat(columns, axis=1, keys=range(len(found)) if names is None else list(names))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # some encoders warn of unknown categories
+            made = step.transform(frame.to_numpy() if names is None else frame)
+        return np.asarray(made.toarray() if hasattr(made, "toarray") else made, dtype=float)
+
+    base = outputs(0, usual[:1])[0]
+    made: list[Feature] = [Cases(inputs[0].column, (), number, number) for number in base.tolist()]
+    for at, group in enumerate(groups):
+        each = outputs(at, group) if group else base[None, :]
+        unknown = np.nanmax(found[at], initial=0.0) + 1.5 if found[at].dtype.kind in "iuf" else UNKNOWN
+        tries: list[np.ndarray | None] = []
+        for value in (gaps[at], unknown):
+            try:
+                tries.append(outputs(at, [value])[0])
+            except (ValueError, TypeError):  # the encoder refuses it
+                tries.append(None)
+        seen = np.vstack([each, *(numbers for numbers in tries if numbers is not None)])
+        depends = ((seen != base) & ~(np.isnan(seen) & np.isnan(base))).any(axis=0)
+        for column in np.flatnonzero(depends):
+            missing, other = (math.nan if numbers is None else float(numbers[column]) for numbers in tries)
+            pairs = tuple(zip(group, each[:, column].tolist(), strict=False))
+            made[column] = Cases(inputs[at].column, pairs, missing, other, is_spelled)
+    return made
+
+
+def _gap(values: list[Any], is_spelled: bool) -> Any:
+    """Return what a missing category was in training: the one of NaN, None and NA that was met; NaN if none was."""
+    for gap in (math.nan, None, pd.NA):
+        if any(value == str(gap) if is_spelled else pd.isna(value) and type(value) is type(gap) for value in values):
+            return gap
+    return math.nan

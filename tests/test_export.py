@@ -1,0 +1,694 @@
+"""Export: what is written says on every row what the model says, whatever the names, or nothing is written."""
+
+import ast
+import math
+import pickle
+import runpy
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.sparse import csr_array
+from sklearn.compose import ColumnTransformer
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import (
+    ExtraTreesClassifier,
+    ExtraTreesRegressor,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    RandomForestClassifier,
+    RandomForestRegressor,
+)
+from sklearn.exceptions import NotFittedError
+from sklearn.feature_selection import SelectKBest
+from sklearn.frozen import FrozenEstimator
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    Ridge,
+    RidgeClassifier,
+    SGDClassifier,
+    SGDRegressor,
+)
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
+
+from multihop_search import MultihopSearchClassifier
+from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.export import export_model
+from multihop_search.export.formula import at_most
+from multihop_search.export.skops import read_skops
+from multihop_search.export.sql import identifier
+from multihop_search.paths.preparation import preparation
+
+FORMATS = [".py", ".sql", ".duckdb", ".onnx"]
+CLASSIFIERS = [
+    DecisionTreeClassifier(max_depth=4, random_state=0),
+    DecisionTreeClassifier(random_state=0),
+    ExtraTreeClassifier(max_depth=4, random_state=0),
+    RandomForestClassifier(7, max_depth=4, random_state=0),
+    ExtraTreesClassifier(7, max_depth=4, random_state=0),
+    HistGradientBoostingClassifier(max_iter=5, max_leaf_nodes=8),
+    LogisticRegression(max_iter=1000),
+    SGDClassifier(loss="log_loss", random_state=0),
+    SGDClassifier(random_state=0),
+    RidgeClassifier(),
+    LinearDiscriminantAnalysis(),
+]
+REGRESSORS = [
+    DecisionTreeRegressor(max_depth=4, random_state=0),
+    ExtraTreeRegressor(max_depth=4, random_state=0),
+    RandomForestRegressor(7, max_depth=4, random_state=0),
+    ExtraTreesRegressor(7, max_depth=4, random_state=0),
+    HistGradientBoostingRegressor(max_iter=5, max_leaf_nodes=8),
+    HistGradientBoostingRegressor(loss="poisson", max_iter=5, max_leaf_nodes=8),
+    LinearRegression(),
+    Ridge(),
+    SGDRegressor(random_state=0),
+]
+HOSTILE = [
+    'a "quoted" name',
+    "it's",
+    "two\nlines",
+    "SELECT",
+    "naïve 温度 🌡",
+    '*/ """ --',
+    "'''\\",
+    "{x}; DROP TABLE data; --",
+    "prediction",
+    "leaf",
+    "row",
+    "X",
+    "label",
+]
+
+
+def name_of(value: Any) -> str:
+    return type(value).__name__
+
+
+def known(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of Python objects, None where a value is missing."""
+    frame = frame.astype(object)
+    return frame.where(frame.notna(), None)
+
+
+def run(suffix: str, content: str | Path, X: pd.DataFrame, table: str = "data") -> tuple[list[Any], np.ndarray | None]:
+    """Return the predictions and probabilities (n_rows, n_classes) that a written file gives."""
+    if suffix == ".py":
+        made = runpy.run_path(str(content))
+        rows = known(X).to_dict("records")
+        shares = [list(made["predict_proba"](row).values()) for row in rows] if "predict_proba" in made else None
+        return [made["predict"](row) for row in rows], None if shares is None else np.array(shares)
+    if suffix == ".onnx":
+        runtime = pytest.importorskip("onnxruntime")
+        options = runtime.SessionOptions()
+        options.intra_op_num_threads = 1
+        session = runtime.InferenceSession(Path(content).read_bytes(), options, providers=["CPUExecutionProvider"])
+        inputs = {}
+        for asked in session.get_inputs():
+            if asked.name == "X" and asked.shape[1] == X.shape[1] and len(session.get_inputs()) == 1:
+                inputs["X"] = X.to_numpy(dtype=np.float64)
+            elif asked.type == "tensor(string)":
+                inputs[asked.name] = known(X[[asked.name]]).fillna("").to_numpy(dtype=object)
+            else:
+                inputs[asked.name] = X[[asked.name]].to_numpy(dtype=np.float64, na_value=np.nan)
+        answers = session.run(None, inputs)
+        return answers[0].tolist(), answers[1] if len(answers) > 1 else None
+    if suffix == ".duckdb":
+        connection = pytest.importorskip("duckdb").connect()
+        connection.execute("SET threads = 1")
+    else:
+        connection = sqlite3.connect(":memory:")
+    kinds = {"boolean": "BOOLEAN", "integer": "BIGINT", "floating": "DOUBLE"}
+    kind_of = {name: kinds.get(pd.api.types.infer_dtype(X[name], skipna=True), "VARCHAR") for name in X}
+    names = [f"{identifier(name)} {kind}" for name, kind in kind_of.items()]
+    connection.execute(f"CREATE TABLE {identifier(table)} ({', '.join(names)}, number BIGINT)")
+    rows = [(*row, number) for number, row in enumerate(known(X).to_numpy().tolist())]
+    connection.executemany(f"INSERT INTO {identifier(table)} VALUES ({', '.join('?' * (X.shape[1] + 1))})", rows)
+    answer = connection.execute(Path(content).read_text(encoding="utf-8"))
+    heads, rows = [column[0] for column in answer.description], answer.fetchall()
+    connection.close()
+    rows.sort(key=lambda row: row[X.shape[1]])
+    at = [place for place, head in enumerate(heads) if head.startswith("probability_") and place > X.shape[1]]
+    shares = np.array([[row[place] for place in at] for row in rows], dtype=float) if at else None
+    return [row[-1] for row in rows], shares
+
+
+def agrees(model: Any, rows: pd.DataFrame, suffix: str, folder: Path, **options: Any) -> Any:
+    """Export, run what was written, and compare it with the model; return the predictions."""
+    file = folder / f"student{'.sql' if suffix == '.duckdb' else suffix}"
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    export_model(model, file, **options)
+    named = rows.set_axis(options["columns"], axis=1) if "columns" in options else rows
+    said, shares = run(suffix, file, named, options.get("table", "data"))
+    expected = model.predict(rows if hasattr(model, "feature_names_in_") else rows.to_numpy())
+    if expected.dtype.kind == "f" and not hasattr(model, "classes_"):
+        np.testing.assert_allclose(np.array(said), expected, rtol=1e-6, atol=1e-6)
+        return said
+    assert said == expected.tolist()
+    if hasattr(model, "predict_proba"):
+        proba = model.predict_proba(rows if hasattr(model, "feature_names_in_") else rows.to_numpy())
+        np.testing.assert_allclose(shares, proba, rtol=0, atol=1e-6)
+    else:
+        assert shares is None
+    return said
+
+
+@pytest.fixture(scope="module")
+def numbers() -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    return pd.DataFrame(rng.normal(size=(150, 5)).round(1), columns=list("abcde"))
+
+
+@pytest.fixture(scope="module")
+def table() -> pd.DataFrame:
+    """Numbers, booleans and categories, some missing."""
+    rng = np.random.default_rng(1)
+    X = pd.DataFrame(
+        {
+            "age": rng.normal(40, 9, 200).round(1),
+            "rooms": rng.integers(1, 9, 200),
+            "sold": rng.choice([True, False], 200),
+            "wood": rng.choice(["ash", "o'ak", "elm", None], 200),
+            "street": rng.choice([f"street {number}" for number in range(30)], 200),
+        }
+    )
+    X.loc[::7, "age"] = np.nan
+    return X
+
+
+def labels(X: pd.DataFrame, n_classes: int) -> np.ndarray:
+    """Return labels that depend on the first two columns, with noise."""
+    rng = np.random.default_rng(2)
+    score = X.iloc[:, 0].fillna(0).to_numpy(float) + rng.normal(size=len(X)) + X.iloc[:, 1].to_numpy(float)
+    return np.array(["no", "yes", "it's"])[
+        np.searchsorted(np.quantile(score, np.arange(1, n_classes) / n_classes), score)
+    ]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("model", CLASSIFIERS, ids=name_of)
+def test_classifiers(model: Any, n_classes: int, suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    agrees(model.fit(numbers, labels(numbers, n_classes)), numbers, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("model", REGRESSORS, ids=name_of)
+def test_regressors(model: Any, suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = np.abs(numbers["a"] * 3 + numbers["b"] ** 2)
+    agrees(model.fit(numbers, y), numbers, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("model", [CLASSIFIERS[0], CLASSIFIERS[3], CLASSIFIERS[5], CLASSIFIERS[6]], ids=name_of)
+def test_preparation_of_the_package(model: Any, suffix: str, table: pd.DataFrame, tmp_path: Path) -> None:
+    student = make_pipeline(preparation(table, scaled=isinstance(model, LogisticRegression)), model)
+    student.fit(table, labels(table, 2))
+    fresh = table.copy()
+    fresh.loc[::5, "street"], fresh.loc[::3, "wood"] = "an unknown one", None
+    agrees(student, fresh, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_preparation_of_the_users(suffix: str, table: pd.DataFrame, tmp_path: Path) -> None:
+    texts = make_pipeline(
+        SimpleImputer(strategy="most_frequent", missing_values=None),
+        OneHotEncoder(drop="first", handle_unknown="ignore"),
+    )
+    codes = OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)
+    steps = ColumnTransformer(
+        [
+            ("range", make_pipeline(SimpleImputer(), MinMaxScaler()), ["age"]),
+            ("robust", RobustScaler(), ["rooms"]),
+            ("texts", texts, ["wood"]),
+            ("codes", codes, ["street"]),
+        ],
+        remainder="passthrough",
+    )
+    table = table.assign(wood=table["wood"].astype(object).where(table["wood"].notna(), None))
+    student = make_pipeline(
+        steps, StandardScaler(), SelectKBest(k=6), FrozenEstimator(LogisticRegression(max_iter=500))
+    )
+    student.steps[-1][1].estimator.fit(np.random.default_rng(0).normal(size=(200, 6)), labels(table, 3))
+    agrees(student.fit(table, labels(table, 3)), table, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_categories_of_boosters(suffix: str, table: pd.DataFrame, tmp_path: Path) -> None:
+    X = table.astype({"wood": "category", "street": "category"})
+    y = np.where(X["wood"].isin(["ash"]) | X["wood"].isna(), "a", "b")
+    agrees(HistGradientBoostingClassifier(max_iter=4).fit(X, y), X, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_mixed_categories_are_compared_as_text(suffix: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"size": np.array(["1", 1, "large", None, True] * 20, dtype=object), "b": np.arange(100.0)})
+    student = make_pipeline(preparation(X, scaled=False), DecisionTreeClassifier(random_state=0))
+    student.fit(X, np.array(["one", "one", "large", "missing", "true"] * 20))
+    rows = X.assign(size=X["size"].map(lambda value: None if value is None else str(value)).astype(object))
+    assert agrees(student, rows, suffix, tmp_path)[:5] == ["one", "one", "large", "missing", "true"]
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(max_depth=5),
+        RandomForestClassifier(5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=3),
+    ],
+    ids=name_of,
+)
+def test_missing_numbers(model: Any, suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = labels(numbers, 2)
+    gaps = numbers.copy()
+    gaps.loc[y == "no", "a"] = np.nan  # being missing decides
+    gaps.loc[::4, "b"] = np.nan
+    gaps.loc[1::4, "c"] = np.nan
+    model.fit(gaps, y)
+    agrees(model, gaps, suffix, tmp_path)
+    imputed = make_pipeline(StandardScaler(), SimpleImputer(), model).fit(gaps, y)
+    agrees(imputed, gaps, suffix, tmp_path)
+    model.fit(gaps, y)
+    agrees(model, numbers.mask(np.random.default_rng(3).random(numbers.shape) < 0.4), suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_large_scores(suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    """Where the exponential function overflows and underflows, and probabilities of one class are 1."""
+    for model in (SGDClassifier(loss="log_loss", random_state=0), LogisticRegression(max_iter=1000)):
+        for n_classes in (2, 3):
+            model.fit(numbers, labels(numbers, n_classes))
+            model.coef_ *= 300
+            model.intercept_ -= 700
+            with np.errstate(invalid="ignore"):  # scikit-learn 1.6 divides 0 by 0
+                is_known = ~np.isnan(model.predict_proba(numbers)).any(axis=1)
+            agrees(model, numbers[is_known].reset_index(drop=True), suffix, tmp_path)
+
+
+def test_a_linear_model_that_misses_a_number_says_nothing(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    model = LogisticRegression().fit(numbers, labels(numbers, 2))
+    gap = numbers.iloc[:1].assign(a=np.nan)
+    for suffix in (".sql", ".py"):
+        export_model(model, tmp_path / f"m{suffix}")
+    said, shares = run(".sql", tmp_path / "m.sql", gap)
+    assert said == [None]
+    assert shares is not None
+    assert np.isnan(shares).all()
+    with pytest.raises(ValueError, match="missing or unknown"):
+        run(".py", tmp_path / "m.py", gap)
+
+
+@given(st.floats(-1e30, 1e30, allow_nan=False))
+def test_at_most_is_the_largest_double(threshold: float) -> None:
+    bound = at_most(threshold)
+    assert float(np.float32(bound)) <= threshold
+    assert float(np.float32(math.nextafter(bound, math.inf))) > threshold
+
+
+@pytest.mark.parametrize("threshold", [0.0, -0.0, 1e-45, -1e-45, 0.1, 16777217.0, 3.4028234663852886e38, math.inf])
+def test_at_most_at_the_edges(threshold: float) -> None:
+    bound = at_most(threshold)
+    assert float(np.float32(bound)) <= threshold
+    if threshold < 1e38:
+        assert float(np.float32(math.nextafter(bound, math.inf))) > threshold
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.floats(-1e6, 1e6, width=32).filter(lambda x: abs(x) > 1e-6), min_size=2, max_size=6, unique=True))
+def test_rows_at_the_thresholds(tmp_path_factory: pytest.TempPathFactory, values: list[float]) -> None:
+    """Neighbours in double and in single precision of each threshold, where comparisons can differ."""
+    X = np.array(values)[:, None]
+    model = DecisionTreeRegressor().fit(X, np.arange(len(X)))
+    rows = []
+    for threshold in model.tree_.threshold[model.tree_.feature >= 0]:
+        for point in (threshold, at_most(threshold), float(np.float32(threshold))):
+            rows += [point, math.nextafter(point, -math.inf), math.nextafter(point, math.inf)]
+    folder = tmp_path_factory.mktemp("thresholds")
+    for suffix in (".py", ".sql"):
+        agrees(model, pd.DataFrame({"x0": rows}), suffix, folder)
+
+
+@pytest.mark.parametrize("suffix", [".duckdb", ".onnx"])
+def test_rows_at_many_thresholds(suffix: str, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=400) * 10.0 ** np.random.default_rng(1).integers(-4, 5, 400)
+    model = DecisionTreeRegressor().fit(values[:, None], np.random.default_rng(2).random(400))
+    bounds = [at_most(threshold) for threshold in model.tree_.threshold[model.tree_.feature >= 0]]
+    rows = [math.nextafter(bound, side) for bound in bounds for side in (-math.inf, bound, math.inf)]
+    agrees(model, pd.DataFrame({"x0": rows}), suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize("model", [CLASSIFIERS[0], CLASSIFIERS[3], CLASSIFIERS[6]], ids=name_of)
+def test_hostile_names_and_labels(model: Any, suffix: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(120, len(HOSTILE))), columns=HOSTILE)
+    hostile_labels = np.array(['"', "it's", "'); DROP TABLE data; --\n", '"""\\', "{0} 🌡", "a", "A"])
+    y = hostile_labels[rng.permutation(np.arange(120) % len(hostile_labels))]
+    agrees(model.fit(X, y), X, suffix, tmp_path, table='my "data"; --\n')
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_hostile_categories(suffix: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"it's": np.array([*HOSTILE, "NULL", " a"] * 8, dtype=object)})
+    for place, name in enumerate(["label", "probabilities", "n0", "c1", "X"]):  # names that ONNX needs as well
+        X[name] = np.sin(np.arange(len(X)) * (place + 1.0))
+    student = make_pipeline(preparation(X, scaled=False), DecisionTreeClassifier(random_state=0))
+    agrees(student.fit(X, np.arange(len(X)) % 15 % 4), X, suffix, tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_categories_that_are_numbers(suffix: str, tmp_path: Path) -> None:
+    X = pd.DataFrame(
+        {
+            "code": pd.Categorical([7, 1, 2.5, None, 3] * 20),
+            "flag": np.array([True, False, None, True] * 25, dtype=object),
+        }
+    )
+    y = np.arange(100) % 5 + 10 * (np.arange(100) % 4)
+    for model in (DecisionTreeClassifier(), LogisticRegression(C=100, max_iter=1000)):
+        student = make_pipeline(preparation(X, scaled=False), model)
+        agrees(student.fit(X, y), X.astype({"code": float}), suffix, tmp_path)
+
+
+def test_sparse_rows_and_lists(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = labels(numbers, 2)
+    for X in (csr_array(numbers.to_numpy()), numbers.to_numpy().tolist()):
+        model = DecisionTreeClassifier(max_depth=3).fit(X, y)
+        for suffix in (".py", ".sql", ".txt"):
+            export_model(model, tmp_path / f"m{suffix}", X=X)
+        assert run(".py", tmp_path / "m.py", numbers.set_axis([f"x{at}" for at in range(5)], axis=1))[0] == list(
+            model.predict(numbers.to_numpy())
+        )
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    "classes",
+    [[3, -1, 7], [True, False], [-1.0, 2.0, 3.0], np.array(["a", "b"]).astype(object), [2**40, 1]],
+    ids=lambda classes: type(classes[0]).__name__,
+)
+def test_labels_of_every_kind(classes: Any, suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = np.array(list(classes) * len(numbers), dtype=getattr(classes, "dtype", None))[: len(numbers)]
+    said = agrees(DecisionTreeClassifier(random_state=0).fit(numbers, y), numbers, suffix, tmp_path)
+    assert type(said[0]).__module__ == "builtins"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_models_that_look_at_nothing(suffix: str, numbers: pd.DataFrame, table: pd.DataFrame, tmp_path: Path) -> None:
+    agrees(DecisionTreeClassifier().fit(numbers, ["all"] * len(numbers)), numbers, suffix, tmp_path)
+    linear = LogisticRegression().fit(numbers, labels(numbers, 2))
+    linear.coef_ *= 0
+    agrees(linear, numbers, suffix, tmp_path)
+    student = make_pipeline(preparation(table, scaled=False), DecisionTreeRegressor(max_depth=1))
+    agrees(student.fit(table[::-1], np.ones(len(table))), table, suffix, tmp_path)
+
+
+def test_other_names_of_columns(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    model = DecisionTreeClassifier().fit(numbers.to_numpy(), labels(numbers, 2))
+    for suffix in FORMATS[:2]:
+        agrees(model, numbers, suffix, tmp_path, columns=["v", "w", "x", "y", "z"])
+
+
+def test_sums_of_many_terms(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1100)).round(2)).add_prefix("c")
+    agrees(Ridge().fit(X, X["c0"]), X, ".sql", tmp_path)
+    model = RandomForestRegressor(450, max_depth=1, random_state=0).fit(X.iloc[:, :3], X["c0"])
+    agrees(model, X.iloc[:, :3], ".sql", tmp_path)
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+@pytest.mark.parametrize(
+    ("name", "models"),
+    [
+        ("spambase", [CLASSIFIERS[0], CLASSIFIERS[5], CLASSIFIERS[6]]),
+        ("satimage", [CLASSIFIERS[0], CLASSIFIERS[3], CLASSIFIERS[6]]),
+        ("adult", [CLASSIFIERS[0], CLASSIFIERS[3], CLASSIFIERS[6]]),
+        ("wine_quality", [CLASSIFIERS[1], CLASSIFIERS[5], CLASSIFIERS[6]]),
+        ("bike_sharing", [REGRESSORS[0], REGRESSORS[4], REGRESSORS[7]]),
+    ],
+)
+def test_real_data(name: str, models: list[Any], suffix: str, data_folder: Path, tmp_path: Path) -> None:
+    rows = pd.read_csv(data_folder / f"{name}.csv.gz").sample(900, random_state=0)
+    X, y = rows.drop(columns="target"), rows["target"]
+    for model in models:
+        student = make_pipeline(preparation(X, scaled=hasattr(model, "fit_intercept")), model).fit(X[:600], y[:600])
+        agrees(student, X[600:], suffix, tmp_path, X=X[:600])
+
+
+def test_the_python_file_needs_nothing(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    for number, model in enumerate(CLASSIFIERS):
+        file = tmp_path / f"m{number}.py"
+        export_model(model.fit(numbers, labels(numbers, 3)), file)
+        source = ast.parse(file.read_text(encoding="utf-8"))
+        imports = [node for node in ast.walk(source) if isinstance(node, (ast.Import, ast.ImportFrom))]
+        assert [ast.unparse(node) for node in imports] == ["import math"]
+        assert "doc" not in ast.dump(source.body[0]) or ast.get_docstring(source)
+    code = f"import runpy; print(runpy.run_path({str(file)!r})['predict'](dict.fromkeys('abcde', 0.5)))"
+    answer = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() in {"no", "yes", "it's"}
+
+
+def test_importing_export_imports_nothing_heavy() -> None:
+    heavy = "{'sklearn', 'skops', 'pandas', 'numpy', 'onnx', 'onnxruntime', 'sqlite3'}"
+    code = f"import sys, multihop_search.export; assert not {heavy} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def text_of(model: Any, folder: Path, **options: Any) -> list[str]:
+    export_model(model, folder / "m.txt", **options)
+    return (folder / "m.txt").read_text(encoding="utf-8").splitlines()
+
+
+def test_rules_as_text(tmp_path: Path) -> None:
+    X = pd.DataFrame({"age": [1.0, 2.0, 3.0, np.nan], "wood": np.array(["ash", "oak", "ash", None], dtype=object)})
+    tree = DecisionTreeClassifier(random_state=0).fit(X[["age"]], ["old", "old", "old", "unknown"])
+    assert text_of(tree, tmp_path, X=X[["age"]]) == [
+        "DecisionTreeClassifier",
+        "",
+        "1. age is present: old 100 % (75 % of the rows)",
+        "2. age is missing: unknown 100 % (25 % of the rows)",
+    ]
+    tree = DecisionTreeRegressor(random_state=0).fit([[1.0], [2.0], [3.0], [4.0]], [1.0, 5.0, 5.0, 1.25])
+    assert text_of(tree, tmp_path, columns=["age"], X=[[1.0]])[2:] == [
+        "1. age <= 1.5: 1 (25 % of the rows)",
+        "2. age > 3.5: 1.25 (25 % of the rows)",
+        "3. 1.5 < age <= 3.5: 5 (50 % of the rows)",
+    ]
+    student = make_pipeline(preparation(X, scaled=False), DecisionTreeClassifier(max_depth=1, random_state=0))
+    student.fit(X, ["hard", "oaken", "hard", "oaken"])
+    assert text_of(student, tmp_path, X=X)[2:] == [
+        "1. wood is ash: hard 100 % (50 % of the rows)",
+        "2. wood is not ash: oaken 100 % (50 % of the rows)",
+    ]
+
+
+def test_rules_hold_for_the_shares_of_the_rows_that_they_say(table: pd.DataFrame, tmp_path: Path) -> None:
+    student = make_pipeline(preparation(table, scaled=False), DecisionTreeClassifier(max_depth=4, random_state=0))
+    student.fit(table, labels(table, 2))
+    shares = [float(line.split("(")[-1].split(" %")[0]) for line in text_of(student, tmp_path)[2:]]
+    assert sum(shares) == pytest.approx(100, abs=0.5)
+    leaves = student[-1].apply(student[0].transform(table))
+    np.testing.assert_allclose(sorted(shares), sorted(np.unique(leaves, return_counts=True)[1] / 2), atol=0.05)
+
+
+def test_terms_as_text(tmp_path: Path) -> None:
+    X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "two\nlines": [1.0, 0.0, 0.0, 1.0]})
+    lines = text_of(LinearRegression().fit(X, 3 * X["a"] - 2 * X["two\nlines"] + 1), tmp_path)
+    assert lines == [
+        "LinearRegression",
+        "prediction: score",
+        "",
+        "score = 1",
+        "  + 3 * a",
+        "  - 2 * 'two\\nlines'",
+    ]
+
+
+@pytest.mark.parametrize("model", [*CLASSIFIERS, *REGRESSORS], ids=name_of)
+def test_every_student_as_text(model: Any, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = labels(numbers, 3) if hasattr(model, "decision_function") or "Class" in name_of(model) else numbers["a"].abs()
+    lines = text_of(model.fit(numbers, y), tmp_path)
+    assert lines[0] == name_of(model)
+    assert len(lines) > 3
+
+
+def test_skops_and_searches(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = labels(numbers, 2)
+    search = GridSearchCV(DecisionTreeClassifier(random_state=0), {"max_depth": [1, 2]}).fit(numbers, y)
+    export_model(search, tmp_path / "m.skops")
+    export_model(search, str(tmp_path / "m.py"))
+    read = read_skops(tmp_path / "m.skops")
+    assert type(read) is DecisionTreeClassifier
+    assert run(".py", tmp_path / "m.py", numbers)[0] == read.predict(numbers).tolist()
+
+
+def tree_of(X: Any, **options: Any) -> DecisionTreeClassifier:
+    return DecisionTreeClassifier(**options).fit(X, np.arange(len(X)) % 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        (GradientBoostingClassifier(n_estimators=2), "got GradientBoostingClassifier: export to .skops"),
+        (make_pipeline(PCA(2), DecisionTreeClassifier()), "got PCA"),
+        (make_pipeline(SimpleImputer(add_indicator=True), DecisionTreeClassifier()), "got SimpleImputer"),
+        (SGDClassifier(loss="modified_huber", random_state=0), "those of this SGDClassifier are not"),
+        (Pipeline([("none", "passthrough"), ("model", "passthrough")]), "got str"),
+    ],
+    ids=["model", "step", "setting", "probabilities", "no model"],
+)
+def test_models_that_no_formula_holds(model: Any, said: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    model.fit(numbers, labels(numbers, 2))
+    for suffix in (".py", ".sql", ".txt"):
+        with pytest.raises(UnsuitableModel, match=said):
+            export_model(model, tmp_path / f"m{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_several_targets_and_deep_trees(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    with pytest.raises(UnsuitableModel, match="with one target"):
+        export_model(DecisionTreeClassifier().fit(numbers, np.zeros((150, 2))), tmp_path / "m.py")
+    with pytest.raises(UnsuitableModel, match="with one target"):
+        export_model(Ridge().fit(numbers, numbers[["a", "b"]]), tmp_path / "m.py")
+    deep = tree_of(2.0 ** np.arange(120)[:, None])
+    with pytest.raises(UnsuitableModel, match="at most 90 levels"):
+        export_model(deep, tmp_path / "m.py")
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_trees_of_nearly_the_most_levels(suffix: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"x0": 2.0 ** np.arange(85)})
+    agrees(tree_of(X.to_numpy()), X, suffix, tmp_path)
+
+
+def test_files_and_names_that_cannot_be(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    model = tree_of(numbers.to_numpy())
+    for file in ("m.pkl", "m", "m.SQL"):
+        with pytest.raises(InvalidSetting, match=r"must end in \.skops"):
+            export_model(model, tmp_path / file)
+    with pytest.raises(InvalidSetting, match="folder that exists"):
+        export_model(model, tmp_path / "absent" / "m.py")
+    for columns in (["a"], list("abcdd"), ["a", "b", "c", "d", ""]):
+        with pytest.raises(InvalidSetting, match="5 different names"):
+            export_model(model, tmp_path / "m.py", columns=columns)
+    with pytest.raises(InvalidSetting, match="more than capitals"):
+        export_model(model, tmp_path / "m.sql", columns=list("aAbcd"))
+    for name in ("a\0", "\ud800"):
+        with pytest.raises(InvalidSetting, match="without NUL"):
+            export_model(model, tmp_path / "m.sql", table=name)
+    for suffix in (".py", ".sql", ".onnx", ".txt", ".skops"):
+        with pytest.raises(NotFittedError):
+            export_model(DecisionTreeClassifier(), tmp_path / f"m{suffix}")
+        for other in (None, "student", DecisionTreeClassifier):
+            with pytest.raises(UnsuitableModel, match="must be a fitted estimator or search"):
+                export_model(other, tmp_path / f"m{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+class Liar(DecisionTreeClassifier):
+    """Predicts what its tree does not say."""
+
+    def predict(self, X: Any, check_input: bool = True) -> np.ndarray:
+        return super().predict(X)[::-1]
+
+
+@pytest.mark.parametrize("suffix", [".py", ".sql", ".onnx"])
+def test_what_differs_on_a_row_is_not_written(suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    liar = Liar(random_state=0).fit(numbers, labels(numbers, 2))
+    file = tmp_path / f"m{suffix}"
+    file.write_text("what stood there")
+    with pytest.raises(UnsuitableModel, match=r"on 150 rows \d+ class decisions differ"):
+        export_model(liar, file, X=numbers)
+    assert file.read_text() == "what stood there"
+    assert [inside.name for inside in tmp_path.iterdir()] == [file.name]
+    export_model(liar, file)
+    assert file.read_bytes() != b"what stood there"
+
+
+def test_nothing_is_left_where_writing_fails(
+    numbers: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr("multihop_search.export.os.replace", full)
+    for suffix in (".py", ".skops"):
+        with pytest.raises(OSError, match="no space"):
+            export_model(tree_of(numbers), tmp_path / f"m{suffix}")
+    assert not list(tmp_path.iterdir())
+
+
+def test_skops_says_what_it_cannot_hold(numbers: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise TypeError("cannot pickle 'generator' object")
+
+    monkeypatch.setattr("skops.io.dump", refuse)
+    with pytest.raises(UnsuitableModel, match=r"a \.skops file must hold the whole model, it cannot: cannot pickle"):
+        export_model(tree_of(numbers), tmp_path / "m.skops")
+    assert not list(tmp_path.iterdir())
+
+
+def test_files_have_usual_permissions(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    export_model(tree_of(numbers), tmp_path / "m.py")
+    (tmp_path / "other").write_text("")
+    assert (tmp_path / "m.py").stat().st_mode == (tmp_path / "other").stat().st_mode
+
+
+def test_onnx_names_what_is_to_be_installed(
+    numbers: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    with pytest.raises(InvalidSetting, match=r"pip install multihop_search\[onnx\]"):
+        export_model(tree_of(numbers), tmp_path / "m.onnx")
+
+
+def test_onnx_cannot_tell_empty_from_missing(tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    X = pd.DataFrame({"wood": np.array(["", None, "ash"] * 10, dtype=object)})
+    student = make_pipeline(preparation(X, scaled=False), DecisionTreeClassifier()).fit(X, [0, 1, 2] * 10)
+    with pytest.raises(UnsuitableModel, match="an empty string is a missing category"):
+        export_model(student, tmp_path / "m.onnx")
+    agrees(student, X, ".sql", tmp_path)
+
+
+def test_sqlite_has_bounds(tmp_path: Path) -> None:
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(20, 2100))).add_prefix("c")
+    with pytest.raises(UnsuitableModel, match="too many columns"):
+        export_model(Ridge().fit(X, X["c0"]), tmp_path / "m.sql", X=X)
+
+
+def test_a_search_writes_its_student(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    y = (numbers.iloc[:, 0] > 0).map({True: "up", False: "down"})
+    search = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=2), max_hops=0, n_trials=2, cv=2, random_state=0
+    ).fit(numbers, y)
+    search.export(tmp_path / "student.py")
+    made: dict[str, Any] = {}
+    exec((tmp_path / "student.py").read_text(), made)
+    said = [made["predict"](row) for row in numbers.to_dict("records")]
+    assert said == list(search.predict(numbers))
+    again = pickle.loads(pickle.dumps(search))  # without the training rows
+    again.export(tmp_path / "again.py")
+    assert (tmp_path / "again.py").read_text() == (tmp_path / "student.py").read_text()
+    with pytest.raises(InvalidSetting):
+        search.export(tmp_path / "student.exe")
+    with pytest.raises(NotFittedError):
+        MultihopSearchClassifier(DecisionTreeClassifier()).export(tmp_path / "none.py")
