@@ -101,7 +101,7 @@ class NoOpSession:
     def ready(self, future: Any) -> bool:
         return True
 
-    def wait(self, futures: Sequence[Any], *_: Any) -> None:
+    def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
         """Everything is ready."""
 
     def result(self, future: Any) -> Any:

@@ -177,6 +177,7 @@ def main() -> None:
     parser.add_argument("--data", nargs="+", default=["spambase", "satimage", "letter"])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, default=5_000)
+    parser.add_argument("--students", nargs="+", choices=STUDENTS, default=[next(iter(STUDENTS))])
     parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if not DATA.exists():
@@ -187,7 +188,7 @@ def main() -> None:
         return
     lines = []
     for name in options.data:
-        for which in STUDENTS:
+        for which in options.students:
             serial = run(name, which, options.trials, options.rows, 0)
             print(name, which, serial, flush=True)
             shared = run(name, which, options.trials, options.rows, 2)

@@ -45,6 +45,7 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.choice import choose
+from multihop_search.results.kept import Trials
 from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
 from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
 from multihop_search.results.verdict import OWN_FIT, Verdict, compare
@@ -274,7 +275,7 @@ class NoiseForFits:
     def ready(self, future: Any) -> bool:
         return True
 
-    def wait(self, futures: Sequence[Any]) -> None:
+    def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
         """Everything is ready."""
 
     def result(self, future: Any) -> Outcome:
@@ -364,9 +365,11 @@ def search_replicate(
     session = NoiseForFits(problem, tuning_matters)
     prefixes = Prefixes(session, problem, Ladder(None, {}, {}, (), {}, Budget()))
     loop = Loop(new_study(), plan, prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16)
-    told = list(loop.run(n_trials))
-    records = [record for record, _ in told]
-    predictions = [proba for _, proba in told if proba is not None]
+    trials = Trials(assessment)
+    for told in loop.run(n_trials):
+        trials.add(*told)
+    records = trials.records
+    predictions = [proba for _, proba in trials.kept()]
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
     teacher = TeacherOutputs(probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05)))

@@ -200,6 +200,25 @@ def test_a_search_that_fails_ends_its_ray_too(handled: None, blobs: Any) -> None
     assert isinstance(caught.value.__cause__, ArithmeticError)
 
 
+@dataclass(frozen=True)
+class Sleepy(Scheme):
+    """Takes very long, and says so when it is done."""
+
+    file: str = ""
+
+    def transfer_set(self, outputs: Any, y: np.ndarray) -> TransferSet:
+        time.sleep(60)
+        Path(self.file).write_text("done")
+        return TransferSet(outputs.predictions.astype(float), np.ones(len(y)))
+
+
+def test_a_search_ends_with_its_time_whatever_is_under_way(handled: None, blobs: Any, tmp_path: Path) -> None:
+    file = tmp_path / "done"
+    search = small(executor=RayExecutor(), timeout=4.0, schemes=[Sleepy(str(file))]).fit(*blobs)
+    assert set(search.results_["hops"]) == {0}
+    assert not file.exists()
+
+
 def test_a_tiny_search_stays_in_this_process_and_says_so(handled: None, blobs: Any) -> None:
     serial = small().fit(*blobs)
     with pytest.warns(SerialSearchWarning, match=r"n_jobs=2 was asked for about \d+ s of work") as caught:

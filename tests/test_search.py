@@ -496,6 +496,23 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
     assert (rest["state"] == "COMPLETE").all()
 
 
+class Blank(DecisionTreeClassifier):
+    """A tree that has learned nothing and says so."""
+
+    def predict_proba(self, X: Any) -> Any:
+        return np.full_like(super().predict_proba(X), np.nan)
+
+
+def test_an_intermediate_that_predicts_nan_teaches_nobody(blobs: Any) -> None:
+    with pytest.warns((FailedTrialsWarning, RetiredWarning)):
+        search = search_for(intermediates=[("blank", Blank()), POOL[1]], n_trials=18, pruner=ALL_FOLDS).fit(*blobs)
+    through = search.results_["path"].str.contains("blank")
+    assert through.any()
+    assert (search.results_.loc[through, "state"] == "FAIL").all()
+    assert search.results_.loc[through, "reason"].str.contains("blank must predict finite numbers to teach").all()
+    assert (search.results_.loc[~through, "state"] == "COMPLETE").all()
+
+
 class ThreadSpy(DecisionTreeClassifier):
     """A tree that writes down on how many threads each of its fits may run."""
 

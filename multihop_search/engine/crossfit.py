@@ -66,7 +66,11 @@ def crossfit(
     if hops and isinstance(hops[-1].scheme, Truncate):
         return _stage(problem, problem.fold(number), hops[-1].scheme, upper)
     with thread_limit(problem.threads):
-        return _upper_model(problem, ladder, number, hops, upper, plain).crossfit()[0]
+        outputs = _upper_model(problem, ladder, number, hops, upper, plain).crossfit()[0]
+    if not np.isfinite(outputs.predictions).all():
+        name = hops[-1].model if hops else TEACHER
+        raise ValueError(f"{name} must predict finite numbers to teach, it predicted NaN or infinity")
+    return outputs
 
 
 def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> np.ndarray:

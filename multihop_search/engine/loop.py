@@ -181,7 +181,8 @@ class Loop:
         n_trials : int
             Trials to tell.
         deadline : float or None
-            Time on the monotonic clock after which no further trial is begun; every student is tried once before.
+            Time on the monotonic clock at which the search ends, whatever is under way; every student is tried once
+            before. A call that this process runs itself is not cut short.
 
         Raises
         ------
@@ -195,10 +196,10 @@ class Loop:
         for number in range(n_trials):
             while len(self._window) < min(self._n_ahead, n_trials - number):
                 self._window.append(self._ask(number + len(self._window)))
-            if deadline is not None and time.monotonic() >= deadline and number >= len(self._plan.students):
-                return
             head = self._window[0]
-            self._finish(head)
+            self._finish(head, deadline if number >= len(self._plan.students) else None)
+            if head.open:
+                return
             self._window.popleft()
             yield self._tell(head)
 
@@ -232,14 +233,17 @@ class Loop:
         for fold in self._prefixes.problem.folds[asked.n_known + len(asked.futures) : n_folds]:
             asked.futures.append(self._prefixes.outcome(fold.number, asked.path))
 
-    def _finish(self, head: Asked) -> None:
-        """Wait for the trial whose turn it is; what others have ready meanwhile is taken in too."""
+    def _finish(self, head: Asked, deadline: float | None) -> None:
+        """Wait for the trial whose turn it is, until `deadline`; what others have ready meanwhile is taken in too."""
         self._advance(head)
         while head.open:
+            left = None if deadline is None else deadline - time.monotonic()
+            if left is not None and left <= 0:
+                return
             ahead = [asked for asked in self._window if asked.open and not self._waits(asked)]
             futures = [asked.next_future for asked in ahead]
             if None not in futures:
-                self._session.wait(futures)
+                self._session.wait(futures, left)
             for asked in self._window:
                 self._advance(asked)
 

@@ -32,8 +32,11 @@ class Session(Protocol):
     def ready(self, future: Future) -> bool:
         """Return whether `result` would return or raise at once."""
 
-    def wait(self, futures: Sequence[Future]) -> None:
-        """Return when at least one of `futures` is ready; the first is the one needed soonest."""
+    def wait(self, futures: Sequence[Future], timeout: float | None = None) -> None:
+        """Return when at least one of `futures` is ready, the first being the one needed soonest, or after `timeout`.
+
+        Seconds; a call that this process runs itself is not cut short.
+        """
 
     def result(self, future: Future) -> Any:
         """Return the value of `future`, waiting for it, or raise what its function, or one it depends on, raised."""

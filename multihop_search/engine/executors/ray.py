@@ -19,6 +19,7 @@ import functools
 import importlib
 import itertools
 import logging
+import math
 import os
 import signal
 import socket
@@ -516,10 +517,14 @@ class RaySession:
         self._pump()
         return future.done
 
-    def wait(self, futures: Sequence[_RayFuture]) -> None:
+    def wait(self, futures: Sequence[_RayFuture], timeout: float | None = None) -> None:
+        end = math.inf if timeout is None else time.monotonic() + timeout
         self._pump()
         while futures and not any(future.done for future in futures):
-            self._pump(timeout=1.0)  # not longer, so that Ctrl-C is heard
+            left = end - time.monotonic()
+            if left <= 0:
+                return
+            self._pump(timeout=min(left, 1.0))  # not longer, so that Ctrl-C is heard
             self._look()
 
     def result(self, future: _RayFuture) -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,15 @@ class _Deferred:
     @property
     def done(self) -> bool:
         return self._call is None
+
+    def step(self) -> None:
+        """Run one call: this one, or the first that it depends on."""
+        assert self._call is not None
+        for arg in self._call[1]:
+            if isinstance(arg, _Deferred) and not arg.done:
+                return arg.step()
+        with contextlib.suppress(Exception):  # `result` raises it
+            self.result()
 
     def result(self) -> Any:
         if self._call is not None:
@@ -69,10 +80,11 @@ class SerialSession:
     def ready(self, future: Any) -> bool:
         return bool(future.done)
 
-    def wait(self, futures: Sequence[Any]) -> None:
-        """Run the first: nothing else would become ready by itself."""
-        with contextlib.suppress(Exception):  # `result` raises it
-            futures[0].result()
+    def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
+        """Run the first, call by call: nothing else would become ready by itself."""
+        end = math.inf if timeout is None else time.monotonic() + timeout
+        while not futures[0].done and time.monotonic() < end:
+            futures[0].step()
 
     def result(self, future: Any) -> Any:
         return future.result()
