@@ -34,6 +34,7 @@ def expected_failures(estimator: MultihopSearchClassifier) -> dict[str, str]:
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.RareClassWarning")
 # Rows of weight 0 make trees of scikit-learn 1.6 predict NaN: such trials fail, and the search says so.
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.RetiredWarning")
 @parametrize_with_checks([small_search(), small_search(crossfit_cv=False)], expected_failed_checks=expected_failures)
 def test_scikit_learn_check(estimator: object, check: object) -> None:
     check(estimator)
