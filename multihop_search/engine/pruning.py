@@ -17,6 +17,7 @@ import optuna
 from optuna.pruners import BasePruner, NopPruner
 from optuna.trial import FrozenTrial, TrialState
 
+from multihop_search.engine.study import constraints_of
 from multihop_search.errors import InvalidSetting
 from multihop_search.results.early_stopping import FEWEST_FOLDS
 
@@ -79,7 +80,7 @@ def _best_one_hop(study: optuna.Study, student: Any) -> FrozenTrial | None:
         if trial.user_attrs.get("hops") == 1
         and trial.user_attrs.get("student") == student
         and trial.intermediate_values
-        and _is_feasible(trial)
+        and all(share <= 0 for share in constraints_of(trial))  # a rival keeps the budget too
     ]
     if not found:
         return None
@@ -95,13 +96,6 @@ def _fold_scores(trial: FrozenTrial) -> np.ndarray:
     means = np.array([trial.intermediate_values[step] for step in sorted(trial.intermediate_values)])
     weights = np.asarray(trial.user_attrs.get("fold_weights", np.ones(len(means))), dtype=float)[: len(means)]
     return np.asarray(np.diff(means * np.cumsum(weights), prepend=0.0) / weights)
-
-
-def _is_feasible(trial: FrozenTrial) -> bool:
-    """Return whether no constraint of a trial is broken: a rival keeps the budget too."""
-    known = getattr(trial, "constraints", None)
-    broken = known.values() if known is not None else trial.system_attrs.get("constraints", ())
-    return all(share <= 0 for share in broken)
 
 
 def make_pruner(pruner: Any) -> BasePruner | str | None:

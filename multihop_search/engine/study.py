@@ -10,7 +10,7 @@ import optuna
 
 
 @contextmanager
-def _without_greetings() -> Iterator[None]:
+def without_greetings() -> Iterator[None]:
     """Keep Optuna from announcing studies that its user did not create; the user's verbosity is put back."""
     verbosity = optuna.logging.get_verbosity()
     optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
@@ -22,7 +22,7 @@ def _without_greetings() -> Iterator[None]:
 
 def new_study() -> optuna.Study:
     """Return an empty in-memory study that maximises; its name is fixed, since some pruners hash it."""
-    with _without_greetings():
+    with without_greetings():
         return optuna.create_study(study_name="multihop-search", direction="maximize")
 
 
@@ -35,6 +35,12 @@ def set_constraints(trial: optuna.trial.Trial, excess: Mapping[str, float]) -> N
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", FutureWarning)
             getattr(trial, "set_system_attr")("constraints", list(excess.values()))  # noqa: B009
+
+
+def constraints_of(trial: optuna.trial.FrozenTrial) -> list[float]:
+    """Return the constraints of a trial; at most 0 is feasible."""
+    known = getattr(trial, "constraints", None)  # before Optuna 5: a list under a name of its own
+    return list(known.values() if known is not None else trial.system_attrs.get("constraints", ()))
 
 
 def told_study(study: optuna.Study, n_told: int) -> optuna.Study:

@@ -24,7 +24,7 @@ from optuna.storages import InMemoryStorage
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from multihop_search.engine.study import _without_greetings
+from multihop_search.engine.study import constraints_of, without_greetings
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import seed as seed_of
 
@@ -210,7 +210,7 @@ class _Window:
     def __init__(self, direction: StudyDirection) -> None:
         self.direction = direction
         self.storage = InMemoryStorage()
-        with _without_greetings():
+        with without_greetings():
             self.id = self.storage.create_new_study([direction], _NAME)
         self.open: dict[int, int | None] = {}
         """The twins of the trials that are not finished, by their numbers; None for those that wait in the queue."""
@@ -281,9 +281,7 @@ def _fresh_seed() -> int:
 def _rank(trial: FrozenTrial, direction: StudyDirection) -> tuple[float, ...]:
     """Return a key by which better trials come first, as TPE orders them."""
     sign = -1.0 if direction == StudyDirection.MAXIMIZE else 1.0
-    constraints = getattr(trial, "constraints", None)
-    shares = constraints.values() if constraints is not None else trial.system_attrs.get("constraints", ())
-    excess = sum(share for share in shares if share > 0)
+    excess = sum(share for share in constraints_of(trial) if share > 0)
     if excess > 0:
         return (2, excess)
     if trial.state == TrialState.PRUNED:

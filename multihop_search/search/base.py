@@ -240,45 +240,42 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """Run the search to its end, or until something stops it; return what was told until then, and the teacher."""
         trials, study = Trials(assessment), new_study()
         patience = Patience(self.n_trials_no_change, len(made.space.students))
-        with ExitStack() as undo:
-            prefixes = Prefixes(session, made.problem, made.ladder)
-            teacher = prefixes.teacher()
-            loop = Loop(
-                study,
-                plan,
-                prefixes,
-                assessment,
-                budget=made.ladder.budget,
-                pruner=make_pruner(self.pruner),
-                n_ahead=self.n_ahead,
-                log=log,
+        prefixes = Prefixes(session, made.problem, made.ladder)
+        teacher = prefixes.teacher()
+        loop = Loop(
+            study,
+            plan,
+            prefixes,
+            assessment,
+            budget=made.ladder.budget,
+            pruner=make_pruner(self.pruner),
+            n_ahead=self.n_ahead,
+            log=log,
+        )
+        shown = progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0)
+        try:
+            with shown as show, interruptible():
+                for record, predictions in loop.run(n_trials, deadline):
+                    trials.add(record, predictions)
+                    score = assessment.score(record) if record.inside else float("nan")
+                    show(record.hops, score)
+                    if self._stopped_by_callback(study, record.number) or patience.ends(record, score):
+                        break
+        except Interrupted as signal:
+            if not trials.records:
+                raise
+            warn(
+                f"{signal} ended the search after {len(trials.records)} of {n_trials} trials: the best of them is "
+                "fitted and judged now, a second signal stops that too.",
+                StoppedWarning,
             )
-            show = undo.enter_context(
-                progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0),
-            )
-            try:
-                with interruptible():
-                    for record, predictions in loop.run(n_trials, deadline):
-                        trials.add(record, predictions)
-                        score = assessment.score(record) if record.inside else float("nan")
-                        show(record.hops, score)
-                        if self._stopped_by_callback(study, record.number) or patience.ends(record, score):
-                            break
-            except Interrupted as signal:
-                if not trials.records:
-                    raise
-                warn(
-                    f"{signal} ended the search after {len(trials.records)} of {n_trials} trials: the best of them is "
-                    "fitted and judged now, a second signal stops that too.",
-                    StoppedWarning,
-                )
-            check_some_worked(trials.records)
-            try:
-                taught = session.result(teacher)
-            except (WorkerLost, HopTimeout) as error:
-                raise SearchFailed(
-                    f"the teacher must be fitted on all rows for the verdict, it was not: {error}"
-                ) from error
+        check_some_worked(trials.records)
+        try:
+            taught = session.result(teacher)
+        except (WorkerLost, HopTimeout) as error:
+            raise SearchFailed(
+                f"the teacher must be fitted on all rows for the verdict, it was not: {error}"
+            ) from error
         return told_study(study, len(trials.records)), trials, taught
 
     def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
