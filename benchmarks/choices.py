@@ -73,9 +73,9 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any, teacher: Any) -> None:
+    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any, teacher: Any, bench: Any) -> None:
         seen.append((assessment, trials, teacher.outputs))
-        conclude(self, made, assessment, study, trials, teacher)
+        conclude(self, made, assessment, study, trials, teacher, bench)
 
     engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
     start = time.perf_counter()

@@ -37,6 +37,7 @@ from multihop_search import MultihopSearchClassifier, Path, PathSpace
 from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.loop import Loop, Told
 from multihop_search.engine.plan import Plan
+from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
 from multihop_search.keys import generator
@@ -154,7 +155,17 @@ def record(task: Task) -> str:
         made = search._set_up(X, y)
         plan = Plan(made.space, made.problem.random_state, None)
         session = SerialExecutor().start()
-        _, told = search._run(made, plan, Assessment(made.problem, plan.adaptive), session, search.n_trials, None)
+        prefixes = Prefixes(session, made.problem, made.ladder)
+        assessment = Assessment(made.problem, plan.adaptive)
+        _, trials, _ = search._run(made, plan, assessment, prefixes, None, search.n_trials, None)
+        first: dict[Any, int] = {}
+        for record in trials.records:
+            first.setdefault(record.path, record.number)
+        found = {record.number: said for record, said in trials.kept()}
+        told = [
+            (record, found.get(record.number) if first[record.path] == record.number else None)
+            for record in trials.records
+        ]
         session.close()
     kept = replace(made.problem, X=None, synthetic={}), made.space, told
     task.file.parent.mkdir(parents=True, exist_ok=True)

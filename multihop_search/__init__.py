@@ -96,6 +96,8 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "experiment":  # a part of its own: experiment.run_experiment, experiment.write_report
+        return import_module("multihop_search.experiment")
     if name in _HOME:
         return getattr(import_module(f"multihop_search.{_HOME[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

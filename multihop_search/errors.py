@@ -11,6 +11,7 @@
     |-- WorkerLost          (RuntimeError)  a hop killed the process that ran it: costs its trial
     |-- HopTimeout          (TimeoutError)  a hop ran longer than hop_timeout: costs its trial
     |-- ClusterLost         (ConnectionError)  what runs the hops cannot be reached: ends the search
+    |-- MissingTool         (ImportError)   an optional tool is not installed
     `-- CheckpointFailed    (OSError)       the log of a search cannot be used: ends the search
 
     MultihopWarning         (UserWarning)
@@ -69,6 +70,10 @@ class HopTimeout(MultihopError, TimeoutError):
 
 class ClusterLost(MultihopError, ConnectionError):
     """What runs the hops cannot be reached or used; the search ends."""
+
+
+class MissingTool(MultihopError, ImportError):
+    """A tool that a part of this package works with is not installed."""
 
 
 class CheckpointFailed(MultihopError, OSError):

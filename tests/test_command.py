@@ -60,6 +60,7 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         assert word in result.output
     assert sorted(file.name for file in out.iterdir()) == [
         "model.skops",
+        "report.html",
         "results.csv",
         "search.svg",
         "verdict.csv",

@@ -26,7 +26,8 @@ def folds(y, groups=None, *, cv=5, crossfit_cv=3, random_state=0):
     groups = None if groups is None else np.asarray(groups)
     X = np.zeros((len(y), 1))
     classes = CLASSES[: y.max() + 1]
-    return make_folds(X, y, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes)
+    made = make_folds(X, y, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes)
+    return made.folds, made.whole
 
 
 def labels(*counts, seed=0):

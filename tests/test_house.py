@@ -18,7 +18,8 @@ FLOORS = [
     {"engine"},
     {"report", "export"},
     {"search"},
-    {"cli", "testing"},
+    {"experiment"},
+    {"cli", "integrations", "testing"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 ALLOWED_BESIDE = {("keys", "errors")}

@@ -5,6 +5,8 @@ from __future__ import annotations
 import click
 
 from multihop_search import __version__
+from multihop_search.cli.experiment import experiment as experiment_command
+from multihop_search.cli.report import report as report_command
 from multihop_search.cli.run import run as run_command
 
 
@@ -15,3 +17,5 @@ def main() -> None:
 
 
 main.add_command(run_command)
+main.add_command(experiment_command)
+main.add_command(report_command)

@@ -65,6 +65,20 @@ def _behind(student: Any, X: pd.DataFrame) -> Any:
     return student
 
 
+def parse_verdict(spec: str) -> Any:
+    """Return what `--verdict` names: a word, or a share; the search refuses any other.
+
+    Examples
+    --------
+    >>> parse_verdict("nested"), parse_verdict("0.25")
+    ('nested', 0.25)
+    """
+    try:
+        return float(spec)
+    except ValueError:
+        return spec
+
+
 def parse_budget(spec: str | None) -> dict[str, float] | None:
     """Return the bounds that `--budget` names; whether they can be bounds is the search's to say.
 

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
-from multihop_search.cli.options import parse_budget, parse_students
+from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
 from multihop_search.errors import InvalidSetting, MultihopError, MultihopWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.paths.pool import behind_preparation, teachers
@@ -22,6 +22,7 @@ from multihop_search.report.figures import draw_search
 from multihop_search.report.text import comparison, describe
 from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
+from multihop_search.search.facts import OURS, PLAIN, ROWS, contenders, refitted
 from multihop_search.search.regressor import MultihopSearchRegressor
 
 WIDTH = 100
@@ -39,6 +40,9 @@ WIDTH = 100
 )
 @click.option("--teacher", type=click.Choice(["auto", *teachers()]), default="auto", show_default=True)
 @click.option("--budget", help="Bounds of the student: nodes=31,features=8,size_bytes=20000,latency_us=500.")
+@click.option(
+    "--verdict", default="bbc", show_default=True, help="Which rows judge: bbc, nested or the share to hold out, 0.25."
+)
 @click.option("--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Paths to try per student.")
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
@@ -49,7 +53,7 @@ WIDTH = 100
     help="Folder where finished trials are kept: the same command goes on from there.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=File), help="New folder for model, results and verdict.")
+@click.option("--out", type=click.Path(path_type=File), help="New folder for page, model, results and verdict.")
 def run(
     data: File | None,
     target: str | None,
@@ -57,6 +61,7 @@ def run(
     student: str,
     teacher: str,
     budget: str | None,
+    verdict: str,
     trials: int,
     timeout: float | None,
     jobs: int,
@@ -79,6 +84,7 @@ def run(
             students if len(students) > 1 else students[0][1],
             teacher if teacher == "auto" else behind_preparation(teachers(regression=regression)[teacher], table.X),
             budget=parse_budget(budget),
+            verdict=parse_verdict(verdict),
             n_trials=trials,
             timeout=timeout,
             checkpoint=checkpoint,
@@ -97,7 +103,9 @@ def run(
             click.echo("\n" + summary(search, table.X))
         if out is not None:
             _write(search, out)
-            click.echo(f"\nwritten to {out}: model.skops, results.csv, search.svg, verdict.csv, verdict.txt")
+            click.echo(
+                f"\nwritten to {out}: report.html, model.skops, results.csv, search.svg, verdict.csv, verdict.txt"
+            )
     except MultihopError as error:
         raise click.ClickException(str(error)) from error
 
@@ -143,14 +151,11 @@ def summary(search: MultihopSearch, X: Any) -> str:
     """Return what the command prints at the end: verdict, path, student and the comparison of models."""
     several = len(search.verdicts_) > 1
     rows = [("teacher", search.teacher_, search.verdict_.scores.loc["teacher"])]
-    for name, number in search.chosen_.items():
-        scores, label = search.verdicts_[name].scores, f" {name}" if several else ""
-        own = search.results_[search.results_["student"] == name] if several else search.results_
-        plain = own[(own["hops"] == 0) & own["within_budget"]]
-        best_plain = int(plain.loc[plain["score"].idxmax(), "trial"])
-        ours = search.best_estimator_ if number == search.best_index_ else search.refit_trial(number)
-        rows.append((f"tuned plain{label}", search.refit_trial(best_plain), scores.loc["plain"]))
-        rows.append((f"ours{label}", ours, scores.loc["selected"]))
+    for name in search.chosen_:
+        label = f" {name}" if several else ""
+        shown = {group: number for group, number in contenders(search, name).items() if group in (PLAIN, OURS)}
+        for group, model in refitted(search, shown):
+            rows.append((f"{group}{label}", model, search.verdicts_[name].scores.loc[ROWS[group]]))
     student = describe(search.best_estimator_, list(X.columns), getattr(search, "classes_", None))
     sentences = textwrap.fill(str(search.verdict_), WIDTH, break_on_hyphens=False)
     path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)
@@ -166,6 +171,7 @@ def _write(search: MultihopSearch, out: File) -> None:
         search.results_.to_csv(partial / "results.csv", index=False)
         search.verdict_.table.to_csv(partial / "verdict.csv", index_label="comparison")
         (partial / "verdict.txt").write_text(f"{search.verdict_}\n")
+        search.report(partial / "report.html")
         draw_search(search.results_, search.verdict_, search.best_index_).savefig(partial / "search.svg")
         partial.chmod(0o755)
         _check_out(out)

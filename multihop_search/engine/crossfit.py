@@ -19,7 +19,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
-from multihop_search.engine.lesson import Lesson, synthetic_rows
+from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numbers
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
 from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
@@ -27,6 +27,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
 from multihop_search.paths.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.calibration import calibrating_temperature
 from multihop_search.transfer.fitting import repeats_rows
 from multihop_search.transfer.synthetic import SyntheticRows
@@ -197,12 +198,14 @@ class _UpperModel:
             )
 
     def fit_all(self) -> Any:
-        if isinstance(self.estimator, FrozenEstimator):
+        if isinstance(self.estimator, (FrozenEstimator, RowTeacher)):
             return self.estimator
         return self.fit_part(np.arange(len(self.fold.train)), -1)
 
     def crossfit(self) -> tuple[TeacherOutputs, Any]:
         """Return the outputs, and the model fitted on all training rows where it was needed for them, else None."""
+        if isinstance(self.estimator, RowTeacher):
+            return self.answered(self.estimator), self.estimator
         if isinstance(self.estimator, FrozenEstimator) or not self.fold.inner:
             model = self.fit_all()
             grade = self.grader(model, np.arange(len(self.fold.train)), self.sizes)
@@ -222,6 +225,16 @@ class _UpperModel:
             few = self.by_parts(clone(self.estimator).set_params(n_estimators=max(small)), small)
             outputs = _with_stages(outputs, few)
         return outputs, model
+
+    def answered(self, teacher: RowTeacher) -> TeacherOutputs:
+        """Return what a teacher says that answers by row number; the only rows without a label are the user's."""
+        problem, fold = self.problem, self.fold
+        labelled = {
+            name: _outputs(teacher.outputs_on_unlabeled(unlabeled_numbers(problem, fold, name)[0], problem.classes), {})
+            for name in problem.synthetic
+        }
+        made = _outputs(teacher.outputs_on_rows(fold.train, problem.classes), {})
+        return with_temperature(problem, fold, replace(made, synthetic=labelled))
 
     def grader(self, model: Any, positions: np.ndarray, sizes: tuple[int, ...]) -> Grader:
         """Return what any rows are graded by: a model fitted on some of the training rows, with its probes."""

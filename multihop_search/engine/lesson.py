@@ -69,15 +69,20 @@ def rows_of(problem: Problem, fold: Fold, name: str) -> SyntheticRows:
 
     A row of the user's own has no parent; one is drawn for it, so that it belongs to an inner part too.
     """
-    n_train = len(fold.train)
-    n_rows = min(problem.synthetic[name] * n_train, MOST_ROWS)
     if name in GENERATORS:
+        n_rows = min(problem.synthetic[name] * len(fold.train), MOST_ROWS)
         return MEMO.get((problem.token, name, fold.number), partial(_generated, problem, fold, name, n_rows))
-    n_rows = min(n_rows, np.shape(problem.unlabeled)[0])
-    rng = generator(problem.random_state, name, fold.number)
-    order = rng.permutation(np.shape(problem.unlabeled)[0])[:n_rows]  # a table may be sorted
-    parent = rng.integers(n_train, size=n_rows)
+    order, parent = unlabeled_numbers(problem, fold, name)
     return SyntheticRows(_safe_indexing(problem.unlabeled, order), parent)
+
+
+def unlabeled_numbers(problem: Problem, fold: Fold, name: str) -> tuple[np.ndarray, np.ndarray]:
+    """Return which of the user's rows without a label are used in a fold, and the parent of each, (n_rows,)."""
+    n_train, n_unlabeled = len(fold.train), np.shape(problem.unlabeled)[0]
+    n_rows = min(problem.synthetic[name] * n_train, MOST_ROWS, n_unlabeled)
+    rng = generator(problem.random_state, name, fold.number)
+    order = rng.permutation(n_unlabeled)[:n_rows]  # a table may be sorted
+    return order, rng.integers(n_train, size=n_rows)
 
 
 def _generated(problem: Problem, fold: Fold, name: str, n_rows: int) -> SyntheticRows:

@@ -63,6 +63,8 @@ class Log:
         All that the values depend on: the hash of each part, by its name.
     packages : iterable of str
         Top-level modules of the models, whose versions have to stay.
+    quiet : bool, default=False
+        Whether nothing is said of logs of other searches.
 
     Raises
     ------
@@ -76,7 +78,14 @@ class Log:
         If the folder holds logs, none of them of this search.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], parts: Mapping[str, str], packages: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        parts: Mapping[str, str],
+        packages: Iterable[str] = (),
+        *,
+        quiet: bool = False,
+    ) -> None:
         self._file = File(folder) / f"{digest(SCHEMA, dict(parts))}.jsonl"
         header = {"schema": SCHEMA, "parts": dict(parts), "versions": _versions(packages)}
         self._places: dict[str, tuple[int, int]] = {}
@@ -84,7 +93,7 @@ class Log:
         try:
             self._file.parent.mkdir(parents=True, exist_ok=True)
             new = not self._file.exists()
-            if new:
+            if new and not quiet:
                 _say_what_differs(self._file.parent, parts)
             self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:

@@ -20,16 +20,16 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
-from multihop_search.engine.executors import Future
+from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.log import Log, Logged
 from multihop_search.engine.plan import Plan
-from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.retirement import Retirement
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import Path
+from multihop_search.problem.problem import Problem
 from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
@@ -53,6 +53,16 @@ class Judge(Protocol):
 
     def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
         """Compare predictions on the first folds with a baseline's on all folds."""
+
+
+class Runner(Protocol):
+    """What the loop asks of `Prefixes`: who runs a path in a fold."""
+
+    session: Session
+    problem: Problem
+
+    def outcome(self, number: int, path: Path) -> Future:
+        """Return the future of the outcome of a path in a fold."""
 
 
 @dataclass
@@ -137,7 +147,7 @@ class Loop:
         In memory; its numbers are ours.
     plan : Plan
         What each number settles.
-    prefixes : Prefixes
+    prefixes : Runner
         Shared work, with the session in which it runs.
     judge : Judge
         What scores mean.
@@ -155,7 +165,7 @@ class Loop:
         self,
         study: optuna.Study,
         plan: Plan,
-        prefixes: Prefixes,
+        prefixes: Runner,
         judge: Judge,
         *,
         budget: Budget,

@@ -8,7 +8,7 @@ from typing import Any
 from multihop_search.engine.crossfit import crossfit, crossfit_plain
 from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.refit import refit_teacher
-from multihop_search.engine.student import judge
+from multihop_search.engine.student import fit_student, judge
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
 from multihop_search.problem.problem import Problem
@@ -32,20 +32,25 @@ class Prefixes:
 
     def __init__(self, session: Session, problem: Problem, ladder: Ladder, *, max_bytes: int | None = None) -> None:
         self.session = session
-        self.problem, self._ladder = problem, ladder
-        self._shared = (session.share(problem), session.share(ladder))
+        self.problem, self.ladder = problem, ladder
+        self.shared = (session.share(problem), session.share(ladder))
         self._cache: OrderedDict[tuple[Any, ...], tuple[Future, int]] = OrderedDict()
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
 
     def teacher(self) -> Future:
         """Return the future of the teacher on all rows, which the end of the search needs: free workers may begin."""
-        return self.session.submit(refit_teacher, *self._shared)
+        return self.session.submit(refit_teacher, *self.shared)
 
     def outcome(self, number: int, path: Path) -> Future:
         """Return the future of the outcome of `path` in a fold, its prefix shared with every other path."""
         above = (self.outputs(number, path.prefix),) if path.hops else ()
-        return self.session.submit(judge, *self._shared, number, path, *above)
+        return self.session.submit(judge, *self.shared, number, path, *above)
+
+    def student(self, number: int, path: Path) -> Future:
+        """Return the future of the student of `path`, fitted on the training rows of a fold."""
+        above = (self.outputs(number, path.prefix),) if path.hops else ()
+        return self.session.submit(fit_student, *self.shared, number, path, *above)
 
     def outputs(self, number: int, hops: tuple[Hop, ...]) -> Future:
         """Return the future of the outputs of the model that `hops` lead to in a fold; submits what is missing."""
@@ -58,8 +63,8 @@ class Prefixes:
             above = (self.outputs(number, hops[:-1]),)
             if not isinstance(scheme, Truncate) and scheme.needs_plain:
                 above = (*above, self._plain(number, hops[-1].model))
-        future = self.session.submit(crossfit, *self._shared, number, hops, *above)
-        stages = self._ladder.graded_sizes(hops[-1].model if hops else TEACHER)
+        future = self.session.submit(crossfit, *self.shared, number, hops, *above)
+        stages = self.ladder.graded_sizes(hops[-1].model if hops else TEACHER)
         return self._keep((number, hops), future, self._size(number, stages))
 
     def _plain(self, number: int, name: str) -> Future:
@@ -67,7 +72,7 @@ class Prefixes:
         kept = self._kept((number, name))
         if kept is not None:
             return kept
-        future = self.session.submit(crossfit_plain, *self._shared, number, name)
+        future = self.session.submit(crossfit_plain, *self.shared, number, name)
         return self._keep((number, name), future, self._size(number))
 
     def _kept(self, key: tuple[Any, ...]) -> Future | None:

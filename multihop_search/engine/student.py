@@ -57,7 +57,7 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note)
 
 
-def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None) -> Any:
+def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:
     """Return the student of `path` fitted on the training rows of fold `number` (-1: all rows)."""
     return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
 
@@ -85,5 +85,5 @@ def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: L
     fold, student = problem.fold(number), _student(ladder, path)
     most = ladder.budget.most_features(student, problem.n_outputs)
     everyone = np.arange(len(fold.train))
-    fit = path.fit.in_fold() if path.fit is not None and number != problem.whole.number else path.fit
+    fit = path.fit.in_fold() if path.fit is not None and number >= 0 else path.fit
     return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most, fit)

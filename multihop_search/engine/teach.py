@@ -14,7 +14,7 @@ from sklearn.utils import _safe_indexing
 from multihop_search.engine.lesson import Lesson, rows_of
 from multihop_search.engine.memo import MEMO, frozen
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.transfer.fitting import JOBS, Prepare, fit, fit_transformers, settle
+from multihop_search.transfer.fitting import JOBS, Prepare, fit, fit_transformers, settle, through
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
 from multihop_search.transfer.tree_fits import TreeFit
@@ -96,7 +96,7 @@ def _kept(problem: Problem, fold: Fold, part: int) -> Prepare:
         if synthetic is not None:
             assert synthetic.place is not None
             generator, rows = synthetic.place
-            pool = MEMO.get((*key, generator), lambda: made.transform(rows_of(problem, fold, generator).X))
+            pool = MEMO.get((*key, generator), lambda: through(made.steps, rows_of(problem, fold, generator).X))
             beside = _safe_indexing(pool, rows)
         return (deepcopy(made) if fold.number < 0 else made), transformed, beside  # what the user gets shares nothing
 

@@ -7,7 +7,7 @@ import pickle
 import time
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from sklearn.ensemble import VotingClassifier, VotingRegressor
@@ -19,6 +19,14 @@ from multihop_search.transfer.threads import thread_limit
 
 LATENCY_CALLS = 5
 """Predictions of one row that a latency is the median of."""
+
+
+@runtime_checkable
+class SelfMeasured(Protocol):
+    """A model of which neither nodes nor the pickle say how large it is: one that lives elsewhere, for instance."""
+
+    def measured_complexity(self) -> float:
+        """Return its complexity, in nodes or what comes near them."""
 
 
 def complexity(model: Any) -> float:
@@ -34,6 +42,8 @@ def complexity(model: Any) -> float:
     """
     if isinstance(model, FrozenEstimator):
         return complexity(model.estimator)
+    if isinstance(model, SelfMeasured):
+        return float(model.measured_complexity())
     if isinstance(model, Pipeline):
         return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "predict")))
     if isinstance(model, (VotingClassifier, VotingRegressor)):

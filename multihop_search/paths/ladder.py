@@ -22,6 +22,7 @@ from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.fitting import fit, last_step, settle
 from multihop_search.transfer.threads import thread_limit
 
@@ -83,9 +84,10 @@ class Ladder:
 
 def probe_rows(problem: Problem) -> np.ndarray:
     """Return at most `PROBE_ROWS` row numbers, at least one of each class among them."""
-    if problem.n_rows <= PROBE_ROWS:
-        return np.arange(problem.n_rows)
-    rows = generator(problem.random_state, "probe").permutation(problem.n_rows)
+    searched = problem.searched.train
+    if len(searched) <= PROBE_ROWS:
+        return searched
+    rows = generator(problem.random_state, "probe").permutation(searched)
     if problem.classes is None:
         return np.sort(rows[:PROBE_ROWS])
     firsts = np.unique(problem.y[rows], return_index=True)[1]
@@ -100,7 +102,7 @@ def probe(problem: Problem, name: str, estimator: Any) -> Any:
     UnsuitableModel
         If the fit fails: the message says which model and why, and names the way out for columns of strings.
     """
-    if isinstance(estimator, FrozenEstimator):  # used as it is
+    if isinstance(estimator, (FrozenEstimator, RowTeacher)):  # used as it is
         return estimator
     rows = probe_rows(problem)
     model, before = settle(estimator, name, problem.random_state, "probe", name)

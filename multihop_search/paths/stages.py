@@ -40,7 +40,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
 from multihop_search.problem.scoring import stored_form
-from multihop_search.transfer.fitting import last_step
+from multihop_search.transfer.fitting import last_step, through
 
 FORESTS = (RandomForestClassifier, ExtraTreesClassifier, RandomForestRegressor, ExtraTreesRegressor)
 """Exact classes: a subclass may draw or order its rows in its own way."""
@@ -158,7 +158,7 @@ def hidden_layers(network: Any, X: Any) -> list[np.ndarray]:
 def _last_with_rows(model: Any, X: Any) -> tuple[Any, Any]:
     """Return the last step of a fitted Pipeline, recursively, and the rows as they reach it."""
     while isinstance(model, Pipeline):
-        X = model[:-1].transform(X) if len(model.steps) > 1 else X
+        X = through(model.steps[:-1], X)
         model = model.steps[-1][1]
     return model, X
 

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
 from numbers import Integral
 from typing import Any
 
 import numpy as np
-from sklearn.model_selection import GroupKFold, KFold, StratifiedGroupKFold, StratifiedKFold, check_cv
+from sklearn.model_selection import (
+    GroupKFold,
+    GroupShuffleSplit,
+    KFold,
+    ShuffleSplit,
+    StratifiedGroupKFold,
+    StratifiedKFold,
+    StratifiedShuffleSplit,
+    check_cv,
+)
+from sklearn.utils import _safe_indexing
 
 from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning, warn
 from multihop_search.keys import seed
@@ -25,8 +37,10 @@ def make_folds(
     crossfit_cv: int | bool,
     random_state: int,
     classes: np.ndarray | None,
-) -> tuple[tuple[Fold, ...], Fold]:
-    """Return the outer folds, and all rows as one fold for the refit.
+    share: float | None = None,
+    nested: bool = False,
+) -> Folds:
+    """Return the outer folds and what else the rows are divided into.
 
     Parameters
     ----------
@@ -41,6 +55,10 @@ def make_folds(
         Base seed.
     classes : ndarray of shape (n_classes,) or None
         The user's labels, for messages; None in regression.
+    share : float or None, default=None
+        Share of the rows to hold out of the search: stratified, or by group where given.
+    nested : bool, default=False
+        Whether the search is run again without each outer fold.
 
     Raises
     ------
@@ -57,7 +75,9 @@ def make_folds(
         return _partition(codes, together, parts, seed(random_state, "inner", number))
 
     folds = []
-    for number, (train, test) in enumerate(_outer(X, y, groups, cv, random_state, classes)):
+    everything = np.arange(len(y))
+    kept, out = (everything, None) if share is None else _held_out(y, groups, share, random_state, classes)
+    for number, (train, test) in enumerate(_outer_of(kept, X, y, groups, cv, random_state, classes)):
         learns = len(train) if classes is None else len(np.unique(y[train]))
         if len(test) == 0 or learns < 2:
             what = "rows" if classes is None else "classes"
@@ -69,8 +89,84 @@ def make_folds(
         folds.append(Fold(number, train, test, inner(number, train)))
     if not folds:
         raise InvalidSetting(f"cv must give at least one (train, test) split, got {cv!r}: pass cv=5.")
-    everything = np.arange(len(y))
-    return tuple(folds), Fold(-1, everything, everything[:0], inner(-1, everything))
+    whole = Fold(-1, everything, everything[:0], inner(-1, everything))
+    held_out = None if out is None else Fold(-2, kept, out, inner(-2, kept))
+    pairs = dict(_pairs(folds, y, classes, inner)) if nested else {}
+    return Folds(tuple(folds), whole, held_out, pairs)
+
+
+@dataclass(frozen=True)
+class Folds:
+    """How the rows of a search are divided; see the fields of the same names in `Problem`."""
+
+    folds: tuple[Fold, ...]
+    whole: Fold
+    held_out: Fold | None
+    pairs: Mapping[tuple[int, int], Fold]
+
+
+def _held_out(
+    y: np.ndarray, groups: np.ndarray | None, share: float, random_state: int, classes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows that are searched and those that are held out of it, ascending."""
+    drawn = seed(random_state, "held out")
+    splitter: Any = ShuffleSplit(1, test_size=share, random_state=drawn)
+    if groups is not None:
+        splitter = GroupShuffleSplit(1, test_size=share, random_state=drawn)
+    elif classes is not None and np.bincount(y).min() >= 2 and min(share, 1 - share) * len(y) >= len(classes):
+        splitter = StratifiedShuffleSplit(1, test_size=share, random_state=drawn)
+    try:
+        kept, out = next(splitter.split(np.zeros(len(y)), y, groups))
+    except ValueError as error:
+        raise InvalidData(f"verdict={share} must leave rows on both sides, it cannot: {error}") from error
+    return np.sort(kept), np.sort(out)
+
+
+def _outer_of(
+    kept: np.ndarray,
+    X: Any,
+    y: np.ndarray,
+    groups: np.ndarray | None,
+    cv: Any,
+    random_state: int,
+    classes: np.ndarray | None,
+) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Yield the outer splits of the rows `kept`, as row numbers among all."""
+    if len(kept) == len(y):
+        yield from _outer(X, y, groups, cv, random_state, classes)
+    elif isinstance(cv, Integral) or hasattr(cv, "split"):
+        together = None if groups is None else groups[kept]
+        for train, test in _outer(_safe_indexing(X, kept), y[kept], together, cv, random_state, classes):
+            yield kept[train], kept[test]
+    else:  # row numbers of the user's own
+        for train, test in _outer(X, y, groups, cv, random_state, classes):
+            yield train[np.isin(train, kept)], test[np.isin(test, kept)]
+
+
+def _pairs(
+    folds: Sequence[Fold],
+    y: np.ndarray,
+    classes: np.ndarray | None,
+    inner: Callable[[int, np.ndarray], tuple[np.ndarray, ...]],
+) -> Iterator[tuple[tuple[int, int], Fold]]:
+    """Yield a fold for each two outer ones, by their numbers: without the rows held out by either, it predicts both.
+
+    The search without the first holds out the rows of the second, and the other way round, so that each model serves
+    two searches: K (K - 1) / 2 folds instead of K (K - 1).
+    """
+    number = len(folds)
+    for one, other in combinations(folds, 2):
+        train = np.setdiff1d(np.intersect1d(one.train, other.train), np.union1d(one.test, other.test))
+        test = np.union1d(held_by(one, other), held_by(other, one))
+        learns = len(train) if classes is None else len(np.unique(y[train]))
+        if len(test) and learns >= 2:
+            yield (one.number, other.number), Fold(number, train, test, inner(number, train))
+            number += 1
+
+
+def held_by(inner: Fold, outer: Fold) -> np.ndarray:
+    """Return the rows that fold `inner` holds out in the search without fold `outer`, ascending."""
+    return np.setdiff1d(np.intersect1d(inner.test, outer.train), outer.test)
 
 
 def _outer(

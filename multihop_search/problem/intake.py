@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any
 from uuid import uuid4
 
@@ -11,10 +12,10 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from multihop_search.errors import InvalidData
+from multihop_search.errors import InvalidData, InvalidSetting
 from multihop_search.problem.folds import make_folds
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.problem.scoring import scoring_for
+from multihop_search.problem.scoring import ModelScoring, scoring_for
 
 
 def make_problem(
@@ -31,6 +32,7 @@ def make_problem(
     synthetic: Mapping[str, int] | None = None,
     unlabeled: Any = None,
     threads: int = 1,
+    verdict: Any = "bbc",
 ) -> Problem:
     """Return the problem of one search.
 
@@ -54,6 +56,8 @@ def make_problem(
         Rows without a label.
     threads : int, default=1
         Threads of each fit.
+    verdict : "bbc", "nested", float or (X, y), default="bbc"
+        As the search takes it: a share is held out, a nested search needs folds of its own.
 
     Raises
     ------
@@ -67,25 +71,46 @@ def make_problem(
     if groups is not None:
         groups = checked_groups(groups, len(codes))
     scorer = scoring_for(scoring, classes)
-    folds, whole = make_folds(
-        X, codes, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes
+    nested = isinstance(verdict, str) and verdict == "nested"
+    if nested and isinstance(scorer, ModelScoring):
+        raise InvalidSetting(
+            f"verdict='nested' needs a score of predictions, {scorer.name_shown} reads the model itself: hold out a "
+            "share of the rows, for instance verdict=0.3."
+        )
+    made = make_folds(
+        X,
+        codes,
+        groups,
+        cv=cv,
+        crossfit_cv=crossfit_cv,
+        random_state=random_state,
+        classes=classes,
+        share=float(verdict) if isinstance(verdict, Real) else None,
+        nested=nested,
     )
+    if nested and not made.pairs:
+        raise InvalidSetting(
+            f"verdict='nested' needs rows to train on beside those of two outer folds, the {len(made.folds)} folds of "
+            "cv leave none: use cv=3 or more."
+        )
     if weight is not None:
-        _check_fold_weights(folds, weight)
+        _check_fold_weights((*made.folds, *made.pairs.values(), *filter(None, [made.held_out])), weight)
     return Problem(
         X,
         codes,
         classes,
         weight,
         groups,
-        folds,
-        whole,
+        made.folds,
+        made.whole,
         scorer,
         random_state,
         synthetic or {},
         unlabeled,
         threads,
         uuid4().hex,
+        made.held_out,
+        made.pairs,
     )
 
 
@@ -176,6 +201,17 @@ def numeric_target(y: Any, n_rows: int) -> np.ndarray:
 
 def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return the sorted labels and the code of each row's label, (n_rows,)."""
+    labels = labels_of(y, n_rows)
+    classes, codes = np.unique(labels, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidData(
+            f"y must have at least 2 classes, got 1 class ({classes.tolist()[0]!r}): nothing can be learned from it."
+        )
+    return classes, codes
+
+
+def labels_of(y: Any, n_rows: int) -> np.ndarray:
+    """Return class labels of one kind, (n_rows,), or raise `InvalidData`."""
     labels = _one_column(y, n_rows)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise InvalidData("Input y contains infinity, labels must be finite: drop these rows or name the classes.")
@@ -191,12 +227,7 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
             f"y must hold class labels, got an Unknown label type: {kind}, bin it into classes or use "
             "MultihopSearchRegressor."
         ) from error
-    classes, codes = np.unique(labels, return_inverse=True)
-    if len(classes) < 2:
-        raise InvalidData(
-            f"y must have at least 2 classes, got 1 class ({classes.tolist()[0]!r}): nothing can be learned from it."
-        )
-    return classes, codes
+    return labels
 
 
 def _one_kind(labels: np.ndarray) -> np.ndarray:

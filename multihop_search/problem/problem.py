@@ -17,7 +17,7 @@ class Fold:
     """One outer fold, with the inner partition by which every hop in it is cross-fitted."""
 
     number: int
-    """0, 1, ... for the outer folds; -1 for all rows (the refit)."""
+    """0, 1, ... for the outer folds, and after them those of a nested search; below 0: fitted for use."""
     train: np.ndarray
     """Row numbers that models of this fold are fitted on, (n_train,)."""
     test: np.ndarray
@@ -40,7 +40,7 @@ class Problem:
     groups: np.ndarray | None
     folds: tuple[Fold, ...]
     whole: Fold
-    """All rows as one fold without held-out rows: where the chosen path is fitted for use."""
+    """All rows as one fold without held-out rows: where the chosen path is fitted for use. Number -1."""
     scoring: Scoring
     random_state: int
     synthetic: Mapping[str, int] = field(default_factory=dict)
@@ -51,6 +51,11 @@ class Problem:
     """Threads of each fit and prediction: the CPUs of its hop."""
     token: str = ""
     """Names this problem among others in one process: what is kept there between hops belongs to one token."""
+    held_out: Fold | None = None
+    """Where a share of the rows is held out of the search: the rows searched, and those held out. Number -2."""
+    pairs: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
+    """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted.
+    They are numbered after the outer folds."""
 
     @property
     def n_rows(self) -> int:
@@ -61,8 +66,18 @@ class Problem:
         """Columns of a model's predictions: the number of classes, 1 in regression."""
         return 1 if self.classes is None else len(self.classes)
 
+    @property
+    def searched(self) -> Fold:
+        """All rows that the search may look at."""
+        return self.whole if self.held_out is None else self.held_out
+
     def fold(self, number: int) -> Fold:
-        return self.whole if number < 0 else self.folds[number]
+        """Return a fold by its number."""
+        if number < 0:
+            return self.whole if self.held_out is None or number == self.whole.number else self.held_out
+        if number < len(self.folds):
+            return self.folds[number]
+        return next(fold for fold in self.pairs.values() if fold.number == number)
 
     def rows(self, rows: np.ndarray) -> Any:
         """Return the features of `rows`."""

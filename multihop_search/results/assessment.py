@@ -7,7 +7,7 @@ With random search all rows judge. The choice always uses all rows.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -28,7 +28,15 @@ from multihop_search.results.out_of_fold import (
     paired_error,
 )
 from multihop_search.results.record import PRUNED, TrialRecord
-from multihop_search.results.verdict import Verdict, compare, group_sizes, unjudged
+from multihop_search.results.verdict import (
+    Verdict,
+    compare,
+    contrast,
+    group_sizes,
+    members_of,
+    same_as_chosen,
+    unjudged,
+)
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
@@ -133,15 +141,21 @@ class Assessment:
         return float(np.sqrt((spread**2).sum()) / weight.sum())
 
     def choose(
-        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], teacher: TeacherOutputs | None = None
+        self,
+        records: Sequence[TrialRecord],
+        predictions: Sequence[np.ndarray],
+        teacher: TeacherOutputs | None = None,
+        among: np.ndarray | None = None,
     ) -> int:
         """Return the position of the chosen one among complete trials.
 
-        `teacher` holds the cross-fitted outputs of the teacher on all rows; its probabilities help to choose.
+        `teacher` holds the cross-fitted outputs of the teacher on all rows; its probabilities help to choose. `among`
+        holds positions, ascending, of those to choose among; None: all.
         """
         hops = np.array([record.hops for record in records])
         evidence = self._evidence(records, predictions, teacher)
-        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), np.arange(len(records)))[0])
+        trials = np.arange(len(records)) if among is None else among
+        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
     def verdict(
         self,
@@ -172,12 +186,7 @@ class Assessment:
             What else is to be said.
         """
         hops = np.array([record.hops for record in records])
-        problem = self.problem
-        counted = records if tried is None else tried
-        counts: dict[str, Any] = {
-            "n_trials": group_sizes([record.hops for record in counted if record.inside]),
-            "n_stopped": sum(record.state == PRUNED for record in counted),
-        }
+        problem, counts = self.problem, _counts(records if tried is None else tried)
         if isinstance(problem.scoring, ModelScoring):
             empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=fits)
             return replace(empty, notes=notes, **counts)
@@ -198,6 +207,35 @@ class Assessment:
             notes=(*self._notes(records), *notes),
         )
         return replace(verdict, **counts)
+
+    def verdict_on(
+        self,
+        answers: Answers,
+        records: Sequence[TrialRecord],
+        chosen: int,
+        *,
+        tried: Sequence[TrialRecord] | None = None,
+        fits: bool = False,
+        notes: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Return the verdict by rows that chose nothing; the parameters are those of `verdict`."""
+        hops, counts = np.array([record.hops for record in records]), _counts(records if tried is None else tried)
+        scoring, own = self.problem.scoring, np.array([record.path.fit is None for record in records])
+        if isinstance(scoring, ModelScoring) and answers.models is None:
+            verdict = unjudged(hops, answers.held_out.n_rows, scoring, fits=fits)
+            return replace(verdict, notes=notes, method=answers.method, **counts)
+        verdict = contrast(
+            answers.predictions,
+            answers.held_out,
+            scoring,
+            random_state=self.problem.random_state,
+            counts=counts["n_trials"],
+            same=same_as_chosen(members_of(hops, own if fits else None), chosen),
+            models=answers.models,
+            teacher=answers.teacher,
+            notes=(*self._notes(records), *notes),
+        )
+        return replace(verdict, method=answers.method, **counts)
 
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
         notes = []
@@ -224,6 +262,29 @@ class Assessment:
 
     def _entries(self, units: np.ndarray) -> np.ndarray:
         return np.flatnonzero(units[self.held_out.unit])
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was picked of each group says of rows that chose nothing."""
+
+    held_out: HeldOut
+    predictions: Mapping[str, np.ndarray]
+    """By group, (n_entries, n_outputs); a group without a trial is left out."""
+    models: Mapping[str, tuple[Any, Any]] | None
+    """By group, the fitted model with the rows as it takes them; None where each fold has one of its own."""
+    teacher: np.ndarray | None
+    """What the teacher says of the rows without having seen them, (n_entries, n_outputs)."""
+    method: str
+    """As in `Verdict`."""
+
+
+def _counts(records: Sequence[TrialRecord]) -> dict[str, Any]:
+    """Return what a verdict says of all trials of a student."""
+    return {
+        "n_trials": group_sizes([record.hops for record in records if record.inside]),
+        "n_stopped": sum(record.state == PRUNED for record in records),
+    }
 
 
 def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:

@@ -10,9 +10,10 @@ import contextlib
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from multihop_search.problem.scoring import RowScoring, Scoring
 
@@ -157,6 +158,27 @@ class ReplayedEvidence:
                 warnings.simplefilter("ignore")
                 scores[place] = self._scoring.score(held.y[drawn], self._predictions[trial][drawn], weight)
         return scores
+
+
+class ModelEvidence:
+    """Evidence of a score that reads the model itself, of fitted models on rows that they were not fitted on.
+
+    `models` holds each with the rows as it takes them.
+    """
+
+    def __init__(self, models: Sequence[tuple[Any, Any]], held_out: HeldOut, scoring: Scoring) -> None:
+        self.n_trials, self.n_units = len(models), held_out.n_units
+        self._models, self._held_out, self._scoring = models, held_out, scoring
+
+    def means(self, draws: np.ndarray) -> np.ndarray:
+        found = np.full((len(draws), len(self._models)), np.nan)
+        for place, draw in enumerate(draws):
+            drawn = np.repeat(np.arange(len(self._held_out.y)), draw[self._held_out.unit].astype(int))
+            for trial, (model, X) in enumerate(self._models):
+                with contextlib.suppress(ValueError):  # a draw may lack a class: NaN
+                    rows, y = _safe_indexing(X, drawn), self._held_out.y[drawn]
+                    found[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), None)
+        return found
 
 
 class FoldEvidence:

@@ -1,8 +1,11 @@
 """The verdict: what was gained over plain and over one hop, with intervals that survive fresh rows.
 
-Bootstrap bias-corrected cross-validation: resample the held-out rows, re-run the whole choice on the rows drawn, score
-what it picked on the rows not drawn. No model is fitted again and no row is held back, and the optimism of having
-picked the winner is gone, since no row both picks and judges.
+Bootstrap bias-corrected cross-validation (`compare`): resample the held-out rows, re-run the whole choice on the rows
+drawn, score what it picked on the rows not drawn. No model is fitted again and no row is held back, and the optimism of
+having picked the winner is gone, since no row both picks and judges.
+
+Where rows are there that no choice has seen (held out, fresh, or the outer folds of a nested search), what was picked
+without them is compared on them (`contrast`): they are resampled, nothing is chosen again.
 
 References
 ----------
@@ -14,7 +17,7 @@ inside each resample, and the paired comparisons of groups, are ours.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -35,7 +38,7 @@ from multihop_search.problem.scoring import (
     scoring_for,
 )
 from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import HeldOut, RowEvidence, choice_evidence, evidence_for
+from multihop_search.results.out_of_fold import HeldOut, ModelEvidence, RowEvidence, choice_evidence, evidence_for
 from multihop_search.transfer.threads import thread_limit
 
 N_DRAWS = 1000
@@ -45,13 +48,22 @@ N_DRAWS_REPLAYED = 100
 FEWEST_UNITS = 10
 """With fewer groups (or rows) to draw from an interval means nothing: every comparison is inconclusive. Measured under
 a null: with 3 groups "loses" is said in 8 % of cases, with 5 in 3 %."""
-CHUNK_BYTES = 64 << 20
+CHUNK_BYTES = 8 << 20
+"""Of one of the some five arrays that a chunk of resamples takes."""
 
 GROUPS = ("plain", "one-hop", "multi-hop", "selected")
 OWN_FIT = "own fit"
 COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"), ("selected", OWN_FIT))
 """The last one stands where ways of fitting a tree were searched (rule 42)."""
 BEATS, LOSES, EQUIVALENT, INCONCLUSIVE = "beats", "loses", "equivalent", "inconclusive"
+BBC, NESTED, HELD_OUT, FRESH = "bbc", "nested", "held-out", "fresh"
+JUDGED_BY = {
+    BBC: "rows that neither trained nor chose what they judge",
+    NESTED: "rows in outer folds, without which the whole search was run again",
+    HELD_OUT: "rows held out of the whole search",
+    FRESH: "fresh rows of yours",
+}
+"""Who judged, in words, by the method of the verdict."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +95,8 @@ class Verdict:
     notes: tuple[str, ...] = ()
     n_stopped: int = 0
     """Multi-hop trials that were stopped early; they are in no comparison."""
+    method: str = BBC
+    """"bbc", "nested", "held-out" or "fresh": which rows judged."""
 
     def __str__(self) -> str:
         return _sentences(self)
@@ -241,31 +255,132 @@ def _compare_groups(
     notes: tuple[str, ...],
 ) -> Verdict:
     evidence, choosing = evidence_for(predictions, held_out, scoring), choice_evidence(predictions, held_out, scoring)
+    members = members_of(hops, own_fit)
+    if chosen is None:
+        chosen = int(choose(choosing, hops, np.ones((1, evidence.n_units)), members["selected"])[0])
+    measures: dict[str, Any] = {"score": evidence}
+    for label, measure in _measures(scoring).items():
+        measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
+    draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
+    honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
+    same = same_as_chosen(members, chosen)
+    return _concluded(honest, None, held_out, scoring, group_sizes(hops), same, teacher, notes)
+
+
+def members_of(hops: np.ndarray, own_fit: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return the positions of the trials of each group that a verdict compares, ascending.
+
+    Parameters
+    ----------
+    hops : ndarray of shape (n_trials,)
+        Their numbers of hops.
+    own_fit : ndarray of shape (n_trials,) or None
+        Which are fitted by the student's own class; None: ways of fitting were not searched.
+    """
     everyone = np.arange(len(hops))
-    members = {
+    found = {
         "plain": everyone[hops == 0],
         "one-hop": everyone[hops == 1],
         "multi-hop": everyone[hops >= 2],
         "selected": everyone,
     }
     if own_fit is not None:
-        members[OWN_FIT] = everyone[(hops == 0) & own_fit]
-    if chosen is None:
-        chosen = int(choose(choosing, hops, np.ones((1, evidence.n_units)), everyone)[0])
-    same = {"plain"} if hops[chosen] == 0 else set()
-    if own_fit is not None and hops[chosen] == 0 and own_fit[chosen]:
-        same.add(OWN_FIT)
-    measures: dict[str, Any] = {"score": evidence}
-    for label, measure in _measures(scoring).items():
-        measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
-    draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
-    honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
-    scores = pd.DataFrame({label: {group: _mean(honest[group][label]) for group in members} for label in measures})
+        found[OWN_FIT] = everyone[(hops == 0) & own_fit]
+    return found
+
+
+def same_as_chosen(members: Mapping[str, np.ndarray], chosen: int) -> set[str]:
+    """Return the groups that the selected trial is compared with and is one of: nothing is gained over them."""
+    return {group for group in ("plain", OWN_FIT) if group in members and chosen in members[group]}
+
+
+def contrast(
+    predictions: Mapping[str, np.ndarray],
+    held_out: HeldOut,
+    scoring: Scoring,
+    *,
+    random_state: int,
+    counts: Mapping[str, int],
+    same: set[str],
+    models: Mapping[str, tuple[Any, Any]] | None = None,
+    teacher: np.ndarray | None = None,
+    notes: tuple[str, ...] = (),
+) -> Verdict:
+    """Return the verdict on what was picked of each group without the rows that judge.
+
+    Parameters
+    ----------
+    predictions : mapping of str to ndarray of shape (n_entries, n_outputs)
+        What the pick of each group says of the rows that judge; a group without a trial is left out.
+    held_out : HeldOut
+        The rows that judge.
+    scoring : Scoring
+        What better means.
+    random_state : int
+        Base seed of the resampling.
+    counts : mapping of str to int
+        Trials of each group.
+    same : set of str
+        Groups that the selected trial is one of.
+    models : mapping of str to (fitted model, rows) or None
+        The picks, and the rows as they take them: for a score that reads the model itself. None: such a score is empty.
+    teacher : ndarray of shape (n_entries, n_outputs) or None
+        What the teacher says of the rows that judge, without having seen them.
+    notes : tuple of str
+        What else is to be said.
+    """
+    with thread_limit():
+        groups = list(predictions)
+        table = list(predictions.values())
+        score: Any
+        if not isinstance(scoring, ModelScoring):
+            score = evidence_for(table, held_out, scoring)
+        else:
+            score = ModelEvidence([] if models is None else [models[group] for group in groups], held_out, scoring)
+        measures: dict[str, Any] = {"score": score}
+        for label, measure in _measures(scoring).items():
+            measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in table]), held_out)
+        draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
+        drawn: dict[str, list[np.ndarray]] = {label: [] for label in measures}
+        for bags in _bags(held_out.n_units, draws, random_state):
+            for label, measure in measures.items():
+                drawn[label].append(measure.means(bags))
+        everything = np.ones((1, held_out.n_units))
+        honest, points = {}, {}
+        for place, group in enumerate(groups):
+            honest[group] = {label: np.concatenate(parts)[:, place] for label, parts in drawn.items()}
+            points[group] = {label: float(of.means(everything)[0, place]) for label, of in measures.items()}
+        for group in set(GROUPS) - set(groups):
+            honest[group] = {label: np.full(draws, np.nan) for label in measures}
+            points[group] = dict.fromkeys(measures, float("nan"))
+        return _concluded(honest, points, held_out, scoring, counts, same, teacher, notes)
+
+
+def _concluded(
+    honest: Mapping[str, Mapping[str, np.ndarray]],
+    points: Mapping[str, Mapping[str, float]] | None,
+    held_out: HeldOut,
+    scoring: Scoring,
+    counts: Mapping[str, int],
+    same: set[str],
+    teacher: np.ndarray | None,
+    notes: tuple[str, ...],
+) -> Verdict:
+    """Return the verdict on resampled scores of the groups, (n_draws,) by measure.
+
+    `points` holds the values on all rows; None: those are the means over the resamples.
+    """
+    means = {group: {label: _mean(values) for label, values in by.items()} for group, by in honest.items()}
+    shown = means if points is None else points
+    order = [group for group in (*GROUPS, OWN_FIT) if group in shown]
+    scores = pd.DataFrame({label: {group: shown[group][label] for group in order} for label in shown["plain"]})
     if "plain" in same:
         scores.loc["selected"] = scores.loc["plain"]
     region = scoring.region if scoring.region is not None else 0.01 * abs(scores.loc["plain", "score"])
-    few = evidence.n_units < FEWEST_UNITS
-    table = _table({group: by["score"] for group, by in honest.items()}, region, same, few)
+    few = held_out.n_units < FEWEST_UNITS
+    drawn = {group: by["score"] for group, by in honest.items()}
+    known = None if points is None else {group: by["score"] for group, by in points.items()}
+    table = _table(drawn, known, region, same, few)
     advice = {
         str(name): f"at least {FEWEST_UNITS} rows or groups are needed"
         if few
@@ -274,16 +389,18 @@ def _compare_groups(
         if row["verdict"] == INCONCLUSIVE and np.isfinite(row["gain"])
     }
     if teacher is not None:
-        scores.loc["teacher"] = [
-            measure.score(held_out.y, teacher, held_out.sample_weight)
-            for measure in (scoring, *_measures(scoring).values())
-        ]
+        of_teacher = {name: one.score(held_out.y, teacher, held_out.sample_weight) for name, one in _all(scoring)}
+        scores.loc["teacher"] = pd.Series(of_teacher)
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
-    counts = group_sizes(hops)
     return Verdict(
-        table, _as_read(scores, held_out), counts, held_out.n_rows, scoring.name_shown, region, advice, notes
+        table, _as_read(scores, held_out), dict(counts), held_out.n_rows, scoring.name_shown, region, advice, notes
     )
+
+
+def _all(scoring: Scoring) -> list[tuple[str, Scoring]]:
+    own: list[tuple[str, Scoring]] = [] if isinstance(scoring, ModelScoring) else [("score", scoring)]
+    return [*own, *_measures(scoring).items()]
 
 
 def _measures(scoring: Scoring) -> dict[str, RowScoring]:
@@ -333,16 +450,9 @@ def _out_of_bag(
 ) -> dict[str, dict[str, np.ndarray]]:
     """Choose in each bag, score out of it: (n_draws,) for each group and measure; NaN for an empty group."""
     evidence = measures["score"]
-    n_units = evidence.n_units
-    rng = generator(random_state, "bbc")
     found: dict[str, dict[str, list[np.ndarray]]] = {group: {label: [] for label in measures} for group in members}
-    size = max(1, min(n_draws, CHUNK_BYTES // (8 * n_units)))
-    for start in range(0, n_draws, size):
-        count = min(size, n_draws - start)
-        drawn = rng.integers(n_units, size=(count, n_units))
-        offsets = np.arange(count)[:, None] * n_units
-        bags = np.bincount((drawn + offsets).ravel(), minlength=count * n_units).reshape(count, n_units).astype(float)
-        outside = (bags == 0).astype(float)
+    for bags in _bags(evidence.n_units, n_draws, random_state):
+        count, outside = len(bags), (bags == 0).astype(float)
         for group, trials in members.items():
             if len(trials) == 0:
                 for parts in found[group].values():
@@ -357,15 +467,28 @@ def _out_of_bag(
     return {group: {label: np.concatenate(parts) for label, parts in by.items()} for group, by in found.items()}
 
 
+def _bags(n_units: int, n_draws: int, random_state: int) -> Iterator[np.ndarray]:
+    """Yield how often each unit is drawn, (n_in_chunk, n_units), in all `n_draws` times."""
+    rng = generator(random_state, "bbc")
+    size = max(1, min(n_draws, CHUNK_BYTES // (8 * n_units)))
+    for start in range(0, n_draws, size):
+        count = min(size, n_draws - start)
+        drawn = rng.integers(n_units, size=(count, n_units))
+        drawn += np.arange(count)[:, None] * n_units
+        yield np.bincount(drawn.ravel(), minlength=count * n_units).reshape(count, n_units).astype(float)
+
+
 def _mean(values: np.ndarray) -> float:
     known = values[np.isfinite(values)]
     return float(known.mean()) if len(known) else float("nan")
 
 
-def _table(scores: Mapping[str, np.ndarray], region: float, same: set[str], few: bool) -> pd.DataFrame:
-    """Return the comparisons of the groups' scores, (n_draws,) each; with too `few` units none is conclusive.
+def _table(
+    scores: Mapping[str, np.ndarray], points: Mapping[str, float] | None, region: float, same: set[str], few: bool
+) -> pd.DataFrame:
+    """Return the comparisons of the groups' scores, resampled, (n_draws,) each, and where known on all rows.
 
-    `same` holds the groups of which the selected trial is one.
+    With too `few` units none is conclusive. `same` holds the groups of which the selected trial is one.
     """
     rows = {}
     for better, worse in COMPARISONS:
@@ -379,7 +502,8 @@ def _table(scores: Mapping[str, np.ndarray], region: float, same: set[str], few:
             found = (np.nan, np.nan, np.nan, INCONCLUSIVE)
         else:
             low, high = np.percentile(gains, [2.5, 97.5])
-            found = (float(gains.mean()), low, high, INCONCLUSIVE if few else word(low, high, region))
+            gain = float(gains.mean()) if points is None else points[better] - points[worse]
+            found = (gain, low, high, INCONCLUSIVE if few else word(low, high, region))
         rows[f"{better} vs {worse}"] = found
     return pd.DataFrame.from_dict(rows, orient="index", columns=["gain", "low", "high", "verdict"])
 
@@ -437,7 +561,7 @@ def _sentences(verdict: Verdict) -> str:
         f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials{stopped}"
     )
     second = f"One hop {one}; several hops {many}{notes}; {searched}"
-    return f"{first}. {second}, judged on {verdict.n_rows:,} rows that neither trained nor chose what they judge."
+    return f"{first}. {second}, judged on {verdict.n_rows:,} {JUDGED_BY[verdict.method]}."
 
 
 def _said(verdict: Verdict, name: str, other: str) -> str:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack, closing
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
@@ -15,16 +15,18 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Executor, SerialExecutor, Session
+from multihop_search.engine.executors import Executor, SerialExecutor
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
 from multihop_search.engine.memo import MEMO
+from multihop_search.engine.nested import Routine
 from multihop_search.engine.patience import Patience
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.engine.refit import Teacher, refit_student
+from multihop_search.engine.refits import refit_students
 from multihop_search.engine.study import new_study, told_study
 from multihop_search.errors import (
     FailedTrialsWarning,
@@ -40,12 +42,16 @@ from multihop_search.export import export_model
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.problem import Problem
+from multihop_search.report.page import checked_file, fragment, write_page
 from multihop_search.report.progress import progress
 from multihop_search.results.assessment import Assessment, fidelity
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.results.table import cv_results, results_table
+from multihop_search.results.verdict import BBC
+from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.fingerprint import fingerprint, packages_of
+from multihop_search.search.judging import Bench, FreshRows, bench_for, fresh_rows
 from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import select
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
@@ -101,7 +107,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         cv: Any = 5,
         crossfit_cv: int | bool = 3,
         scoring: Any = "auto",
-        verdict: str = "bbc",
+        verdict: Any = "bbc",
         sampler: Any = "auto",
         pruner: Any = "auto",
         n_ahead: int = 16,
@@ -161,6 +167,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """
         start = time.monotonic()
         begun = self._begin(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        fresh = fresh_rows(self, self.verdict, begun.problem)
         n_trials = self.n_trials * len(begun.students)
         deadline = None if self.timeout is None else start + self.timeout
         executor = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
@@ -168,7 +175,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         if workers > self.n_ahead:
             warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
         try:
-            self._search(begun, executor, n_trials, deadline)
+            self._search(begun, executor, n_trials, deadline, fresh)
+            self._making = making_of(self._workshop.problem, self._workshop.ladder, time.monotonic() - start)
         finally:
             MEMO.clear()
             for callback in self.callbacks or ():
@@ -176,23 +184,61 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     callback.flush()
         return self
 
-    def _search(self, begun: Begun, executor: Executor, n_trials: int, deadline: float | None) -> None:
+    def _search(
+        self, begun: Begun, executor: Executor, n_trials: int, deadline: float | None, fresh: FreshRows | None
+    ) -> None:
         """Run the trials where the executor runs them, and conclude."""
         with ExitStack() as undo:
             limits = () if self.hop_timeout is None else (self.hop_timeout,)
             with closing(executor.start(*limits)) as session:
                 made = begun.finish(session)
-                seed = made.problem.random_state
-                plan = Plan(made.space, seed, make_sampler(self.sampler, seed))
+                plan = self._plan(made)
                 frozen = holds_frozen(made.ladder.teacher)
                 believes = made.space.max_hops > 0
-                assessment = Assessment(made.problem, plan.adaptive, optimistic=frozen, believes=believes)
-                log = None
-                if self.checkpoint is not None:
-                    parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
-                    log = undo.enter_context(closing(Log(self.checkpoint, parts, packages_of(made.ladder))))
-                study, trials, teacher = self._run(made, plan, assessment, session, log, n_trials, deadline)
-            self._conclude(made, assessment, study, trials, teacher)
+                halves = plan.adaptive and isinstance(self.verdict, str) and self.verdict == BBC
+                assessment = Assessment(made.problem, halves, optimistic=frozen, believes=believes)
+                log = undo.enter_context(self._opened_log(made, plan, None))
+                prefixes = Prefixes(session, made.problem, made.ladder)
+                study, trials, teacher = self._run(made, plan, assessment, prefixes, log, n_trials, deadline)
+                bench = self._bench(made, assessment, prefixes, teacher, fresh, len(trials.records))
+                self._conclude(made, assessment, study, trials, teacher, bench)
+
+    def _bench(
+        self,
+        made: SetUp,
+        assessment: Assessment,
+        prefixes: Prefixes,
+        teacher: Teacher,
+        fresh: FreshRows | None,
+        n_told: int,
+    ) -> Bench:
+        """Return who judges; a nested search runs as many trials as were told."""
+        problem = made.problem
+        shown = self.verbose > 0 and bool(problem.pairs)
+        with progress(n_told * len(problem.folds), problem.scoring.name_shown, shown=shown) as show:
+            routine = Routine(
+                plan=lambda: self._plan(made),
+                pruner=lambda: make_pruner(self.pruner),
+                n_ahead=self.n_ahead,
+                n_trials=n_told,
+                with_fits=made.with_fits,
+                log=lambda number: self._opened_log(made, self._plan(made), number),
+                show=show,
+            )
+            return bench_for(assessment, prefixes, teacher, fresh, routine)
+
+    def _plan(self, made: SetUp) -> Plan:
+        seed = made.problem.random_state
+        return Plan(made.space, seed, make_sampler(self.sampler, seed))
+
+    def _opened_log(self, made: SetUp, plan: Plan, without: int | None) -> AbstractContextManager[Log | None]:
+        """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""
+        if self.checkpoint is None:
+            return nullcontext()
+        parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
+        if without is not None:
+            parts = {**parts, "without": str(without)}
+        return closing(Log(self.checkpoint, parts, packages_of(made.ladder), quiet=without is not None))
 
     def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
         """Return problem, ladder and space of this search on the user's data, made in this process."""
@@ -232,7 +278,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         made: SetUp,
         plan: Plan,
         assessment: Assessment,
-        session: Session,
+        prefixes: Prefixes,
         log: Log | None,
         n_trials: int,
         deadline: float | None,
@@ -240,7 +286,6 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """Run the search to its end, or until something stops it; return what was told until then, and the teacher."""
         trials, study = Trials(assessment), new_study()
         patience = Patience(self.n_trials_no_change, len(made.space.students))
-        prefixes = Prefixes(session, made.problem, made.ladder)
         teacher = prefixes.teacher()
         loop = Loop(
             study,
@@ -271,7 +316,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             )
         check_some_worked(trials.records)
         try:
-            taught = session.result(teacher)
+            taught = prefixes.session.result(teacher)
         except (WorkerLost, HopTimeout) as error:
             raise SearchFailed(
                 f"the teacher must be fitted on all rows for the verdict, it was not: {error}"
@@ -291,7 +336,13 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         return stopped
 
     def _conclude(
-        self, made: SetUp, assessment: Assessment, study: optuna.Study, trials: Trials, teacher: Teacher
+        self,
+        made: SetUp,
+        assessment: Assessment,
+        study: optuna.Study,
+        trials: Trials,
+        teacher: Teacher,
+        bench: Bench,
     ) -> None:
         """Choose, refit, judge, and keep what was learned."""
         problem, ladder = made.problem, made.ladder
@@ -303,8 +354,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 FailedTrialsWarning,
             )
         start = time.perf_counter()
-        with_fits = [name for name, student in made.space.students.items() if student.fits]
-        selection = select(problem, ladder, assessment, trials, teacher, with_fits)
+        selection = select(problem, ladder, assessment, trials, teacher, bench, made.with_fits)
         self.refit_time_ = time.perf_counter() - start
         by_row = teacher.outputs.predictions[assessment.held_out.row]
         scores = {record.number: trials.score(record) for record in records if record.complete}
@@ -350,18 +400,50 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         SearchFailed
             If the search was unpickled: the training rows are not part of a pickle.
         """
+        workshop = self._checked_workshop([number])
+        try:
+            return refit_student(workshop.problem, workshop.ladder, workshop.paths[number])
+        finally:
+            MEMO.clear()
+
+    def refit_trials(self, numbers: Iterable[int]) -> Iterator[Any]:
+        """Yield the students of many completed trials as `refit_trial` does, the upper models of all fitted once.
+
+        Parameters
+        ----------
+        numbers : iterable of int
+            Trial numbers, as in ``results_["trial"]``.
+
+        Raises
+        ------
+        InvalidSetting
+            If one is not that of a completed trial.
+        SearchFailed
+            If the search was unpickled: the training rows are not part of a pickle.
+        """
+        wanted = list(numbers)
+        workshop = self._checked_workshop(wanted)
+        return self._refitted(workshop, [workshop.paths[number] for number in wanted])
+
+    @staticmethod
+    def _refitted(workshop: _Workshop, paths: Sequence[Path]) -> Iterator[Any]:
+        try:
+            yield from refit_students(workshop.problem, workshop.ladder, paths)
+        finally:
+            MEMO.clear()
+
+    def _checked_workshop(self, numbers: Sequence[int]) -> _Workshop:
         check_is_fitted(self)
         if self._workshop is None:
             raise SearchFailed("refit_trial needs the training rows, a pickled search leaves them out: fit it again.")
         states = self.results_["state"]
-        if number not in states.index or states[number] != COMPLETE:
-            raise InvalidSetting(
-                f"number must be that of a completed trial, got {number!r}: see results_[['trial', 'state']]."
-            )
-        try:
-            return refit_student(self._workshop.problem, self._workshop.ladder, self._workshop.paths[number])
-        finally:
-            MEMO.clear()
+        for number in numbers:
+            if number not in states.index or states[number] != COMPLETE:
+                raise InvalidSetting(
+                    f"number must be that of a completed trial, got {number!r}: see results_[['trial', 'state']]."
+                )
+        workshop: _Workshop = self._workshop
+        return workshop
 
     def export(self, file: Any) -> None:
         """Write `best_estimator_` into a file that needs nothing of this package.
@@ -385,6 +467,36 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """
         check_is_fitted(self)
         export_model(self.best_estimator_, file, X=None if self._workshop is None else self._workshop.problem.X)
+
+    def report(self, file: Any) -> None:
+        """Write a page that explains the search: one HTML file that needs no network.
+
+        It shows the verdict, the models side by side, the path, the student and the search. The best plain and one-hop
+        students are fitted on all rows for it; of an unpickled search, which has no rows, they are as in the folds.
+
+        Parameters
+        ----------
+        file : path
+            Ends in ``.html``; what stands there is replaced.
+
+        Raises
+        ------
+        InvalidSetting
+            If the file cannot be written.
+        """
+        check_is_fitted(self)
+        checked_file(file)
+        write_page(facts_of(self), file)
+
+    def _repr_html_inner(self) -> str:
+        return str(self._repr_mimebundle_()["text/html"])
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
+        """Return what a notebook shows: of a fitted search the short form of its page, else scikit-learn's diagram."""
+        shown: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in shown and hasattr(self, "_making"):
+            shown["text/html"] = fragment(facts_of(self, refit=False))
+        return shown
 
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels or values (n_rows,) with `best_estimator_`."""

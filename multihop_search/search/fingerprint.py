@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Iterator, Mapping
 from numbers import Integral
 from typing import Any
@@ -15,6 +16,7 @@ from multihop_search.engine.plan import Plan
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
+from multihop_search.results.verdict import BBC
 from multihop_search.search.set_up import SetUp
 from multihop_search.search.settings import holds_frozen
 
@@ -30,7 +32,8 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         If a part has no name that another process would know it by.
     """
     problem, ladder, space = made.problem, made.ladder, made.space
-    cv = settings["cv"]
+    cv, verdict = settings["cv"], settings["verdict"]
+    halves = plan.adaptive and isinstance(verdict, str) and verdict == BBC  # the sampler is told about one half
     values: dict[str, Any] = {
         "X": _rows(problem.X),
         "y": problem.y,
@@ -39,11 +42,12 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "groups": problem.groups,
         "X_unlabeled": _rows(problem.unlabeled),
         "cv": cv if isinstance(cv, Integral) else [(fold.train, fold.test) for fold in problem.folds],
+        "verdict": [halves, None if problem.held_out is None else problem.held_out.test],
         "crossfit_cv": settings["crossfit_cv"],
         "scoring": _named(problem.scoring),
         "random_state": problem.random_state,
         "cpus_per_hop": problem.threads,
-        "teacher": joblib.hash(ladder.teacher) if holds_frozen(ladder.teacher) else ladder.teacher,
+        "teacher": _content(ladder.teacher) if holds_frozen(ladder.teacher) else ladder.teacher,
         "students": ladder.students,
         "intermediates": [ladder.intermediates, ladder.truncations, ladder.stage_sizes],
         "budget": settings["budget"],
@@ -71,6 +75,23 @@ def _hash(name: str, value: Any) -> str:
         return digest(value)
     except TypeError as error:
         raise InvalidSetting(f"checkpoint needs {name} that another process can name, it says: {error}") from error
+
+
+def _content(teacher: Any) -> Any:
+    """Return the hash of a fitted teacher that is used as it is.
+
+    Raises
+    ------
+    InvalidSetting
+        If it cannot be pickled: a lambda, for instance.
+    """
+    try:
+        return joblib.hash(teacher)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise InvalidSetting(
+            f"checkpoint needs a teacher that can be pickled, this one cannot ({error}): use a named function of a "
+            "module in place of a lambda, or from_predictions."
+        ) from error
 
 
 def _rows(X: Any) -> Any:

@@ -72,17 +72,26 @@ def checked_unlabeled(search: Any, unlabeled: Any, X: Any) -> Any:
     InvalidData, InvalidKind
         If they are no rows like those of `X`.
     """
-    name, table = "X_unlabeled", hasattr(X, "iloc")
-    if table != hasattr(unlabeled, "iloc") or (
-        table and (np.ndim(unlabeled) != 2 or set(unlabeled.columns) != set(X.columns))
-    ):
-        kind = InvalidKind if hasattr(unlabeled, "tocsr") else InvalidData
+    return checked_like(search, "X_unlabeled", unlabeled, X)
+
+
+def checked_like(search: Any, name: str, given: Any, X: Any) -> Any:
+    """Return further rows of the user's, called `name` in messages, with the columns of `X` in their order.
+
+    Raises
+    ------
+    InvalidData, InvalidKind
+        If they are no rows like those of `X`.
+    """
+    table = hasattr(X, "iloc")
+    if table != hasattr(given, "iloc") or (table and (np.ndim(given) != 2 or set(given.columns) != set(X.columns))):
+        kind = InvalidKind if hasattr(given, "tocsr") else InvalidData
         raise kind(f"{name} must be a table like X, with the same columns: pass both as DataFrames or both as arrays.")
-    if np.ndim(unlabeled) == 2 and np.shape(unlabeled)[0] == 0:
+    if np.ndim(given) == 2 and np.shape(given)[0] == 0:
         raise InvalidData(f"{name} must hold rows, it has none: leave it out.")
     if not table:
-        return checked_rows(search, name, unlabeled, reset=False)
-    rows = checked_rows(search, name, unlabeled[list(X.columns)], reset=False).reset_index(drop=True)
+        return checked_rows(search, name, given, reset=False)
+    rows = checked_rows(search, name, given[list(X.columns)], reset=False).reset_index(drop=True)
     takes_missing = get_tags(search).input_tags.allow_nan
     for column in X.columns:
         known, new = X[column], rows[column]

@@ -10,10 +10,12 @@ from multihop_search.errors import SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.paths.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.teacher import GIVEN, RowTeacher
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import TrialRecord
-from multihop_search.results.verdict import Verdict
+from multihop_search.results.verdict import BBC, NESTED, Verdict
+from multihop_search.search.judging import Bench
 
 MEASURED = "latency was measured, so this search cannot be repeated exactly"
 
@@ -37,9 +39,10 @@ def select(
     assessment: Assessment,
     trials: Trials,
     teacher: Teacher,
+    bench: Bench,
     with_fits: Collection[str] = (),
 ) -> Selection:
-    """Choose, refit and judge.
+    """Choose, refit and have it judged.
 
     `with_fits` names the students of which ways of fitting were searched.
 
@@ -49,26 +52,30 @@ def select(
         If no trial is within the budget.
     """
     chosen, fitted, verdicts = {}, {}, {}
+    notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) else ()
+    if ladder.budget.latency_us is not None:
+        notes = (*notes, MEASURED)
+    notes = (*notes, *bench.notes)
     for name in ladder.students:
         mine = [record for record in trials.records if record.path.student == name]
         inside = [(record, found) for record, found in trials.kept(name) if record.inside]
         while inside:
             records, predictions = [record for record, _ in inside], [found for _, found in inside]
-            position = assessment.choose(records, predictions, teacher.outputs)
+            position = assessment.choose(records, predictions, bench.believed)
             if ladder.budget.bounds:
                 fitted[name] = refit(problem, ladder, records[position].path, teacher)
                 if not _fits(problem, ladder, fitted[name]):  # on all rows a model may be larger than in the folds
                     del inside[position]
                     continue
             chosen[name] = records[position]
-            verdicts[name] = assessment.verdict(
+            verdicts[name] = bench.judge.verdict(
                 records,
                 predictions,
                 position,
-                teacher.outputs,
+                bench.believed,
                 fits=name in with_fits,
                 tried=mine,
-                notes=() if ladder.budget.latency_us is None else (MEASURED,),
+                notes=notes,
             )
             break
         else:
@@ -81,7 +88,7 @@ def select(
         raise SearchFailed(_nearest(trials, ladder))
     best = max(chosen.values(), key=assessment.score)
     name = best.path.student
-    if len(chosen) > 1:
+    if len(chosen) > 1 and verdicts[name].method in (BBC, NESTED):
         said = f"it is the best of {len(chosen)} students by these very rows"
         verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, said))
     return Selection(best, fitted.get(name) or refit(problem, ladder, best.path, teacher), chosen, verdicts)

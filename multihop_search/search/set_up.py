@@ -23,6 +23,7 @@ from multihop_search.search.settings import (
     choose_tree_fits,
     named_students,
     searched_of,
+    servable,
     student_spaces,
     teacher_candidates,
     with_rows,
@@ -37,6 +38,11 @@ class SetUp:
     problem: Problem
     ladder: Ladder
     space: PathSpace
+
+    @property
+    def with_fits(self) -> list[str]:
+        """Names of the students of which ways of fitting are searched."""
+        return [name for name, student in self.space.students.items() if student.fits]
 
 
 def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
@@ -103,8 +109,10 @@ def begin(
         regression=regression,
         unlabeled=unlabeled is not None,
     )
+    asked = not isinstance(settings["schemes"], str)
+    compression = servable(compression, settings["teacher"], asked=asked)
     if compression is not None and settings["max_hops"]:
-        compression = with_rows(compression, X, asked=not isinstance(settings["schemes"], str))
+        compression = with_rows(compression, X, asked=asked)
     wanted = {} if compression is None else dict.fromkeys(compression.generators, compression.most)
     problem = make_problem(
         X,
@@ -119,13 +127,14 @@ def begin(
         synthetic={name: most for name, most in wanted.items() if most and settings["max_hops"]},
         unlabeled=unlabeled,
         threads=threads,
+        verdict=settings["verdict"],
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     start = time.perf_counter()
     fitted = {name: probe(problem, name, student) for name, student in students.items()}  # before anything larger
     candidates = teacher_candidates(settings["teacher"], problem)
     seconds = time.perf_counter() - start
-    variance = float(np.var(problem.y)) if regression else 1.0
+    variance = float(np.var(problem.y[problem.searched.train])) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
     return Begun(problem, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)

@@ -24,6 +24,7 @@ from multihop_search.errors import (
     HopTimeout,
     InvalidData,
     InvalidSetting,
+    MultihopError,
     SearchFailed,
     UnservedSchemeWarning,
     UnsuitableModel,
@@ -37,8 +38,9 @@ from multihop_search.paths.pool import VOTE, default_teachers
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import default_row_scoring
-from multihop_search.transfer.fitting import last_step, takes_weights
+from multihop_search.problem.scoring import default_row_scoring, stored_form
+from multihop_search.problem.teacher import RowTeacher
+from multihop_search.transfer.fitting import last_step, takes_weights, through
 from multihop_search.transfer.schemes import (
     HardLabels,
     KnowledgeDistillation,
@@ -95,8 +97,21 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
     make_sampler(settings["sampler"], 0)
     make_pruner(settings["pruner"])
     Budget.of(settings["budget"])
-    if settings["verdict"] != "bbc":
-        raise InvalidSetting(f"verdict must be 'bbc', got {settings['verdict']!r}: leave it out.")
+    _check_verdict(settings["verdict"])
+
+
+def _check_verdict(verdict: Any) -> None:
+    if isinstance(verdict, str) and verdict in ("bbc", "nested"):
+        return
+    if isinstance(verdict, Real) and not isinstance(verdict, bool) and 0 < float(verdict) < 1:
+        return
+    if isinstance(verdict, tuple) and len(verdict) == 2:
+        return
+    shown = f"a {type(verdict).__name__}" if np.ndim(verdict) or isinstance(verdict, tuple) else repr(verdict)
+    raise InvalidSetting(
+        f"verdict must be 'bbc', 'nested', a share of the rows between 0 and 1 or a tuple of fresh rows (X, y), got "
+        f"{shown}: pass one of these."
+    )
 
 
 def named_students(student: Any) -> dict[str, Any]:
@@ -136,6 +151,8 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
             if model != "auto":
                 raise InvalidSetting(f"teacher must be 'auto' or a {kind}, got {model!r}: pass one of these.")
             continue
+        if name == TEACHER and isinstance(model, RowTeacher) and not isinstance(model, type):
+            continue  # it knows the rows, and says so when they are there
         shown = model.__name__ if isinstance(model, type) else type(model).__name__
         if isinstance(model, type) or not all(hasattr(model, method) for method in ("fit", "predict", "get_params")):
             raise UnsuitableModel(
@@ -150,7 +167,7 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
             )
     if regression:
         return
-    if not isinstance(teacher, str) and not hasattr(teacher, "predict_proba"):
+    if not isinstance(teacher, (str, RowTeacher)) and not hasattr(teacher, "predict_proba"):
         raise UnsuitableModel(
             f"teacher must have predict_proba, {type(teacher).__name__} has none: wrap it in CalibratedClassifierCV."
         )
@@ -203,6 +220,26 @@ def choose_schemes(
                 )
     _check_intermediates(intermediates, tuple(own), regression=regression)
     return tuple(own), added[0].for_rows(unlabeled) if added else None
+
+
+def servable(compression: ModelCompression | None, teacher: Any, *, asked: bool) -> ModelCompression | None:
+    """Return what is left of the recipe where the teacher answers by row number: the user's unlabelled rows, if any.
+
+    Raises
+    ------
+    InvalidSetting
+        If the user asked for rows by name that the teacher cannot label.
+    """
+    if compression is None or not isinstance(teacher, RowTeacher):
+        return compression
+    if teacher.labels_unlabeled and "unlabeled" in compression.generators:
+        return replace(compression, generator="unlabeled")
+    if asked and compression.most:
+        raise InvalidSetting(
+            "ModelCompression needs a teacher that can label new rows, this one has only given predictions: pass those "
+            "of X_unlabeled too, or leave ModelCompression out of schemes."
+        )
+    return None
 
 
 def with_rows(compression: ModelCompression, X: Any, *, asked: bool) -> ModelCompression | None:
@@ -300,7 +337,7 @@ def _refused(problem: Problem, fitted: Any, searched: Mapping[str, BaseDistribut
     if why:
         return why
     if isinstance(fitted, Pipeline) and len(fitted.steps) > 1:
-        X = fitted[:-1].transform(X)
+        X = through(fitted.steps[:-1], X)
     if hasattr(X, "tocsr"):
         return "its rows are sparse"
     missing = pd.isna(X).to_numpy().any() if hasattr(X, "iloc") else np.isnan(np.asarray(X, dtype=np.float64)).any()
@@ -364,6 +401,9 @@ def teacher_candidates(teacher: Any, problem: Problem) -> Mapping[str, Any]:
     if not isinstance(teacher, str):
         if isinstance(teacher, FrozenEstimator):
             _check_frozen(teacher, problem)
+            _check_answers(teacher, problem)
+        if isinstance(teacher, RowTeacher):
+            teacher.check_rows(problem)
         return {TEACHER: teacher}
     candidates = default_teachers(problem.X, problem.n_outputs)
     for name, candidate in candidates.items():
@@ -373,7 +413,7 @@ def teacher_candidates(teacher: Any, problem: Problem) -> Mapping[str, Any]:
 
 
 def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Session) -> Any:
-    """Return the candidate with the best cross-fitted score on all rows; `session` runs the fits.
+    """Return the candidate with the best cross-fitted score on all rows searched; `session` runs the fits.
 
     Raises
     ------
@@ -382,12 +422,13 @@ def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Ses
     """
     if len(candidates) == 1:
         return next(iter(candidates.values()))
-    weights = problem.weights(problem.whole.train)
+    searched = problem.searched
+    weights = problem.weights(searched.train)
     scoring = default_row_scoring(problem.classes)
     bare = replace(problem, synthetic={})
     shared = session.share(bare)
     futures = {
-        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), bare.whole.number, ())
+        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), searched.number, ())
         for name, candidate in candidates.items()
         if name != VOTE  # of those before it: nothing has to be fitted
     }
@@ -401,8 +442,8 @@ def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Ses
     if not outputs:
         raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
     if VOTE in candidates and not lost:
-        outputs[VOTE] = with_temperature(bare, bare.whole, mean_outputs(list(outputs.values())))
-    scores = {name: scoring.score(problem.y, of.calibrated, weights) for name, of in outputs.items()}
+        outputs[VOTE] = with_temperature(bare, searched, mean_outputs(list(outputs.values())))
+    scores = {name: scoring.score(problem.y[searched.train], of.calibrated, weights) for name, of in outputs.items()}
     return candidates[max(scores, key=lambda name: scores[name])]
 
 
@@ -415,6 +456,14 @@ def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
             f"a frozen teacher must know the columns of X, it expects {n_features} and X has {np.shape(problem.X)[1]}: "
             "train it on the same columns."
         )
+    if hasattr(problem.X, "iloc") and hasattr(teacher, "feature_names_in_"):
+        columns = set(map(str, problem.X.columns))
+        other = [str(name) for name in teacher.feature_names_in_ if str(name) not in columns]
+        if other:
+            raise UnsuitableModel(
+                f"a frozen teacher must know the columns of X, it was fitted with {other[0]!r} and X has no such "
+                "column: pass the columns that it was trained on."
+            )
     if problem.classes is None:
         return
     unknown = [label for label in np.asarray(teacher.classes_).tolist() if label not in problem.classes.tolist()]
@@ -422,6 +471,23 @@ def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
         raise UnsuitableModel(
             f"a frozen teacher must know only the labels of y, it also knows {unknown[0]!r}: train it on y."
         )
+    missing = [label for label in problem.classes.tolist() if label not in np.asarray(teacher.classes_).tolist()]
+    if missing:
+        raise UnsuitableModel(
+            f"a frozen teacher must know every label of y, it does not know {missing[0]!r}: train it on y."
+        )
+
+
+def _check_answers(teacher: FrozenEstimator, problem: Problem) -> None:
+    """Raise unless a frozen teacher, which nobody will fit, predicts two rows of the data."""
+    try:
+        stored_form(teacher, problem.rows(np.arange(2)), problem.classes)
+    except MultihopError:
+        raise
+    except (ValueError, TypeError, LookupError, AttributeError) as error:
+        raise UnsuitableModel(
+            f"a frozen teacher must predict the rows of X, it said: {type(error).__name__}: {error}."
+        ) from error
 
 
 def holds_frozen(teacher: Any) -> bool:

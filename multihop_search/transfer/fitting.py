@@ -21,7 +21,7 @@ put back afterwards: the user finds the parameters that the user set.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,7 +60,19 @@ def fit_transformers(
 ) -> tuple[Pipeline, Any, Any]:
     """Fit the transformers of a Pipeline on real rows; return them and the rows, real and synthetic, transformed."""
     transformed = head.fit_transform(X, target)
-    return head, transformed, None if synthetic is None else head.transform(synthetic.X)
+    return head, transformed, None if synthetic is None else through(head.steps, synthetic.X)
+
+
+def through(steps: Sequence[tuple[str, Any]], X: Any) -> Any:
+    """Return rows as they come out of the fitted transformers of a Pipeline.
+
+    One by one: from scikit-learn 1.8 on a Pipeline refuses to transform where its last step does not look fitted, and a
+    transformer without anything to fit (TPOT has some) never does.
+    """
+    for _, step in steps:
+        if step is not None and not isinstance(step, str):  # "passthrough"
+            X = step.transform(X)
+    return X
 
 
 def last_step(estimator: Any) -> Any:

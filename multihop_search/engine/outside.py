@@ -1,0 +1,142 @@
+"""Verdicts on rows outside the search: held out of it, or fresh ones of the user's.
+
+The search has chosen without these rows. Of each group that the verdict compares, what the same choice picks within the
+group is fitted and predicts them; nothing is chosen again. `engine.nested` does so for every outer fold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from multihop_search.engine.executors import Session
+from multihop_search.engine.prefixes import Prefixes
+from multihop_search.errors import ClusterLost, SearchFailed
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.scoring import stored_form
+from multihop_search.results.assessment import Answers, Assessment
+from multihop_search.results.out_of_fold import HeldOut
+from multihop_search.results.record import TrialRecord
+from multihop_search.results.verdict import FRESH, HELD_OUT, Verdict, members_of
+from multihop_search.transfer.transfer_set import TeacherOutputs
+
+REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
+
+
+class Judge(Protocol):
+    """Who gives the verdict on a student: an `Assessment` by the rows of the search, others by rows outside it."""
+
+    def verdict(
+        self,
+        records: Sequence[TrialRecord],
+        predictions: Sequence[np.ndarray],
+        chosen: int,
+        teacher: TeacherOutputs,
+        *,
+        tried: Sequence[TrialRecord] | None = None,
+        fits: bool = False,
+        notes: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Return the verdict on complete trials of one student; see `Assessment.verdict`."""
+
+
+@dataclass(frozen=True)
+class Outside:
+    """Rows outside the search, as a `Judge`.
+
+    Models are fitted where the search runs its hops.
+    """
+
+    assessment: Assessment
+    prefixes: Prefixes
+    number: int
+    """Of the fold on whose training rows models are fitted that predict the rows."""
+    X: Any
+    """(n_rows, n_features), of the kind of the search's."""
+    held_out: HeldOut
+    teacher: np.ndarray | None
+    """What the teacher says of the rows without having seen them, (n_rows, n_outputs)."""
+    method: str
+
+    def verdict(
+        self,
+        records: Sequence[TrialRecord],
+        predictions: Sequence[np.ndarray],
+        chosen: int,
+        teacher: TeacherOutputs,
+        *,
+        tried: Sequence[TrialRecord] | None = None,
+        fits: bool = False,
+        notes: tuple[str, ...] = (),
+    ) -> Verdict:
+        """Return the verdict on complete trials of one student; `teacher` helps to choose within the groups."""
+        members = members_of(np.array([record.hops for record in records]), own_fits(records) if fits else None)
+        picks = {
+            group: records[
+                chosen if group == "selected" else self.assessment.choose(records, predictions, teacher, trials)
+            ]
+            for group, trials in members.items()
+            if len(trials)
+        }
+        futures = {record.path: self.prefixes.student(self.number, record.path) for record in picks.values()}
+        models = {path: _result(self.prefixes.session, future) for path, future in futures.items()}
+        classes = self.assessment.problem.classes
+        said = {path: stored_form(model, self.X, classes) for path, model in models.items()}
+        answers = Answers(
+            self.held_out,
+            {group: said[record.path] for group, record in picks.items()},
+            {group: (models[record.path], self.X) for group, record in picks.items()},
+            self.teacher,
+            self.method,
+        )
+        if self.method == HELD_OUT:
+            notes = (*notes, REFITTED)
+        return self.assessment.verdict_on(answers, records, chosen, tried=tried, fits=fits, notes=notes)
+
+
+def _result(session: Session, future: Any) -> Any:
+    try:
+        return session.result(future)
+    except ClusterLost:
+        raise
+    except Exception as error:
+        raise SearchFailed(f"what was picked must be fitted again for the verdict, it was not: {error}") from error
+
+
+def own_fits(records: Sequence[TrialRecord]) -> np.ndarray:
+    """Return which trials are fitted by the student's own class, (n_trials,)."""
+    return np.array([record.path.fit is None for record in records])
+
+
+def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> TeacherOutputs:
+    """Return outputs on some of the rows as if on all of them: NaN elsewhere."""
+    everywhere = np.full((n_rows, outputs.predictions.shape[1]), np.nan, dtype=outputs.predictions.dtype)
+    everywhere[rows] = outputs.predictions
+    return TeacherOutputs(everywhere, temperature=outputs.temperature)
+
+
+def judge_held_out(assessment: Assessment, prefixes: Prefixes, teacher: TeacherOutputs) -> Outside:
+    """Return who judges by the rows held out; `teacher` holds cross-fitted outputs on all rows."""
+    problem = assessment.problem
+    assert problem.held_out is not None
+    rows = problem.held_out.test
+    held_out = _held_out(problem.y[rows], rows, problem)
+    said = teacher.predictions[rows]
+    return Outside(assessment, prefixes, problem.held_out.number, problem.rows(rows), held_out, said, HELD_OUT)
+
+
+def judge_fresh(assessment: Assessment, prefixes: Prefixes, X: Any, y: np.ndarray, teacher: Any) -> Outside:
+    """Return who judges by fresh rows, `y` in the problem's codes; `teacher` is fitted on all rows of the search."""
+    problem = assessment.problem
+    held_out = HeldOut(y, np.zeros(len(y), dtype=int), np.arange(len(y)), np.arange(len(y)))
+    said = None if not hasattr(teacher, "predict") else stored_form(teacher, X, problem.classes)
+    return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH)
+
+
+def _held_out(y: np.ndarray, rows: np.ndarray, problem: Problem) -> HeldOut:
+    together = rows if problem.groups is None else problem.groups[rows]
+    unit = np.unique(together, return_inverse=True)[1]
+    return HeldOut(y, np.zeros(len(y), dtype=int), rows, unit, problem.weights(rows))

@@ -1,0 +1,205 @@
+"""The tables of an experiment, from its records alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+
+from multihop_search.experiment.rows import column
+from multihop_search.experiment.statistics import Ranks, estimate, holm, rank, signed_rank, wins_ties_losses
+from multihop_search.results.verdict import COMPARISONS
+
+NAMES = tuple(f"{better} vs {worse}" for better, worse in COMPARISONS)
+MEASURES = {"accuracy": "points of accuracy", "log_loss": "% of the log-loss"}
+POINTS, PER_CENT = 0.5, 1.0
+"""Half-widths of the region of equivalence (rule 23)."""
+RULES = {
+    "fresh": "the fresh rows themselves",
+    "split": "one validation split",
+    "cv": "cross-validation",
+    "program": "this program's choice",
+    "allowed": "this program's choice, one hop allowed",
+}
+"""Who picks the two paths that are compared. With the last a second hop is taken only if it pays."""
+ANY = "any"
+"""Stands for paths of all schemes, mixed ones too."""
+
+
+def comparisons(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return a row for each cell, student and comparison.
+
+    Columns: data, teacher, student, schemes, n_train, seed, verdict, comparison, and what `rows.student_row` holds of
+    it. Gains are greater is better, in units of the measure (log-loss in nats, accuracy as a share).
+    """
+    keys = ["cell", "data", "teacher", "student", "schemes", "n_train", "seed", "verdict"]
+    parts = []
+    for name in NAMES:
+        prefix = column(name, "")
+        held = [one for one in cells.columns if one.startswith(prefix)]
+        part = cells[keys + held].rename(columns={one: one.removeprefix(prefix) for one in held})
+        parts.append(part.assign(comparison=name))
+    found = pd.concat(parts, ignore_index=True)
+    return found[found["fresh_log_loss"].notna()].reset_index(drop=True)
+
+
+def relative(cells: pd.DataFrame, name: str, what: str, measure: str) -> pd.Series:
+    """Return the gains of a comparison: points of accuracy, or per cent of the plain student's fresh log-loss."""
+    gains = cells[column(name, f"{what}_{measure}")].astype(float)
+    return 100 * gains if measure == "accuracy" else 100 * gains / cells["plain.fresh_log_loss"]
+
+
+def against_fresh(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each comparison and measure, what is claimed and what fresh rows say.
+
+    Columns: naive (what plain cross-validation claims), naive_fresh (what is left of it), claimed (by the verdict),
+    fresh (what its choice gains), each the text of an `Estimate`; naive_error and error (claim minus fresh gain).
+    """
+    rows = []
+    for name in NAMES:
+        for measure, unit in MEASURES.items():
+            held = {what: relative(cells, name, what, measure) for what in ("naive", "naive_fresh", "claimed", "fresh")}
+            if held["fresh"].notna().sum() == 0:
+                continue
+            held["naive_error"] = held["naive"] - held["naive_fresh"]
+            held["error"] = held["claimed"] - held["fresh"]
+            row = {what: estimate(values, cells["data"]) for what, values in held.items()}
+            rows.append({"comparison": name, "measure": unit, "rows": int(held["fresh"].notna().sum()), **row})
+    return pd.DataFrame(rows)
+
+
+def win_tie_loss(cells: pd.DataFrame) -> pd.DataFrame:
+    """Return, for each comparison, measure and student, fresh gains: wins, ties, losses, mean over data sets, p-value.
+
+    Data sets are counted, each by its mean; p-values are of Wilcoxon's test, adjusted by Holm over the table.
+    """
+    rows = []
+    for name in NAMES:
+        for measure, unit in MEASURES.items():
+            region = POINTS if measure == "accuracy" else PER_CENT
+            for student, part in cells.groupby("student", sort=False):
+                gains = relative(part, name, "fresh", measure).groupby(part["data"]).mean().dropna()
+                if gains.empty:
+                    continue
+                wins, ties, losses = wins_ties_losses(gains, region)
+                found = estimate(gains, gains.index)
+                row = {"comparison": name, "measure": unit, "student": student, "wins": wins, "ties": ties}
+                rows.append({**row, "losses": losses, "gain": found, "p_value": signed_rank(gains)})
+    table = pd.DataFrame(rows)
+    return table.assign(p_value=holm(table["p_value"])) if len(table) else table
+
+
+def group_ranks(cells: pd.DataFrame, measure: str = "log_loss") -> Ranks:
+    """Rank plain, one-hop, multi-hop and selected by fresh rows, over data sets and students."""
+    groups = ("plain", "one-hop", "multi-hop", "selected")
+    sign = 1 if measure == "accuracy" else -1
+    scores = pd.DataFrame({group: sign * cells[f"{group}.fresh_{measure}"] for group in groups})
+    unit = cells["plain.fresh_log_loss"] if measure == "log_loss" else 1.0
+    return rank(scores.div(unit, axis=0).groupby(cells["data"]).mean())
+
+
+def scheme_gains(trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the fresh gain of several hops over one with the same scheme, by cell, student, measure and rule.
+
+    Gains are in points of accuracy and per cent of the one-hop log-loss. One is left out where either has no trial.
+    """
+    rows = []
+    for (cell, student), part in trials[trials["hops"] > 0].groupby(["cell", "student"], sort=False):
+        held = _arrays(part)
+        for scheme in [*sorted(set(held["pure"]) - {""}), ANY]:
+            mine = np.ones(len(part), dtype=bool) if scheme == ANY else held["pure"] == scheme
+            one, many = (np.flatnonzero(mine & (held["several"] == several)) for several in (False, True))
+            if len(one) and len(many):
+                rows += [
+                    (cell, student, scheme, measure, rule, gain, len(one), len(many))
+                    for measure, rule, gain in _gains(held, one, many, scheme)
+                ]
+    names = ["cell", "student", "scheme", "measure", "rule", "gain", "n_one_hop", "n_multi_hop"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def _arrays(part: pd.DataFrame) -> dict[str, np.ndarray]:
+    """Return the columns that rules read, and what each rule ranks by: greater is better."""
+    held = {name: part[name].to_numpy() for name in part.columns if name.startswith(("picked_", "fresh_", "pure"))}
+    held["several"] = part["hops"].to_numpy() >= 2
+    for measure in MEASURES:
+        sign = 1.0 if measure == "accuracy" else -1.0
+        held[f"split {measure}"] = sign * np.array([folds[0] for folds in part[f"fold_{measure}"]], dtype=float)
+        for rule, name in (("cv", f"cv_{measure}"), ("fresh", f"fresh_{measure}")):
+            held[f"{rule} {measure}"] = sign * part[name].to_numpy(dtype=float)
+    return held
+
+
+def _gains(
+    held: dict[str, np.ndarray], one: np.ndarray, many: np.ndarray, scheme: str
+) -> Iterator[tuple[str, str, float]]:
+    """Yield measure, rule and fresh gain of what the rule picks of `many` over what it picks of `one`."""
+    own, both = ("group", "hopped") if scheme == ANY else ("scheme_group", "scheme")
+    picked = {"program": (one, many, own), "allowed": (one, np.concatenate([one, many]), both)}
+    for measure in MEASURES:
+        for rule in RULES:
+            if rule in picked:
+                first, second, flag = picked[rule]
+                pair = [_marked(held, first, own), _marked(held, second, flag)]
+            else:
+                pair = [int(part[held[f"{rule} {measure}"][part].argmax()]) for part in (one, many)]
+            if min(pair) >= 0:
+                before, after = (float(held[f"fresh_{measure}"][place]) for place in pair)
+                yield measure, rule, 100 * (after - before) if measure == "accuracy" else 100 * (1 - after / before)
+
+
+def _marked(held: dict[str, np.ndarray], among: np.ndarray, flag: str) -> int:
+    """Return the place of the one that the program picked; -1 where it is not among the trials."""
+    found = among[held[f"picked_{flag}"][among].astype(bool)]
+    return int(found[0]) if len(found) else -1
+
+
+def scheme_claims(cells: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
+    """Return the table beside the paper's abstract: mean and best case by scheme, measure and rule.
+
+    Columns: scheme, measure, rule, cells, gain (an `Estimate` over data sets), best (over cells), n_one_hop and
+    n_multi_hop (mean numbers of trials picked from).
+    """
+    gains = scheme_gains(trials)
+    data = cells.drop_duplicates("cell").set_index("cell")["data"]
+    gains = gains.assign(data=gains["cell"].map(data))
+    rows = [
+        {
+            "scheme": scheme,
+            "measure": MEASURES[str(measure)],
+            "rule": RULES[str(rule)],
+            "cells": len(part),
+            "gain": estimate(part["gain"], part["data"]),
+            "best": part["gain"].max(),
+            "n_one_hop": part["n_one_hop"].mean(),
+            "n_multi_hop": part["n_multi_hop"].mean(),
+        }
+        for (scheme, measure, rule), part in gains.groupby(["scheme", "measure", "rule"], sort=False)
+    ]
+    return pd.DataFrame(rows)
+
+
+def landscape(
+    cells: pd.DataFrame, across: str, down: str, name: str = NAMES[1], measure: str = "log_loss"
+) -> pd.DataFrame:
+    """Return the mean fresh gain of generated data over two conditions: index `down`, columns `across`."""
+    made = cells[cells["generated"]]
+    gains = relative(made, name, "fresh", measure)
+    return gains.groupby([made[down], made[across]]).mean().unstack()
+
+
+def by_halves(
+    cells: pd.DataFrame, names: tuple[str, ...], name: str = NAMES[1], measure: str = "log_loss"
+) -> pd.DataFrame:
+    """Return, for each condition, the mean fresh gain in the lower and in the upper half of its values."""
+    gains, rows = relative(cells, name, "fresh", measure), []
+    for condition in names:
+        values = cells[condition].astype(float)
+        if values.nunique() < 2:
+            continue
+        middle = float(np.median(values))
+        upper = values > middle if (values > middle).any() else values >= middle
+        halves = [estimate(gains[mask], cells["data"][mask]) for mask in (~upper, upper)]
+        rows.append({"condition": condition, "median": middle, "lower": halves[0], "upper": halves[1]})
+    return pd.DataFrame(rows)

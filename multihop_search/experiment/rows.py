@@ -1,0 +1,200 @@
+"""The rows that a cell leaves: one for each student, one for each of its trials."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from multihop_search.experiment.conditions import conditions
+from multihop_search.experiment.data import Split
+from multihop_search.experiment.watch import MEASURES, Seen, Tried, WatchedSearch, believed, chosen, fresh_scores, naive
+from multihop_search.paths.path import Path, Truncate
+from multihop_search.results.early_stopping import paired_gap
+from multihop_search.results.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
+
+GROUPS = ("plain", "one-hop", "multi-hop", "selected", OWN_FIT)
+
+
+def members(tried: Sequence[Tried]) -> dict[str, list[Tried]]:
+    """Return the trials of each group that the verdict compares."""
+    plain = [one for one in tried if one.record.hops == 0]
+    return {
+        "plain": plain,
+        "one-hop": [one for one in tried if one.record.hops == 1],
+        "multi-hop": [one for one in tried if one.record.hops >= 2],
+        "selected": list(tried),
+        OWN_FIT: [one for one in plain if one.record.path.fit is None],
+    }
+
+
+def column(comparison: str, what: str) -> str:
+    """Return the name of a column about a comparison.
+
+    Examples
+    --------
+    >>> column("one-hop vs plain", "gain")
+    'one_hop_vs_plain.gain'
+    """
+    return f"{comparison.replace('-', '_').replace(' ', '_')}.{what}"
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The trials of one student by group, and what is picked of each."""
+
+    seen: Seen
+    rows: Split
+    groups: Mapping[str, Sequence[Tried]]
+    ours: Mapping[str, Tried]
+    """What the program's choice picks of each group that has a trial."""
+
+
+def student_row(search: WatchedSearch, rows: Split, name: str, tried: Sequence[Tried]) -> dict[str, Any]:
+    """Return what is known of one student: conditions, claims, and what fresh rows say of them."""
+    seen: Seen = search.seen_
+    groups = members(tried)
+    judged = Judged(seen, rows, groups, {group: chosen(seen, found) for group, found in groups.items() if found})
+    plain, verdict = judged.ours["plain"], search.verdicts_[name]
+    teacher, y = believed(seen), seen.assessment.held_out.y
+    row: dict[str, Any] = conditions(rows.X, y, teacher, plain.held_out.astype(float), plain.record.nodes)
+    row["n_rows"] = len(rows.y)
+    row |= {f"n_{group}": len(found) for group, found in groups.items()}
+    row |= {"n_stopped": verdict.n_stopped, "chosen": search.chosen_[name], "region": verdict.region}
+    for group, one in judged.ours.items():
+        row |= {f"{group}.fresh_{measure}": _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
+    own = f"selected vs {OWN_FIT}" in verdict.table.index
+    bbc = verdict if search.verdict == BBC else _bbc(seen, tried, search.chosen_[name], fits=own)
+    for better, worse in COMPARISONS:
+        found = _comparison(judged, verdict, bbc, better, worse)
+        row |= {column(f"{better} vs {worse}", what): value for what, value in found.items()}
+    return row
+
+
+def _bbc(seen: Seen, tried: Sequence[Tried], chosen_number: int, *, fits: bool) -> Verdict:
+    """Return the verdict without further fits beside one of another method, on the same trials."""
+    records = [one.record for one in tried]
+    place = [record.number for record in records].index(chosen_number)
+    return seen.assessment.verdict(records, [one.held_out for one in tried], place, seen.teacher, fits=fits)
+
+
+def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, better: str, worse: str) -> dict[str, Any]:
+    """Return what is claimed of two groups and what fresh rows say; NaN where there is nothing to compare."""
+    nan, name = float("nan"), f"{better} vs {worse}"
+    kinds = ("claimed", "fresh", "naive", "naive_fresh")
+    found: dict[str, Any] = {"gain": nan, "low": nan, "high": nan, "word": ""}
+    found |= dict.fromkeys(("bbc_gain", "bbc_low", "bbc_high"), nan)
+    found |= {f"{kind}_{measure}": nan for kind in kinds for measure in MEASURES}
+    found |= {f"{kind}_{measure}_se": nan for kind in kinds[1:] for measure in MEASURES}
+    if name not in verdict.table.index or not (judged.groups[better] and judged.groups[worse]):
+        return found
+    said, scores = verdict.table.loc[name], verdict.scores
+    found |= {"gain": said["gain"], "low": said["low"], "high": said["high"], "word": said["verdict"]}
+    found |= {f"bbc_{what}": bbc.table.loc[name, what] for what in ("gain", "low", "high")}
+    found["claimed_accuracy"] = scores.loc[better, "accuracy"] - scores.loc[worse, "accuracy"]
+    found["claimed_log_loss"] = scores.loc[worse, "log_loss"] - scores.loc[better, "log_loss"]
+    for measure in MEASURES:
+        found |= _measured(judged, measure, better, worse)
+    return found
+
+
+def _measured(judged: Judged, measure: str, better: str, worse: str) -> dict[str, float]:
+    """Return what fresh rows say of the program's two picks, and of those of plain cross-validation, and its claim."""
+    ours = [judged.ours[group] for group in (better, worse)]
+    best = [naive(judged.groups[group], measure) for group in (better, worse)]
+    unit, fresh = judged.seen.assessment.held_out.unit, judged.rows.unit_fresh
+    gains = {
+        "fresh": _gain(ours[0].fresh[measure], ours[1].fresh[measure], fresh),
+        "naive": _gain(best[0].cv[measure], best[1].cv[measure], unit),
+        "naive_fresh": _gain(best[0].fresh[measure], best[1].fresh[measure], fresh),
+    }
+    means = {f"{name}_{measure}": gain for name, (gain, _) in gains.items()}
+    return means | {f"{name}_{measure}_se": error for name, (_, error) in gains.items()}
+
+
+def _gain(scores: np.ndarray, baseline: np.ndarray, unit: np.ndarray) -> tuple[float, float]:
+    gap = paired_gap(scores.astype(float), baseline.astype(float), unit)
+    return 0.0 - gap.behind, gap.error
+
+
+def _stored(measure: str, score: float) -> float:
+    return float(-score if measure == "log_loss" else score)
+
+
+def teacher_row(search: WatchedSearch, rows: Split, proba: np.ndarray) -> dict[str, float]:
+    """Return what fresh rows say of the teacher."""
+    return {
+        f"teacher.fresh_{name}": _stored(name, float(scores.mean()))
+        for name, scores in fresh_scores(rows, proba).items()
+    }
+
+
+def pure_scheme(path: Path) -> str:
+    """Return the scheme of every hop of a path, the construction of a truncated teacher apart; "" if they differ."""
+    schemes = {type(hop.scheme).__name__ for hop in path.hops if not isinstance(hop.scheme, Truncate)}
+    return schemes.pop() if len(schemes) == 1 else ""
+
+
+def trial_rows(search: WatchedSearch, tried: Sequence[Tried]) -> pd.DataFrame:
+    """Return a row for each complete trial of one student, each path once."""
+    seen: Seen = search.seen_
+    fold = seen.assessment.held_out.fold
+    n_folds = np.bincount(fold)
+    picked = _picked(seen, tried)
+    table = []
+    for one in tried:
+        record, path = one.record, one.record.path
+        score, error = seen.trials.score(record)
+        table.append(
+            {
+                "student": path.student,
+                "trial": record.number,
+                "hops": record.hops,
+                "schemes": ">".join(type(hop.scheme).__name__ for hop in path.hops),
+                "pure": pure_scheme(path),
+                "truncated": any(isinstance(hop.scheme, Truncate) for hop in path.hops),
+                "multiple": 0
+                if not path.hops or path.hops[-1].compression is None
+                else path.hops[-1].compression.multiple,
+                "fit": "OwnFit" if path.fit is None else type(path.fit).__name__,
+                "nodes": record.nodes,
+                "cv_score": score,
+                "cv_score_se": error,
+                **{f"fold_{name}": _folds(name, one, fold, n_folds) for name in MEASURES},
+                **{f"cv_{name}": _stored(name, one.cv[name].mean()) for name in MEASURES},
+                **{f"fresh_{name}": _stored(name, one.fresh[name].mean()) for name in MEASURES},
+                **{f"picked_{name}": record.number in numbers for name, numbers in picked.items()},
+            }
+        )
+    return pd.DataFrame(table).astype(
+        {"trial": "int32", "hops": "int8", "multiple": "int16"}
+        | {name: "float32" for name in table[0] if name.startswith(("cv_", "fresh_", "nodes"))}
+    )
+
+
+def _folds(name: str, one: Tried, fold: np.ndarray, n_folds: np.ndarray) -> np.ndarray:
+    means = np.bincount(fold, weights=one.cv[name]) / n_folds
+    return np.asarray(-means if name == "log_loss" else means, dtype=np.float32)
+
+
+def _picked(seen: Seen, tried: Sequence[Tried]) -> dict[str, set[int]]:
+    """Return the numbers that the program's choice picks: in each group, and among the pure paths of each scheme.
+
+    "group": among the plain, the one-hop and the multi-hop paths; "hopped": among those with a hop; "scheme_group":
+    among the one-hop, and the multi-hop, paths of a scheme; "scheme": among both.
+    """
+    groups = [found for group, found in members(tried).items() if group in ("plain", "one-hop", "multi-hop")]
+    pure: dict[str, list[Tried]] = {}
+    for one in tried:
+        name = pure_scheme(one.record.path)
+        if name:
+            pure.setdefault(name, []).append(one)
+    split = [
+        [one for one in found if (one.record.hops >= 2) == many] for found in pure.values() for many in (False, True)
+    ]
+    hopped = [one for one in tried if one.record.hops]
+    sets = {"group": groups, "hopped": [hopped], "scheme_group": split, "scheme": list(pure.values())}
+    return {name: {chosen(seen, part).record.number for part in parts if part} for name, parts in sets.items()}

@@ -1,0 +1,249 @@
+"""The page: one HTML file that explains a search, and the short form that a notebook shows.
+
+`page` and `fragment` turn `Facts` into text by the templates beside this module; everything that is no markup of ours
+is escaped there. `write_page` writes the file, whole or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path as File
+from typing import Any
+
+import pandas as pd
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from multihop_search.errors import InvalidSetting
+from multihop_search.paths.path import TEACHER
+from multihop_search.report.charts import GROUPS, MOST_POINTS, history_chart, n_below, size_chart
+from multihop_search.report.facts import Facts
+from multihop_search.report.gains import gains
+from multihop_search.report.markup import broken_name, duration, number, score, shown
+from multihop_search.report.portrait import Portrait, portrait
+from multihop_search.report.scales import LOSSES, gain_unit
+from multihop_search.report.steps import steps_of
+from multihop_search.results.record import COMPLETE, FAIL, PRUNED
+from multihop_search.results.verdict import JUDGED_BY, Verdict
+
+MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
+LOWER_IS_BETTER = {"log_loss", "rmse"}
+SHOWN_ANYWAY = {"accuracy", *LOSSES}
+"""Scores that one of the measures already says."""
+MOST_REASONS = 12
+MOST_COUNTED = 40
+"""Classes whose rows are counted on the page."""
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why trials ended without a score, or what was remarked of them."""
+
+    count: int
+    what: str
+    said: str
+    """The reason of one of them; where there are several, their numbers differ."""
+
+
+def page(facts: Facts) -> str:
+    """Return the whole page."""
+    results = facts.results
+    mine = results[results["student"] == facts.labels[facts.best]]
+    best = facts.chosen[facts.best]
+    known = (results["state"] == COMPLETE) & results["score"].notna()
+    return _environment().get_template("page.html").render(
+        **_common(facts),
+        title=title_of(facts),
+        gains=gains(facts.verdict),
+        unit=gain_unit(facts.verdict)[1],
+        size_chart=size_chart(results, facts.verdict.score, best) if known.any() else "",
+        history_chart=history_chart(mine, facts.verdict.score, best),
+        n_front=int(results.loc[known, "on_front"].sum()),
+        thinned=len(results) > MOST_POINTS,
+        most_points=MOST_POINTS,
+        counts=_counts(mine),
+        n_below=n_below(mine),
+        reasons=reasons_of(mine),
+        students=_students(facts),
+        making=_making(facts),
+    )  # fmt: skip
+
+
+def fragment(facts: Facts) -> str:
+    """Return the short form: verdict, comparison, path and student."""
+    return _environment().get_template("fragment.html").render(**_common(facts))
+
+
+def write_page(facts: Facts, file: str | os.PathLike[str]) -> None:
+    """Write the page; a file that stands there is replaced at the end, at once.
+
+    Raises
+    ------
+    InvalidSetting
+        If the file is no .html, or cannot be written.
+    """
+    file = checked_file(file)
+    content = page(facts).encode()
+    try:
+        handle, partial = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=file.absolute().parent)
+        try:
+            with os.fdopen(handle, "wb") as written:
+                written.write(content)
+            os.chmod(partial, 0o666 & ~_umask())
+            os.replace(partial, file)
+        except BaseException:
+            os.unlink(partial)
+            raise
+    except OSError as error:
+        raise InvalidSetting(
+            f"file must be one that can be written, {str(file)!r} is not ({error.strerror}): choose another place."
+        ) from error
+
+
+def checked_file(file: str | os.PathLike[str]) -> File:
+    """Return the path of a page.
+
+    Raises
+    ------
+    InvalidSetting
+        If it is no .html, or its folder is missing.
+    """
+    file = File(file)
+    if file.suffix.lower() not in (".html", ".htm"):
+        raise InvalidSetting(f"file must end in .html, got {file.name!r}: pass for instance 'report.html'.")
+    if not file.absolute().parent.is_dir():
+        raise InvalidSetting(f"file must be in a folder that exists, {str(file.parent)!r} does not: make it first.")
+    return file
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("multihop_search.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "shown": shown,
+        "number": number,
+        "duration": duration,
+        "score": score,
+        "broken": broken_name,
+    }
+    return environment
+
+
+def title_of(facts: Facts) -> str:
+    """Return what the page is called."""
+    kind = portrait_of(facts).kind
+    return f"{kind} taught by {facts.models[TEACHER].kind}" if facts.path.hops else f"{kind}, tuned without a teacher"
+
+
+def portrait_of(facts: Facts) -> Portrait:
+    """Return the portrait of the student that is handed over."""
+    return portrait(facts.student, facts.feature_names, facts.class_names)
+
+
+def _common(facts: Facts) -> dict[str, Any]:
+    first, _, rest = shown(facts.verdict).partition(". ")
+    return {
+        "facts": facts,
+        "verdict": facts.verdict,
+        "first": f"{first}.",
+        "rest": rest,
+        "measures": measures_of(facts.verdict),
+        "compared": facts.compared,
+        "steps": steps_of(facts.path, facts.models, regression=facts.class_names is None),
+        "portrait": portrait_of(facts),
+        "remarks": facts.remarks,
+        "size": "nodes" if all(model.unit == "nodes" for model in facts.compared) else "size",
+        "judged_on": judged_on(facts.verdict),
+        "groups": GROUPS,
+    }
+
+
+def measures_of(verdict: Verdict) -> dict[str, str]:
+    """Return the columns of scores that are shown, and their names: the search's own too, unless one says it."""
+    found = {name: MEASURES.get(name, name) for name in verdict.scores.columns if name != "score"}
+    return found if verdict.score in SHOWN_ANYWAY else {"score": shown(verdict.score), **found}
+
+
+def judged_on(verdict: Verdict) -> str:
+    """Return which rows judged, in words."""
+    return f"{verdict.n_rows:,} {JUDGED_BY[verdict.method]}"
+
+
+def reasons_of(results: pd.DataFrame) -> list[Reason]:
+    """Return the reasons of stopped and failed trials, then remarks on complete ones; alike but for numbers is one."""
+    words = {FAIL: "failed", PRUNED: "stopped early", COMPLETE: "complete, with a remark"}
+    found = []
+    for state, word in words.items():
+        reasons = results.loc[(results["state"] == state) & (results["reason"].astype(bool)), "reason"]
+        alike = reasons.groupby(reasons.map(_without_numbers), sort=False)
+        groups = sorted(((len(same), same.iloc[0]) for _, same in alike), key=lambda group: -group[0])
+        found += [Reason(count, word, shown(said, 300)) for count, said in groups]
+    return found[:MOST_REASONS]
+
+
+def _without_numbers(reason: str) -> str:
+    return re.sub(r"[+-]?\d[\d.,]*(e[+-]?\d+)?", "#", str(reason))
+
+
+def _counts(results: pd.DataFrame) -> dict[str, int]:
+    counts = {word: int((results["state"] == state).sum()) for state, word in (
+        (COMPLETE, "complete"), (PRUNED, "stopped early"), (FAIL, "failed"))}  # fmt: skip
+    return {"trials": len(results), **counts}
+
+
+def _students(facts: Facts) -> list[dict[str, Any]]:
+    if len(facts.verdicts) < 2:
+        return []
+    found = []
+    for name, verdict in facts.verdicts.items():
+        first, _, rest = shown(verdict).partition(". ")
+        found.append(
+            {
+                "name": shown(name),
+                "model": facts.others[name],
+                "plain": verdict.scores.loc["plain"],
+                "gain": gains(verdict)[0],
+                "unit": gain_unit(verdict)[1],
+                "first": f"{first}.",
+                "rest": rest,
+                "is_best": name == facts.best,
+            }
+        )
+    return found
+
+
+def _making(facts: Facts) -> list[tuple[str, str]]:
+    made, verdict = facts.making, facts.verdict
+    weighted = " with weights" * made.weighted + ", in groups" * made.grouped
+    lines = [("rows", f"{made.n_rows:,}{weighted}"), ("columns", f"{made.n_columns:,}")]
+    if made.n_unlabeled:
+        lines.append(("rows without a label", f"{made.n_unlabeled:,}"))
+    if made.class_counts is not None:
+        told = [f"{shown(label, 60)}: {count:,}" for label, count in list(made.class_counts.items())[:MOST_COUNTED]]
+        more = len(made.class_counts) - len(told)
+        lines.append((f"{len(made.class_counts)} classes", ", ".join(told) + f" and {more} more" * bool(more)))
+    searched = ", ".join(f"{count:,} {group}" for group, count in verdict.n_trials.items())
+    lines += [
+        ("score", f"{shown(verdict.score)}, cross-validated on {made.n_folds} folds"),
+        ("complete trials", searched + f"; {verdict.n_stopped:,} stopped early" * bool(verdict.n_stopped)),
+        ("judged on", judged_on(verdict)),
+        ("seconds", number(made.seconds, 3)),
+        ("random_state", str(made.random_state)),
+        ("versions", ", ".join(f"{shown(name)} {shown(version)}" for name, version in made.versions.items())),
+    ]
+    return lines

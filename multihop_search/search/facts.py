@@ -1,0 +1,196 @@
+"""Facts: what a page needs of a fitted search, taken from it while its engine is at hand."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from multihop_search.paths.complexity import SelfMeasured, complexity, count_nodes, latency_us
+from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import TEACHER
+from multihop_search.problem.problem import Problem
+from multihop_search.report.facts import Compared, Facts, Making, Measured
+from multihop_search.results.verdict import OWN_FIT
+from multihop_search.search.fingerprint import packages_of
+from multihop_search.search.settings import named_students
+from multihop_search.transfer.features import count_features
+from multihop_search.transfer.fitting import last_step
+
+PLAIN, OWN, ONE_HOP, OURS = "tuned plain", "tuned alone", "one hop", "ours"
+ROWS = {PLAIN: "plain", OWN: OWN_FIT, ONE_HOP: "one-hop", OURS: "selected"}
+"""What the comparison calls a model, and the row of `Verdict.scores` that speaks of it."""
+DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"}
+NOT_REFITTED = (
+    "Sizes and times of the students in this table are means over the folds, those of the teacher are of the model on "
+    "all rows, whose time is not known."
+)
+UNPICKLED = "This search was unpickled, and training rows are no part of a pickle. "
+
+
+def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
+    """Return how a search was made, as far as its page says it."""
+    counts = None
+    if problem.classes is not None:
+        counts = dict(
+            zip(problem.classes.tolist(), np.bincount(problem.y, minlength=problem.n_outputs).tolist(), strict=True)
+        )
+    return Making(
+        n_rows=problem.n_rows,
+        n_columns=int(problem.X.shape[1]),
+        class_counts=counts,
+        n_folds=len(problem.folds),
+        random_state=problem.random_state,
+        seconds=seconds,
+        versions=_versions(ladder),
+        n_unlabeled=0 if problem.unlabeled is None else int(problem.unlabeled.shape[0]),
+        weighted=problem.sample_weight is not None,
+        grouped=problem.groups is not None,
+    )
+
+
+def _versions(ladder: Ladder) -> dict[str, str]:
+    modules = dict.fromkeys(["multihop_search", "sklearn", "numpy", "pandas", "optuna", *sorted(packages_of(ladder))])
+    found = {"Python": platform.python_version()}
+    for module in modules:
+        name = DISTRIBUTIONS.get(module, module)
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # a module of the user's own
+            continue
+    return found
+
+
+def contenders(search: Any, name: str) -> dict[str, int]:
+    """Return the numbers of the trials that a student's comparison shows: the best of each group, and the chosen one.
+
+    Parameters
+    ----------
+    search : MultihopSearch
+        Fitted.
+    name : str
+        Of the student.
+    """
+    results, chosen = search.results_, search.chosen_[name]
+    mine = results[(results["student"] == label_of(search, name)) & results["within_budget"] & results["score"].notna()]
+    groups = {PLAIN: mine["hops"] == 0, ONE_HOP: mine["hops"] == 1}
+    if OWN_FIT in search.verdicts_[name].scores.index:
+        groups[OWN] = (mine["hops"] == 0) & (mine["fit"] == "OwnFit")
+    found = {}
+    for group in (PLAIN, OWN, ONE_HOP):
+        members = mine[groups[group]] if group in groups else mine.iloc[:0]
+        if chosen in set(members["trial"]):
+            found[group] = chosen
+        elif len(members):
+            found[group] = int(members.loc[members["score"].idxmax(), "trial"])
+    return {**found, OURS: chosen}
+
+
+def label_of(search: Any, name: str) -> str:
+    """Return what `results_` calls a student."""
+    students = named_students(search.student)
+    return name if len(students) > 1 else type(students[name]).__name__
+
+
+def refitted(search: Any, numbers: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+    """Yield the contenders with their students, fitted on all rows, each trial once.
+
+    Raises
+    ------
+    SearchFailed
+        If the search was unpickled: the training rows are not part of a pickle.
+    """
+    others = dict.fromkeys(number for number in numbers.values() if number != search.best_index_)
+    models = dict(zip(others, search.refit_trials(others), strict=True))
+    models[search.best_index_] = search.best_estimator_
+    for name, number in numbers.items():
+        yield name, models[number]
+
+
+def facts_of(search: Any, *, refit: bool = True) -> Facts:
+    """Return the facts of a fitted search.
+
+    Parameters
+    ----------
+    search : MultihopSearch
+        Fitted, or unpickled: then what needs the training rows is left out, and said to be.
+    refit : bool, default=True
+        Whether the best plain and one-hop students are fitted on all rows, to be measured; False: their sizes are those
+        that they had in the folds.
+    """
+    path, workshop = search.best_path_, search._workshop
+    best = path.student
+    remarks: tuple[str, ...] = ()
+    if workshop is None or not refit:
+        remarks = (UNPICKLED * (workshop is None) + NOT_REFITTED,)
+    classes = getattr(search, "classes_", None)
+    return Facts(
+        verdicts=search.verdicts_,
+        best=best,
+        compared=tuple(_compared(search, best, refit=refit and workshop is not None)),
+        others={name: _measured_in_folds(search, name, name, number) for name, number in search.chosen_.items()},
+        path=path,
+        models={
+            name: Measured(_kind(model), complexity(model), _unit(model)) for name, model in search.path_models_.items()
+        },
+        student=search.best_estimator_,
+        feature_names=_feature_names(search),
+        class_names=None if classes is None else tuple(classes.tolist()),
+        results=search.results_,
+        labels={name: label_of(search, name) for name in search.verdicts_},
+        chosen=search.chosen_,
+        making=search._making,
+        remarks=remarks,
+    )
+
+
+def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
+    numbers, scores, teacher = contenders(search, student), search.verdicts_[student].scores, search.teacher_
+    row, nan = search._workshop.problem.rows(np.array([0])) if refit else None, float("nan")
+    if TEACHER in scores.index:
+        yield Compared(
+            TEACHER,
+            _kind(teacher),
+            scores.loc[TEACHER].to_dict(),
+            complexity(teacher),
+            count_features(teacher) or nan,
+            latency_us(teacher, row) if refit and hasattr(teacher, "predict") else nan,  # predictions may be given
+            _unit(teacher),
+        )
+    if not refit:
+        for name, number in numbers.items():
+            yield _measured_in_folds(search, student, name, number)
+        return
+    for name, model in refitted(search, numbers):
+        size = complexity(model), count_features(model), latency_us(model, row), _unit(model)
+        yield Compared(name, _kind(model), scores.loc[ROWS[name]].to_dict(), *size)
+
+
+def _measured_in_folds(search: Any, student: str, name: str, number: int) -> Compared:
+    scores, trial = search.verdicts_[student].scores, search.results_.loc[number]
+    model = search.best_estimator_ if student == search.best_path_.student else named_students(search.student)[student]
+    size = float(trial["nodes"]), float(trial["n_features_used"]), float(trial["latency_us"])
+    return Compared(name, _kind(model), scores.loc[ROWS.get(name, "selected")].to_dict(), *size, _unit(model))
+
+
+def _kind(model: Any) -> str:
+    steps = getattr(model, "steps", None)
+    return _kind(steps[-1][1]) if steps else type(model).__name__
+
+
+def _unit(model: Any) -> str:
+    """Return what `complexity` counts of a model."""
+    last = last_step(model)
+    if isinstance(last, SelfMeasured) or count_nodes(last):
+        return "nodes"
+    if hasattr(last, "coefs_"):
+        return "weights"
+    return "coefficients" if isinstance(getattr(last, "coef_", None), np.ndarray) else "bytes / 8"
+
+
+def _feature_names(search: Any) -> tuple[str, ...]:
+    names = getattr(search, "feature_names_in_", None)
+    return tuple(map(str, names)) if names is not None else tuple(f"x{place}" for place in range(search.n_features_in_))

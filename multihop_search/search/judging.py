@@ -1,0 +1,93 @@
+"""Who judges a search: its own held-out rows by resampling, rows outside it, or the search run again without each fold.
+
+The argument `verdict` names it; see `results.verdict` for what each says.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from multihop_search.engine.interrupt import Interrupted, interruptible
+from multihop_search.engine.nested import NestedSearch, Routine
+from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row
+from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.refit import Teacher
+from multihop_search.errors import InvalidData, StoppedWarning, warn
+from multihop_search.problem.intake import labels_of, numeric_target
+from multihop_search.problem.problem import Problem
+from multihop_search.results.assessment import Assessment
+from multihop_search.search.rows import checked_like
+from multihop_search.transfer.transfer_set import TeacherOutputs
+
+
+@dataclass(frozen=True)
+class FreshRows:
+    """Rows of the user's that judge."""
+
+    X: Any
+    y: np.ndarray
+    """In the codes of the problem, or values."""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Who judges, and by what the choice may be helped."""
+
+    judge: Judge
+    believed: TeacherOutputs
+    """Cross-fitted outputs of the teacher, a row for each of the problem's; NaN for rows that are held out."""
+    notes: tuple[str, ...] = ()
+
+
+def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
+    """Return the fresh rows that the argument `verdict` holds, if it does.
+
+    Raises
+    ------
+    InvalidData, InvalidKind
+        If they are no rows like those of the search, or have labels that it does not know.
+    """
+    if not isinstance(verdict, tuple):
+        return None
+    X, y = verdict
+    X = checked_like(search, "verdict[0]", X, problem.X)
+    n_rows = np.shape(X)[0]
+    if problem.classes is None:
+        return FreshRows(X, numeric_target(y, n_rows))
+    labels = labels_of(y, n_rows)
+    unknown = ~np.isin(labels, problem.classes)
+    if unknown.any():
+        raise InvalidData(
+            f"verdict[1] must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
+        )
+    return FreshRows(X, np.searchsorted(problem.classes, labels))
+
+
+def bench_for(
+    assessment: Assessment,
+    prefixes: Prefixes,
+    teacher: Teacher,
+    fresh: FreshRows | None,
+    routine: Routine,
+) -> Bench:
+    """Return who judges; what they need is run now, where the search runs its hops."""
+    problem = assessment.problem
+    if fresh is not None:
+        return Bench(judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model), teacher.outputs)
+    if problem.held_out is not None:
+        outputs = prefixes.session.result(prefixes.outputs(problem.held_out.number, ()))
+        believed = outputs_by_row(outputs, problem.held_out.train, problem.n_rows)
+        return Bench(judge_held_out(assessment, prefixes, teacher.outputs), believed)
+    if problem.pairs:
+        nested = NestedSearch(assessment, prefixes, routine)
+        try:
+            with interruptible():
+                nested.run()
+        except Interrupted as signal:
+            warn(f"{signal} ended the nested search: the verdict is given by resampling instead.", StoppedWarning)
+            return Bench(assessment, teacher.outputs, ("the nested search was ended before its time",))
+        return Bench(nested, teacher.outputs)
+    return Bench(assessment, teacher.outputs)

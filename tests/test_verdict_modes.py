@@ -1,0 +1,287 @@
+"""Verdicts by rows outside the search: nested, a held-out share, fresh rows of the user's."""
+
+import numpy as np
+import optuna
+import pandas as pd
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_wine, make_classification, make_regression
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import RepeatedStratifiedKFold, TimeSeriesSplit
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+import multihop_search.engine.prefixes as prefixes
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
+from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.problem.folds import held_by
+from multihop_search.problem.intake import make_problem
+from multihop_search.problem.scoring import Accuracy
+from multihop_search.results.out_of_fold import HeldOut
+from multihop_search.results.verdict import contrast
+from multihop_search.transfer.tree_fits import OwnFit
+
+X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
+TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
+FOREST = RandomForestClassifier(30, random_state=0)
+
+
+def search(**settings):
+    given = {"n_trials": 6, "random_state": 0, "cv": 3, "tree_fits": [OwnFit()], **settings}
+    return MultihopSearchClassifier(clone(TREE), clone(FOREST), **given)
+
+
+def floored(proba):
+    proba = np.maximum(proba, 1e-3)
+    return proba / proba.sum(axis=1, keepdims=True)
+
+
+def log_loss(proba, y):
+    return -float(np.log(floored(proba)[np.arange(len(y)), y]).mean())
+
+
+def test_a_contrast_by_hand():
+    classes = np.array([0, 1])
+    held_out = HeldOut(np.array([0, 1] * 50), np.zeros(100, dtype=int), np.arange(100), np.arange(100))
+    right, wrong = np.eye(2)[held_out.y], np.eye(2)[1 - held_out.y]
+    half = np.where(np.arange(100)[:, None] < 50, right, wrong)
+    verdict = contrast(
+        {"plain": wrong, "one-hop": half, "multi-hop": half, "selected": right},
+        held_out,
+        Accuracy(classes),
+        random_state=0,
+        counts={"plain": 1, "one-hop": 1, "multi-hop": 1},
+        same=set(),
+    )
+    assert verdict.scores["accuracy"].to_dict() == {"plain": 0, "one-hop": 0.5, "multi-hop": 0.5, "selected": 1}
+    table = verdict.table
+    assert table["gain"].to_dict() == {"one-hop vs plain": 0.5, "multi-hop vs one-hop": 0, "selected vs plain": 1}
+    assert list(table["verdict"]) == ["beats", "equivalent", "beats"]
+    low, high = table.loc["one-hop vs plain", ["low", "high"]]
+    assert (low, high) == pytest.approx((0.40, 0.60), abs=0.015)  # quantiles of the binomial of 100 draws
+
+
+def pairs_of(cv, y=Y, groups=None):
+    problem = make_problem(
+        X[: len(y)],
+        y,
+        sample_weight=None,
+        groups=groups,
+        cv=cv,
+        crossfit_cv=2,
+        scoring="auto",
+        random_state=0,
+        verdict="nested",
+    )
+    return problem
+
+
+@pytest.mark.parametrize(
+    "cv", [3, 5, TimeSeriesSplit(4), RepeatedStratifiedKFold(n_splits=3, n_repeats=2, random_state=0)]
+)
+def test_no_row_of_either_fold_trains_what_judges_them(cv):
+    problem = pairs_of(cv)
+    for (one, other), pair in problem.pairs.items():
+        first, second = problem.folds[one], problem.folds[other]
+        assert not set(pair.train) & (set(first.test) | set(second.test))
+        assert set(pair.train) <= set(first.train) & set(second.train)
+        assert set(held_by(second, first)) | set(held_by(first, second)) == set(pair.test)
+        assert not set(held_by(second, first)) & set(first.test)
+        assert problem.fold(pair.number) is pair
+    if isinstance(cv, int):
+        assert len(problem.pairs) == cv * (cv - 1) // 2
+        assert all(
+            set(held_by(problem.folds[b], problem.folds[a])) == set(problem.folds[b].test) for a, b in problem.pairs
+        )
+
+
+def test_a_nested_search_of_plain_students_by_hand():
+    """Without each outer fold: candidates judged on the others, the best fitted on them and judged on the fold."""
+    fitted = search(
+        max_hops=0, n_trials=5, cv=4, verdict="nested", param_distributions={"min_samples_leaf": [1, 5, 10, 20, 40]}
+    ).fit(X, Y)
+    folds = fitted._workshop.problem.folds
+    params = [dict(path.params) for path in fitted._workshop.paths]
+    assert len({str(param) for param in params}) > 1
+
+    def proba(param, train, test):
+        model = clone(TREE).set_params(**param).fit(X[train], Y[train])
+        return model.predict_proba(X[test]).astype(np.float32)
+
+    total = 0.0
+    for outer in folds:
+        losses = []
+        for param in params:
+            said = []
+            for inner in folds:
+                if inner.number != outer.number:
+                    train = np.setdiff1d(outer.train, inner.test)
+                    said.append((proba(param, train, inner.test), Y[inner.test]))
+            losses.append(log_loss(np.concatenate([p for p, _ in said]), np.concatenate([y for _, y in said])))
+        picked = params[int(np.argmin(losses))]
+        total += log_loss(proba(picked, outer.train, outer.test), Y[outer.test]) * len(outer.test)
+    assert fitted.verdict_.scores.loc["plain", "log_loss"] == pytest.approx(total / len(Y), abs=1e-6)
+    assert fitted.verdict_.method == "nested"
+    assert "the whole search was run again" in str(fitted.verdict_)
+
+
+def test_models_without_two_folds_serve_both_searches(monkeypatch):
+    seen = []
+    real = prefixes.judge
+
+    def counted(problem, ladder, number, path, upper=None):
+        seen.append((number, path.key))
+        return real(problem, ladder, number, path, upper)
+
+    monkeypatch.setattr(prefixes, "judge", counted)
+    fitted = search(cv=4, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
+    of_pairs = [key for key in seen if key[0] >= 4]
+    n_paths = len({path.key for path in fitted._workshop.paths})
+    assert len(of_pairs) == len(set(of_pairs)) == n_paths * 6
+
+
+def test_nested_on_ray_and_again_from_a_checkpoint_is_the_same(tmp_path, monkeypatch):
+    settings = {"verdict": "nested", "n_trials": 9}
+    serial = search(**settings, checkpoint=tmp_path).fit(X, Y)
+    on_ray = search(**settings, executor=RayExecutor(n_workers=2)).fit(X, Y)
+    pd.testing.assert_frame_equal(serial.verdict_.table, on_ray.verdict_.table)
+    seen = []
+    real = prefixes.judge
+    monkeypatch.setattr(prefixes, "judge", lambda *args: (seen.append(args[2]), real(*args))[1])
+    again = search(**settings, checkpoint=tmp_path).fit(X, Y)
+    pd.testing.assert_frame_equal(serial.verdict_.table, again.verdict_.table)
+    assert all(number < 3 for number in seen)  # only what was picked is fitted again, no trial of any search
+
+
+def test_held_out_rows_neither_train_nor_choose():
+    X, y = make_regression(200, 5, noise=30, random_state=0)
+
+    def fitted(y):
+        search = MultihopSearchRegressor(
+            DecisionTreeRegressor(max_depth=2, random_state=0),
+            RandomForestRegressor(30, random_state=0),
+            n_trials=6,
+            cv=3,
+            verdict=0.25,
+            random_state=0,
+        )
+        return search.fit(X, y)
+
+    one = fitted(y)
+    rows = one._workshop.problem.held_out.test
+    assert len(rows) == 50
+    spoilt = y.copy()
+    spoilt[rows] = np.random.default_rng(0).permutation(spoilt[rows])
+    other = fitted(spoilt)
+    assert one.best_path_ == other.best_path_
+    assert list(one.results_["score"]) == list(other.results_["score"])
+    assert one.verdict_.scores.loc["selected", "score"] > other.verdict_.scores.loc["selected", "score"]
+    assert one.verdict_.n_rows == 50
+    assert "best_estimator_ was fitted on all rows afterwards" in str(one.verdict_)
+    assert one.best_estimator_.tree_.n_node_samples[0] == 200
+
+
+def test_held_out_groups_stay_together():
+    groups = np.repeat(np.arange(40), 4)
+    fitted = search(verdict=0.3).fit(X, Y, groups=groups)
+    problem = fitted._workshop.problem
+    out = set(groups[problem.held_out.test])
+    assert len(out) == 12
+    assert not out & set(groups[problem.held_out.train])
+    assert all(not out & set(groups[np.concatenate([fold.train, fold.test])]) for fold in problem.folds)
+
+
+def test_a_list_of_splits_loses_the_rows_held_out():
+    splits = [(np.arange(80, 160), np.arange(80)), (np.arange(80), np.arange(80, 160))]
+    problem = search(verdict=0.25, cv=splits).fit(X, Y)._workshop.problem
+    out = set(problem.held_out.test)
+    assert len(out) == 40
+    assert all(not out & set(np.concatenate([fold.train, fold.test])) for fold in problem.folds)
+    assert sum(len(fold.test) for fold in problem.folds) == 120
+
+
+def test_fresh_rows_judge_what_refit_trial_gives():
+    X, y = load_wine(return_X_y=True)
+    labels = np.array(["a", "b", "c"])[y]
+    fresh = np.arange(len(y)) % 3 == 0
+    given = (pd.DataFrame(X[fresh]), pd.Series(labels[fresh]))
+    fitted = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=2), FOREST, n_trials=6, verdict=given, random_state=0
+    ).fit(pd.DataFrame(X[~fresh]), labels[~fresh])
+    ours = fitted.best_estimator_.predict_proba(given[0])
+    assert fitted.verdict_.scores.loc["selected", "log_loss"] == pytest.approx(log_loss(ours, y[fresh]))
+    teacher = fitted.teacher_.predict_proba(given[0])
+    assert fitted.verdict_.scores.loc["teacher", "log_loss"] == pytest.approx(log_loss(teacher, y[fresh]))
+    assert "judged on 60 fresh rows of yours" in str(fitted.verdict_)
+    assert clone(fitted).get_params()["verdict"][1].equals(given[1])
+
+
+def few_leaves(model, X, y):
+    return float((model.predict(X) == y).mean()) - 0.001 * model.get_n_leaves()
+
+
+@pytest.mark.parametrize("verdict", [0.3, (X[:60], Y[:60])])
+def test_a_score_that_reads_the_model_is_judged_where_models_are_at_hand(verdict):
+    fitted = search(verdict=verdict, scoring=few_leaves, schemes="auto").fit(X[60:], Y[60:])
+    assert np.isfinite(fitted.verdict_.scores.loc["plain", "score"])
+    assert np.isfinite(fitted.verdict_.table["gain"]).all()
+
+
+def test_a_score_that_reads_the_model_is_not_judged_by_a_nested_search():
+    with pytest.raises(InvalidSetting, match="verdict='nested' needs a score of predictions"):
+        search(verdict="nested", scoring=few_leaves).fit(X, Y)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "accuracy"])
+def test_nested_with_any_score_of_predictions(scoring):
+    fitted = search(verdict="nested", scoring=scoring).fit(X, Y)
+    assert fitted.verdict_.score in ("roc_auc", "accuracy")
+    assert np.isfinite(fitted.verdict_.table["gain"]).all()
+
+
+def test_nested_with_several_students_groups_and_weights():
+    groups = np.repeat(np.arange(40), 4)
+    weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
+    fitted = MultihopSearchClassifier(
+        [("tree", TREE), ("lr", LogisticRegression())], FOREST, n_trials=6, cv=3, verdict="nested", random_state=0
+    ).fit(X, Y, groups=groups, sample_weight=weight)
+    assert {name: of.method for name, of in fitted.verdicts_.items()} == {"tree": "nested", "lr": "nested"}
+    assert "selected vs own fit" in fitted.verdicts_["tree"].table.index
+    assert "selected vs own fit" not in fitted.verdicts_["lr"].table.index
+
+
+def test_time_ordered_folds_judge_those_that_have_a_past():
+    fitted = search(verdict="nested", cv=TimeSeriesSplit(4)).fit(X, Y)
+    assert "1 of 4 outer folds could not be judged" in str(fitted.verdict_)
+    assert fitted.verdict_.n_rows == 96
+
+
+@pytest.mark.parametrize("verdict", ["nested", 0.3])
+def test_a_sampler_that_learns_is_told_all_rows_where_others_judge(verdict):
+    fitted = search(
+        verdict=verdict, n_trials=7, sampler=lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)
+    ).fit(X, Y)
+    told = [trial.value for trial in fitted.study_.trials if trial.value is not None]
+    known = fitted.results_["score"].dropna()
+    assert told == pytest.approx(list(known), abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"),
+    [
+        ("cv", "verdict must be 'bbc', 'nested', a share"),
+        (1.0, "verdict must be 'bbc', 'nested', a share"),
+        (True, "verdict must be 'bbc', 'nested', a share"),
+        ((X,), "got a tuple"),
+        (X, "got a ndarray"),
+        ("nested", "the 2 folds of cv leave none"),
+        (0.999, "verdict=0.999 must leave rows on both sides"),
+        ((X[:5, :3], Y[:5]), r"verdict\[0\]"),
+        ((pd.DataFrame(X[:5]), Y[:5]), r"verdict\[0\] must be a table like X"),
+        ((X[:5], Y[:4]), "one label for each of the 5 rows"),
+        ((X[:5], [0, 1, 2, 1, 0]), r"verdict\[1\] must hold labels that y has, got 2"),
+    ],
+)
+def test_a_verdict_that_cannot_be_given_is_refused_before_anything_is_fitted(verdict, said):
+    with pytest.raises((InvalidSetting, InvalidData), match=said):
+        search(verdict=verdict, cv=2).fit(X, Y)
