@@ -1,0 +1,154 @@
+"""A sampler that learns and a verdict that resamples: what each pair claims, held against known truth.
+
+    python benchmarks/adaptive_verdict.py [--replicates 100] [--processes 2]
+
+The searches are those of `verdict_null.py`: the loop, space, choice and verdicts of the package, with keyed noise in
+place of fits, so that the true score of every path is known and no hop helps. Random search and TPE, each judged by
+resampling (TPE is then told one half of the rows and the other half judges) and by a nested search (TPE is told all).
+Writes docs/benchmarks/adaptive_verdict.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import multiprocessing
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path as File
+from typing import Any
+
+import numpy as np
+import optuna
+from threadpoolctl import threadpool_limits
+from verdict_null import ACCURACY, N_FOLDS, NoiseForFits, _tpe, distance, probabilities, space, true_accuracy
+
+from multihop_search.engine.crossfit import crossfit
+from multihop_search.engine.loop import Loop
+from multihop_search.engine.nested import NestedSearch, Routine, part_of
+from multihop_search.engine.plan import Plan, make_sampler
+from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.study import new_study
+from multihop_search.keys import generator
+from multihop_search.paths.budget import Budget
+from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import STUDENT, TEACHER
+from multihop_search.problem.intake import make_problem
+from multihop_search.problem.problem import Problem
+from multihop_search.results.assessment import Assessment
+from multihop_search.results.kept import Trials
+from multihop_search.transfer.transfer_set import TeacherOutputs
+
+PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "adaptive_verdict.md"
+N_ROWS, N_TRIALS = 1000, 99
+PAIRS = (("random", "bbc"), ("random", "nested"), ("TPE", "bbc"), ("TPE", "nested"))
+HEAD = """# A sampler that learns, and who judges it
+
+`python benchmarks/adaptive_verdict.py`: {replicates} searches a line; {n_trials} trials, {n_rows:,} rows of two
+classes, score accuracy. No model is fitted: predictions are keyed noise with known true scores, and no hop helps; the
+student's own parameters do, where tuning matters. Points of accuracy, means ± one standard error. *Chosen*: true
+accuracy of the selected path. *Excess*: what the verdict says the selected student scores, less its true score, and the
+same for plain cross-validation. *Gain*: claimed gain of selected over plain, less the true one. *Half-width*: of its
+interval, where hops were chosen.
+
+| tuning matters | sampler | who judges | chosen | excess | excess of cross-validation | gain | half-width |
+| --- | --- | --- | ---: | ---: | ---: | ---: | ---: |"""
+
+
+class Answers(NoiseForFits):
+    """A session in which nothing is fitted; calls are made when their result is asked for."""
+
+    def __init__(self, problem: Problem, tuning_matters: bool) -> None:
+        super().__init__(problem, tuning_matters)
+        self.teacher = TeacherOutputs(probabilities(self._part(TEACHER), problem.y, distance(ACCURACY + 0.05)))
+
+    def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
+        return fn, args
+
+    def result(self, future: Any) -> Any:
+        fn, args = future
+        if fn is part_of:
+            problem, place, rows, outcome = args
+            return part_of(problem, place, rows, self.result(outcome))
+        if fn is crossfit:
+            return self.teacher.take(self._problem.fold(args[2]).train)
+        return super().result(args)
+
+
+def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
+    """Return what one search claims and what is true."""
+    number, tuning_matters, sampler, judge = task
+    y = generator(number, "adaptive").integers(2, size=N_ROWS)
+    problem = make_problem(
+        np.zeros((N_ROWS, 1)),
+        y,
+        sample_weight=None,
+        groups=None,
+        cv=N_FOLDS,
+        crossfit_cv=3,
+        scoring="accuracy",
+        random_state=number,
+        verdict=judge,
+    )
+    factory = _tpe if sampler == "TPE" else "auto"
+
+    def plan() -> Plan:
+        return Plan(space(), number, make_sampler(factory, number))
+
+    assessment = Assessment(problem, sampler == "TPE" and judge == "bbc")
+    session = Answers(problem, tuning_matters)
+    prefixes = Prefixes(session, problem, Ladder(None, {STUDENT: None}, {}, (), {}, Budget()))
+    trials = Trials(assessment)
+    for told in Loop(new_study(), plan(), prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16).run(N_TRIALS):
+        trials.add(*told)
+    records, predictions = [record for record, _ in trials.kept()], [said for _, said in trials.kept()]
+    chosen = assessment.choose(records, predictions, session.teacher)
+    plain = np.flatnonzero([record.hops == 0 for record in records])
+    best_plain = assessment.choose(records, predictions, session.teacher, plain)
+    by: Any = assessment
+    if judge == "nested":
+        routine = Routine(plan, lambda: None, 16, N_TRIALS, (), lambda number: nullcontext(), lambda hops, score: None)
+        by = NestedSearch(assessment, prefixes, routine)
+        by.run()
+    verdict = by.verdict(records, predictions, chosen, session.teacher)
+    true, true_plain = (true_accuracy(records[place].path, tuning_matters) for place in (chosen, best_plain))
+    gain, low, high = verdict.table.loc["selected vs plain", ["gain", "low", "high"]]
+    best = max(assessment.score(record) for record in records)
+    width = (high - low) / 2 if records[chosen].hops else np.nan
+    said = verdict.scores.loc["selected", "accuracy"]
+    return true, said - true, best - true, gain - (true - true_plain), width
+
+
+def _prepare() -> None:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    threadpool_limits(1)
+
+
+def line(tuning_matters: bool, sampler: str, judge: str, found: np.ndarray) -> str:
+    """Return a line of the page; `found` is (n_replicates, 5)."""
+    cells = []
+    for place in range(found.shape[1]):
+        values = 100 * found[:, place][np.isfinite(found[:, place])]
+        error = values.std(ddof=1) / np.sqrt(len(values)) if len(values) > 1 else np.nan
+        cells.append(f"{values.mean():.2f} ± {error:.2f}" if len(values) else "")
+    told = "resampling, halves" if (sampler, judge) == ("TPE", "bbc") else "resampling" if judge == "bbc" else judge
+    return f"| {'yes' if tuning_matters else 'no'} | {sampler} | {told} | {' | '.join(cells)} |"
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--replicates", type=int, default=100)
+    parser.add_argument("--processes", type=int, default=2)
+    asked = parser.parse_args()
+    lines = [HEAD.format(replicates=asked.replicates, n_trials=N_TRIALS, n_rows=N_ROWS)]
+    with multiprocessing.get_context("spawn").Pool(asked.processes, initializer=_prepare) as pool:
+        for tuning_matters in (False, True):
+            for sampler, judge in PAIRS:
+                tasks = [(number, tuning_matters, sampler, judge) for number in range(asked.replicates)]
+                lines.append(line(tuning_matters, sampler, judge, np.array(pool.map(replicate, tasks, chunksize=1))))
+                print(lines[-1], flush=True)
+    PAGE.write_text("\n".join(lines) + "\n")
+
+
+if __name__ == "__main__":
+    main()

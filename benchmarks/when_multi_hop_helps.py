@@ -1,0 +1,141 @@
+"""The experiment of docs/when-multi-hop-helps.md: runs it, keeps its tables, writes its pages.
+
+    pip install -e ".[benchmarks,parquet]"
+    python benchmarks/when_multi_hop_helps.py [--page] [--jobs 2]
+
+Runs when_multi_hop_helps.toml and when_multi_hop_helps_map.toml, cell by cell, under build/; a finished cell is not
+run again. Then docs/benchmarks/when_multi_hop_helps/ gets the tables (Parquet), docs/benchmarks/when_multi_hop_helps.md
+what they say, and verdict.md what they say of the verdict. --page does only the last part, from the tables in docs/.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import verdict
+
+from multihop_search import RayExecutor
+from multihop_search.experiment import claims, read_records, run_experiment
+from multihop_search.experiment.conditions import CONDITIONS
+from multihop_search.experiment.sign import skills
+from multihop_search.experiment.store import CELLS, TRIALS, Records
+
+ROOT = Path(__file__).resolve().parents[1]
+BUILD = ROOT / "build"
+PAGES = ROOT / "docs" / "benchmarks"
+NAMES = ("when_multi_hop_helps", "when_multi_hop_helps_map")
+SEVERAL = claims.NAMES[1]
+HEAD = """# When several hops help: the tables
+
+`python benchmarks/when_multi_hop_helps.py`: {cells} searches of {students} students each ({data} data sets, {teachers}
+teachers, seeds {seeds}), at most 1,000 training rows and up to 5,000 fresh rows, 100 trials a student, {trials:,}
+complete trials, each refitted on all training rows and judged on the fresh ones; {seconds:.0f} s a search on one core,
+refits included. Trees are fitted by their own class and no synthetic rows are added, so that schemes and hops are
+compared, nothing else; no path is stopped, and four fifths of the multi-hop paths have one scheme on all hops. The
+tables of all cells and trials stand beside this page, in `when_multi_hop_helps/`. Means are over data sets, each
+counted once, with 95 % intervals. The story is in [when multi-hop helps](../when-multi-hop-helps.md).
+"""
+
+
+def table(frame: pd.DataFrame, heads: dict[str, str]) -> str:
+    """Return columns of a frame as Markdown."""
+
+    def said(value: object) -> str:
+        if isinstance(value, float):
+            return f"{value:.3f}" if abs(value) < 0.1 else f"{value:.1f}"
+        return str(value)
+
+    lines = [f"| {' | '.join(heads.values())} |", "| " + " | ".join("---" for _ in heads) + " |"]
+    lines += [f"| {' | '.join(said(row[name]) for name in heads)} |" for _, row in frame.iterrows()]
+    return "\n".join(lines)
+
+
+def page(records: Records, made: Records | None) -> str:
+    """Return the page of tables."""
+    cells, trials = records.cells, records.trials
+    one = cells.drop_duplicates("cell")
+    head = HEAD.format(
+        cells=len(one),
+        students=cells["student"].nunique(),
+        data=cells["data"].nunique(),
+        teachers=cells["teacher"].nunique(),
+        seeds=", ".join(map(str, sorted(cells["seed"].unique()))),
+        trials=len(trials),
+        seconds=one["seconds"].mean(),
+    )
+    claimed = {
+        "comparison": "comparison",
+        "measure": "in",
+        "naive": "cross-validation claims",
+        "naive_fresh": "left on fresh rows",
+        "claimed": "the verdict claims",
+        "fresh": "gained on fresh rows",
+    }
+    schemes = {
+        "scheme": "scheme",
+        "measure": "in",
+        "rule": "the two paths are picked by",
+        "gain": "mean gain",
+        "best": "best case",
+        "cells": "cases",
+    }
+    wins = {"comparison": "comparison", "measure": "in", "student": "student", "wins": "wins", "ties": "ties"}
+    wins |= {"losses": "losses", "gain": "mean gain", "p_value": "p"}
+    halves = {"condition": "condition", "median": "median", "lower": "gain below", "upper": "gain above"}
+    ranks = claims.group_ranks(cells)
+    order = ", ".join(f"{name} {value:.2f}" for name, value in ranks.ranks.items())
+    parts = [
+        head,
+        "## As claimed, and on fresh rows\n",
+        table(claims.against_fresh(cells), claimed),
+        "\n## Several hops with a scheme against one hop with the same scheme\n",
+        "The abstract of [arXiv:2109.06961](https://arxiv.org/abs/2109.06961): more than 2 % on average, up to 8 %.\n",
+        table(claims.scheme_claims(cells, trials), schemes),
+        "\n## Wins, ties, losses\n",
+        "Data sets, by their mean gain on fresh rows; ties within 0.5 points or 1 %; p by Wilcoxon's test, Holm.\n",
+        table(claims.win_tie_loss(cells), wins),
+        f"\nMean ranks by fresh log-loss: {order}; Friedman p = {ranks.p_value:.3g}, critical difference "
+        f"{ranks.difference:.2f}.\n",
+        f"## Conditions: {SEVERAL}, % of the log-loss on fresh rows\n",
+        table(claims.by_halves(cells, CONDITIONS), halves),
+        "\n" + "\n".join(f"- {skill}." for skill in skills(cells)),
+    ]
+    if made is not None:
+        for down, across in (("noise", "n_train"), ("noise", "gap"), ("gap", "n_train")):
+            found = claims.landscape(made.cells, across, down).round(2)
+            shown = found.rename(columns=lambda value: f"{value:g}").reset_index()
+            heads = {name: f"{down} \\ {across}" if name == down else str(name) for name in shown.columns}
+            parts += [f"\n## Map on generated data: {down} and {across}\n", table(shown, heads)]
+    return "\n".join(parts) + "\n"
+
+
+def kept(name: str) -> Records | None:
+    """Return the tables in docs/, if they are there."""
+    return read_records(PAGES / name) if (PAGES / name / CELLS).exists() else None
+
+
+def main() -> None:
+    """Run the command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--page", action="store_true")
+    parser.add_argument("--jobs", type=int, default=1)
+    asked = parser.parse_args()
+    if not asked.page:
+        executor = RayExecutor(n_workers=asked.jobs) if asked.jobs > 1 else None
+        for name in NAMES:
+            run_experiment(Path(__file__).with_name(f"{name}.toml"), BUILD / name, executor=executor, tell=print)
+            (PAGES / name).mkdir(exist_ok=True)
+            for file in (CELLS, TRIALS):
+                shutil.copy(BUILD / name / file, PAGES / name / file)
+    records = kept(NAMES[0])
+    if records is None:
+        raise SystemExit(f"{PAGES / NAMES[0]} must hold the tables: run without --page first.")
+    (PAGES / f"{NAMES[0]}.md").write_text(page(records, kept(NAMES[1])))
+    verdict.PAGE.write_text(verdict.page(records.cells))
+
+
+if __name__ == "__main__":
+    main()
