@@ -106,7 +106,16 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
     best_plain = assessment.choose(records, predictions, session.teacher, plain)
     by: Any = assessment
     if judge == "nested":
-        routine = Routine(plan, lambda: None, 16, N_TRIALS, (), lambda number: nullcontext(), lambda hops, score: None)
+        routine = Routine(
+            plan,
+            lambda: None,
+            16,
+            N_TRIALS,
+            sampler == "TPE",
+            (),
+            lambda number: nullcontext(),
+            lambda hops, score: None,
+        )
         by = NestedSearch(assessment, prefixes, routine)
         by.run()
     verdict = by.verdict(records, predictions, chosen, session.teacher)

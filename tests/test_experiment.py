@@ -535,3 +535,11 @@ def test_without_pyarrow_the_extra_is_named(config: Path, tmp_path: Path, monkey
     result = command("experiment", config, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "needs pyarrow, which is not here: pip install multihop_search[parquet]" in result.output
+
+
+def test_with_a_share_held_out_the_row_speaks_of_what_the_program_chose(config: Path, tmp_path: Path) -> None:
+    config.write_text(CONFIG + "\n[[override]]\nseeds = [0]\nverdict = 0.3\n")
+    records = run_experiment(config, tmp_path / "out", n_cells=1)
+    row = records.cells.iloc[0]
+    chosen = records.trials.set_index("trial").loc[row["chosen"]]
+    assert row["selected.fresh_log_loss"] == pytest.approx(chosen["fresh_log_loss"], rel=1e-6)

@@ -135,6 +135,31 @@ def test_intermediates_stand_below_given_predictions() -> None:
     assert search.results_.hops.max() >= 2
 
 
+class ByRow(BaseEstimator):
+    """The least that answers by row number."""
+
+    labels_unlabeled = False
+
+    def __init__(self, oof: Any) -> None:
+        self.oof = oof
+
+    def check_rows(self, problem: Any) -> None:
+        assert problem.n_rows == len(self.oof)
+
+    def outputs_on_rows(self, rows: np.ndarray, classes: Any) -> np.ndarray:
+        return np.asarray(self.oof[rows])
+
+    def outputs_on_unlabeled(self, rows: np.ndarray, classes: Any) -> np.ndarray:
+        raise AssertionError("never asked")
+
+
+def test_whatever_answers_by_row_number_is_a_teacher() -> None:
+    settings = {"intermediates": "auto", "n_trials": 6}
+    least, ours = (search_for(one, **settings).fit(X, Y) for one in (ByRow(OOF), from_predictions(OOF)))
+    assert told(least) == told(ours)
+    assert least.results_.hops.max() >= 2
+
+
 def test_weights_and_groups_work_with_given_predictions() -> None:
     weight = np.where(np.arange(len(X)) % 2, 1.0, 0.0)
     heavy = search_for(from_predictions(OOF)).fit(X, Y, sample_weight=weight, groups=np.arange(len(X)) // 2)
@@ -227,7 +252,8 @@ def test_bad_teachers_are_met_with_one_sentence(name: str) -> None:
 @pytest.mark.parametrize("verdict", [0.3, "nested", (X[::2], Y[::2])], ids=["share", "nested", "fresh"])
 def test_every_verdict_works_with_given_predictions(verdict: Any) -> None:
     search = search_for(from_predictions(OOF), verdict=verdict).fit(X, Y)
-    assert "were given" in str(search.verdict_)
+    leaks = not isinstance(verdict, tuple)  # fresh rows taught nobody
+    assert ("were given" in str(search.verdict_)) is leaks
     known = not isinstance(verdict, tuple)  # nobody can ask the teacher about fresh rows
     assert ("teacher" in search.verdict_.scores.index) == known
 

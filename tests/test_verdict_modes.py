@@ -13,13 +13,15 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import multihop_search.engine.prefixes as prefixes
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
-from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.engine.interrupt import Interrupted
+from multihop_search.engine.nested import NestedSearch
+from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import Accuracy
 from multihop_search.results.out_of_fold import HeldOut
 from multihop_search.results.verdict import contrast
-from multihop_search.transfer.tree_fits import OwnFit
+from multihop_search.transfer.tree_fits import OwnFit, Refined
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
@@ -285,3 +287,53 @@ def test_a_sampler_that_learns_is_told_all_rows_where_others_judge(verdict):
 def test_a_verdict_that_cannot_be_given_is_refused_before_anything_is_fitted(verdict, said):
     with pytest.raises((InvalidSetting, InvalidData), match=said):
         search(verdict=verdict, cv=2).fit(X, Y)
+
+
+def test_nested_keeps_every_bound_also_a_measured_one():
+    fitted = search(verdict="nested", budget={"nodes": 5, "latency_us": 1e9}).fit(X, Y)
+    assert fitted.verdict_.method == "nested"
+    assert np.isfinite(fitted.verdict_.table["gain"]).all()
+    assert fitted.best_estimator_.tree_.node_count <= 5
+
+
+def test_nested_takes_the_next_best_where_a_pick_fails_in_its_outer_fold(monkeypatch):
+    real = prefixes.judge
+
+    def judge(problem, ladder, number, path, upper=None):
+        if number == 1 and path.hops:
+            raise MemoryError("too many rows")
+        return real(problem, ladder, number, path, upper)
+
+    monkeypatch.setattr(prefixes, "judge", judge)
+    with pytest.warns(UserWarning, match="failed"):
+        fitted = search(verdict="nested").fit(X, Y)
+    assert fitted.verdict_.n_rows == len(Y)
+    assert "one-hop had no complete trial without some outer fold" in str(fitted.verdict_)
+    assert np.isfinite(fitted.verdict_.table.loc["selected vs plain", "gain"])
+
+
+@pytest.mark.parametrize(("sampler", "learned"), [("auto", False), (optuna.samplers.TPESampler, True)])
+def test_a_nested_search_that_is_interrupted_says_so(monkeypatch, sampler, learned):
+    def interrupted(self):
+        raise Interrupted("SIGINT")
+
+    monkeypatch.setattr(NestedSearch, "run", interrupted)
+    settings = {} if sampler == "auto" else {"sampler": lambda seed: sampler(seed=seed)}
+    with pytest.warns(StoppedWarning, match="SIGINT ended the nested search"):
+        fitted = search(verdict="nested", **settings).fit(X, Y)
+    assert fitted.verdict_.method == "bbc"
+    assert "the nested search was ended before its time" in str(fitted.verdict_)
+    assert ("the sampler learned from these rows" in str(fitted.verdict_)) is learned
+
+
+@pytest.mark.parametrize("verdict", ["bbc", 0.3, (X[:40], Y[:40]), "nested"])
+def test_the_fourth_row_is_there_though_no_own_fit_was_tried(verdict):
+    fitted = search(verdict=verdict, max_hops=0, n_trials=2, tree_fits=[Refined()]).fit(X[40:], Y[40:])
+    row = fitted.verdict_.table.loc["selected vs own fit"]
+    assert np.isnan(row["gain"])
+    assert row["verdict"] == "inconclusive"
+
+
+def test_nested_says_what_too_few_groups_lack():
+    with pytest.raises(InvalidData, match="at least 2 groups to train on beside those of two outer folds"):
+        search(verdict="nested").fit(X, Y, groups=np.repeat([0, 1, 2], [60, 50, 50]))

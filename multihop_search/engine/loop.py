@@ -38,7 +38,7 @@ Told = tuple[TrialRecord, np.ndarray | None]
 the first of its path."""
 
 
-class Judge(Protocol):
+class Scores(Protocol):
     """What the loop asks of the assessment of a search; see `results.assessment.Assessment`."""
 
     def score(self, record: TrialRecord) -> float:
@@ -149,7 +149,7 @@ class Loop:
         What each number settles.
     prefixes : Runner
         Shared work, with the session in which it runs.
-    judge : Judge
+    judge : Scores
         What scores mean.
     budget : Budget
         What students may not exceed.
@@ -166,7 +166,7 @@ class Loop:
         study: optuna.Study,
         plan: Plan,
         prefixes: Runner,
-        judge: Judge,
+        judge: Scores,
         *,
         budget: Budget,
         pruner: BasePruner | str | None,

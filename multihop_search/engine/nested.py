@@ -22,7 +22,7 @@ from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
-from multihop_search.errors import SearchFailed
+from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.paths.path import Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.problem import Fold, Problem
@@ -42,6 +42,9 @@ class Routine:
     pruner: Callable[[], Any]
     n_ahead: int
     n_trials: int
+    """As many as the search told."""
+    adaptive: bool
+    """Whether the sampler learns."""
     with_fits: Collection[str]
     """Students of which ways of fitting are searched."""
     log: Callable[[int], AbstractContextManager[Log | None]]
@@ -74,9 +77,10 @@ class _Shared:
             return future
         future = self._prefixes.outcome(pair.number, path)
         size = len(pair.test) * self._prefixes.problem.n_outputs * 4
-        if size <= self._left:
-            self._kept[key] = (future, size)
-            self._left -= size
+        self._kept[key] = (future, size)
+        self._left -= size
+        while self._left < 0 and len(self._kept) > 1:  # a sampler that learns asks for others: the oldest are not met
+            self._left += self._kept.pop(next(iter(self._kept)))[1]
         return future
 
 
@@ -147,7 +151,10 @@ class NestedSearch:
         name = records[chosen].path.student
         by_fold = {number: said[name] for number, said in self._answers.items() if name in said}
         if not by_fold:
-            raise SearchFailed(f"a nested search must choose a {name!r} without some outer fold, none did.")
+            raise SearchFailed(
+                f"a nested search must choose a student {name!r} without some outer fold, none did: use "
+                "verdict='bbc', or more rows."
+            )
         n_folds = len(self._prefixes.problem.folds)
         if len(by_fold) < n_folds:
             notes = (*notes, f"{n_folds - len(by_fold)} of {n_folds} outer folds could not be judged")
@@ -173,7 +180,12 @@ class NestedSearch:
             trials = self._searched(outer, without, assessment)
         except SearchFailed:  # a fold of few rows may lack what a student needs
             return None
-        outputs = session.result(self._prefixes.outputs(outer.number, ()))
+        try:
+            outputs = session.result(self._prefixes.outputs(outer.number, ()))
+        except ClusterLost:
+            raise
+        except Exception:  # the teacher may take too long
+            return None
         teacher = outputs_by_row(outputs, outer.train, problem.n_rows)
         futures = {name: dict(self._picked(outer, name, assessment, trials, teacher)) for name in self._students}
         return {name: groups for name, groups in futures.items() if groups}
@@ -217,9 +229,16 @@ class NestedSearch:
                 left = left[left != position]
 
     def _fitted(self, outer: Fold, record: TrialRecord, done: dict[Path, Outcome | None]) -> Outcome | None:
-        """Return what a path does in the outer fold; None if it exceeds the budget there, as in the refit."""
+        """Return what a path does in the outer fold; None if it fails or exceeds the budget there."""
         if record.path not in done:
-            outcome: Outcome = self._prefixes.session.result(self._prefixes.outcome(outer.number, record.path))
+            done[record.path] = None
+            try:
+                outcome: Outcome = self._prefixes.session.result(self._prefixes.outcome(outer.number, record.path))
+            except ClusterLost:
+                raise
+            except Exception:  # on more rows it may take too long, for instance
+                return None
             excess = self._prefixes.ladder.budget.excess(outcome.size, record.latency_us)
-            done[record.path] = outcome if all(share <= 0 for share in excess.values()) else None
+            if all(share <= 0 for share in excess.values()):
+                done[record.path] = outcome
         return done[record.path]

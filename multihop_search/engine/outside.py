@@ -82,7 +82,7 @@ class Outside:
             if len(trials)
         }
         futures = {record.path: self.prefixes.student(self.number, record.path) for record in picks.values()}
-        models = {path: _result(self.prefixes.session, future) for path, future in futures.items()}
+        models = {path: result(self.prefixes.session, future) for path, future in futures.items()}
         classes = self.assessment.problem.classes
         said = {path: stored_form(model, self.X, classes) for path, model in models.items()}
         answers = Answers(
@@ -97,13 +97,22 @@ class Outside:
         return self.assessment.verdict_on(answers, records, chosen, tried=tried, fits=fits, notes=notes)
 
 
-def _result(session: Session, future: Any) -> Any:
+def result(session: Session, future: Any) -> Any:
+    """Return the value of a fit that the verdict needs.
+
+    Raises
+    ------
+    SearchFailed
+        If it failed.
+    """
     try:
         return session.result(future)
     except ClusterLost:
         raise
     except Exception as error:
-        raise SearchFailed(f"what was picked must be fitted again for the verdict, it was not: {error}") from error
+        raise SearchFailed(
+            f"what was picked must be fitted again for the verdict, it was not ({error}): use verdict='bbc'."
+        ) from error
 
 
 def own_fits(records: Sequence[TrialRecord]) -> np.ndarray:
@@ -124,7 +133,7 @@ def judge_held_out(assessment: Assessment, prefixes: Prefixes, teacher: TeacherO
     assert problem.held_out is not None
     rows = problem.held_out.test
     held_out = _held_out(problem.y[rows], rows, problem)
-    said = teacher.predictions[rows]
+    said = teacher.predictions[rows] if problem.whole.inner else None  # in-sample it has seen them
     return Outside(assessment, prefixes, problem.held_out.number, problem.rows(rows), held_out, said, HELD_OUT)
 
 

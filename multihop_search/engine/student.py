@@ -32,7 +32,7 @@ class Outcome:
     fit_seconds: float
     size: Size
     latency_us: float
-    """Microseconds to predict one row; NaN except in the first fold."""
+    """Microseconds to predict one row; NaN except in the first fold, or where it is bounded in those of nested ones."""
     note: str = ""
     """What fell back in the student's transfer set, if anything did."""
 
@@ -52,7 +52,8 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
             raise ValueError(f"the student predicted NaN or infinite {what}")
         y, weight = problem.y[fold.test], problem.weights(fold.test)
         score = problem.scoring.score_model(model, X, y, predictions, weight)
-        latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 else float("nan")
+        bounded = ladder.budget.latency_us is not None and number >= len(problem.folds)  # of a nested search
+        latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 or bounded else float("nan")
         note = "" if lesson is None else lesson.note(problem, fold)
         return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note)
 

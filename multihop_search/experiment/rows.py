@@ -16,8 +16,6 @@ from multihop_search.paths.path import Path, Truncate
 from multihop_search.results.early_stopping import paired_gap
 from multihop_search.results.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
 
-GROUPS = ("plain", "one-hop", "multi-hop", "selected", OWN_FIT)
-
 
 def members(tried: Sequence[Tried]) -> dict[str, list[Tried]]:
     """Return the trials of each group that the verdict compares."""

@@ -24,10 +24,10 @@ class WatchedSearch(MultihopSearchClassifier):
     """The search, with what its choice was made of."""
 
     def _conclude(
-        self, made: Any, assessment: Assessment, study: Any, trials: Trials, teacher: Any, *rest: Any
+        self, made: Any, assessment: Assessment, study: Any, trials: Trials, teacher: Any, bench: Any
     ) -> None:
-        super()._conclude(made, assessment, study, trials, teacher, *rest)
-        self.seen_ = Seen(assessment, trials, teacher.outputs)
+        super()._conclude(made, assessment, study, trials, teacher, bench)
+        self.seen_ = Seen(assessment, trials, bench.believed)
 
 
 @dataclass(frozen=True)

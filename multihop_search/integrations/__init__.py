@@ -8,7 +8,8 @@ from_flaml          a clone of the found configuration in each fold; an
 from_autogluon      its bagged out-of-fold predictions; without bagging it is
                     used as it is                                               ``multihop_search[autogluon]``
 from_tpot           a clone of the found pipeline in each fold                  ``multihop_search[tpot]``
-from_mljar          used as it is                                               ``multihop_search[mljar]``
+from_mljar          its out-of-fold predictions where it validated by folds,
+                    else it is used as it is                                    ``multihop_search[mljar]``
 from_callable       used as it is
 from_predictions    the out-of-fold predictions that are given
 FlamlLearner        a search of ours, for ``AutoML.add_learner``                ``multihop_search[flaml]``

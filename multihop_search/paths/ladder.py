@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from collections.abc import Mapping, Sequence
@@ -17,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import complexity
+from multihop_search.paths.complexity import SelfMeasured, complexity
 from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
@@ -179,7 +180,8 @@ def make_ladder(
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
-    measured[TEACHER] = complexity(top)
+    elsewhere = isinstance(top, RowTeacher) and not isinstance(top, SelfMeasured)
+    measured[TEACHER] = math.inf if elsewhere else complexity(top)
     pool = {
         name if name not in students else f"{name} (intermediate)": model
         for name, model in default_intermediates(problem.X, problem.n_outputs).items()

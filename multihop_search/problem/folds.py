@@ -118,7 +118,8 @@ def _held_out(
     try:
         kept, out = next(splitter.split(np.zeros(len(y)), y, groups))
     except ValueError as error:
-        raise InvalidData(f"verdict={share} must leave rows on both sides, it cannot: {error}") from error
+        said = str(error).split(". ")[0].rstrip(".")
+        raise InvalidData(f"verdict={share} must leave rows on both sides, it cannot ({said}): use another.") from error
     return np.sort(kept), np.sort(out)
 
 
@@ -160,7 +161,14 @@ def _pairs(
         test = np.union1d(held_by(one, other), held_by(other, one))
         learns = len(train) if classes is None else len(np.unique(y[train]))
         if len(test) and learns >= 2:
-            yield (one.number, other.number), Fold(number, train, test, inner(number, train))
+            try:
+                parts = inner(number, train)
+            except InvalidData as error:
+                raise InvalidData(
+                    "verdict='nested' needs at least 2 groups to train on beside those of two outer folds, one pair "
+                    "leaves a single group: use more folds, or another verdict."
+                ) from error
+            yield (one.number, other.number), Fold(number, train, test, parts)
             number += 1
 
 

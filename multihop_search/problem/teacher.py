@@ -35,7 +35,7 @@ GIVEN = (
 class RowTeacher(Protocol):
     """A teacher that answers by row number, for the very rows given to `fit`.
 
-    It is asked in this order: `check_rows` once, before anything is fitted; then, in each fold and for all rows,
+    It is asked in this order: `check_rows` once, before anything is taught; then, in each fold and for all rows,
     `outputs_on_rows`; and `outputs_on_unlabeled` where `labels_unlabeled` says that it can. It labels no other row, so
     that synthetic rows leave the space, and it has no stages. It also needs `get_params`, as any estimator: a clone
     must answer alike, and a checkpoint knows the teacher by its parameters.

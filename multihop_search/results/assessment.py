@@ -231,6 +231,7 @@ class Assessment:
             random_state=self.problem.random_state,
             counts=counts["n_trials"],
             same=same_as_chosen(members_of(hops, own if fits else None), chosen),
+            fits=fits,
             models=answers.models,
             teacher=answers.teacher,
             notes=(*self._notes(records), *notes),

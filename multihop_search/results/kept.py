@@ -31,6 +31,8 @@ class Trials:
 
     def __init__(self, assessment: Assessment, most: int = MOST_KEPT) -> None:
         self.records: list[TrialRecord] = []
+        self.ended = False
+        """Whether a signal ended the search."""
         self._assessment, self._most = assessment, most
         self._scores: dict[Path, tuple[float, float]] = {}
         self._kept: dict[Path, np.ndarray] = {}

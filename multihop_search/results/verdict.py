@@ -302,6 +302,7 @@ def contrast(
     random_state: int,
     counts: Mapping[str, int],
     same: set[str],
+    fits: bool = False,
     models: Mapping[str, tuple[Any, Any]] | None = None,
     teacher: np.ndarray | None = None,
     notes: tuple[str, ...] = (),
@@ -322,6 +323,8 @@ def contrast(
         Trials of each group.
     same : set of str
         Groups that the selected trial is one of.
+    fits : bool
+        Whether ways of fitting were searched.
     models : mapping of str to (fitted model, rows) or None
         The picks, and the rows as they take them: for a score that reads the model itself. None: such a score is empty.
     teacher : ndarray of shape (n_entries, n_outputs) or None
@@ -350,7 +353,7 @@ def contrast(
         for place, group in enumerate(groups):
             honest[group] = {label: np.concatenate(parts)[:, place] for label, parts in drawn.items()}
             points[group] = {label: float(of.means(everything)[0, place]) for label, of in measures.items()}
-        for group in set(GROUPS) - set(groups):
+        for group in {*GROUPS, *([OWN_FIT] if fits else [])} - set(groups):
             honest[group] = {label: np.full(draws, np.nan) for label in measures}
             points[group] = dict.fromkeys(measures, float("nan"))
         return _concluded(honest, points, held_out, scoring, counts, same, teacher, notes)

@@ -200,7 +200,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 log = undo.enter_context(self._opened_log(made, plan, None))
                 prefixes = Prefixes(session, made.problem, made.ladder)
                 study, trials, teacher = self._run(made, plan, assessment, prefixes, log, n_trials, deadline)
-                bench = self._bench(made, assessment, prefixes, teacher, fresh, len(trials.records))
+                bench = self._bench(made, assessment, prefixes, teacher, fresh, trials)
                 self._conclude(made, assessment, study, trials, teacher, bench)
 
     def _bench(
@@ -210,10 +210,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         prefixes: Prefixes,
         teacher: Teacher,
         fresh: FreshRows | None,
-        n_told: int,
+        trials: Trials,
     ) -> Bench:
         """Return who judges; a nested search runs as many trials as were told."""
-        problem = made.problem
+        problem, n_told = made.problem, len(trials.records)
         shown = self.verbose > 0 and bool(problem.pairs)
         with progress(n_told * len(problem.folds), problem.scoring.name_shown, shown=shown) as show:
             routine = Routine(
@@ -221,11 +221,12 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 pruner=lambda: make_pruner(self.pruner),
                 n_ahead=self.n_ahead,
                 n_trials=n_told,
+                adaptive=self._plan(made).adaptive,
                 with_fits=made.with_fits,
                 log=lambda number: self._opened_log(made, self._plan(made), number),
                 show=show,
             )
-            return bench_for(assessment, prefixes, teacher, fresh, routine)
+            return bench_for(assessment, prefixes, teacher, fresh, routine, ended=trials.ended)
 
     def _plan(self, made: SetUp) -> Plan:
         seed = made.problem.random_state
@@ -309,6 +310,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         except Interrupted as signal:
             if not trials.records:
                 raise
+            trials.ended = True
             warn(
                 f"{signal} ended the search after {len(trials.records)} of {n_trials} trials: the best of them is "
                 "fitted and judged now, a second signal stops that too.",

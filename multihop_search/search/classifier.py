@@ -60,8 +60,9 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     verdict : "bbc", "nested", float or (X, y), default="bbc"
         Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-validation;
         no further fit. "nested": the same, by models of the whole search run again without each outer fold; with K
-        folds (K - 1) / 2 times as many fits again. A share between 0 and 1: that many rows, held out of the whole
-        search, by group where groups are given; all rows are fitted on afterwards. (X, y): fresh rows of your own.
+        folds (K - 1) / 2 times as many fits again, up to K - 1 times if the sampler learns. A share between 0 and 1:
+        that many rows, held out of the whole search, by group where groups are given; all rows are fitted on
+        afterwards. (X, y): fresh rows of your own.
     sampler : "auto" or callable, default="auto"
         "auto" is random search by key. Else a function of a seed that returns an Optuna sampler; a sampler that learns
         is told scores on one half of the held-out rows, and the other half judges.

@@ -12,7 +12,7 @@ import numpy as np
 
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.nested import NestedSearch, Routine
-from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row
+from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
 from multihop_search.errors import InvalidData, StoppedWarning, warn
@@ -40,6 +40,8 @@ class Bench:
     believed: TeacherOutputs
     """Cross-fitted outputs of the teacher, a row for each of the problem's; NaN for rows that are held out."""
     notes: tuple[str, ...] = ()
+    fresh: bool = False
+    """Whether the rows that judge were not given to the search at all."""
 
 
 def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
@@ -72,22 +74,32 @@ def bench_for(
     teacher: Teacher,
     fresh: FreshRows | None,
     routine: Routine,
+    *,
+    ended: bool,
 ) -> Bench:
-    """Return who judges; what they need is run now, where the search runs its hops."""
+    """Return who judges; what they need is run now, where the search runs its hops.
+
+    `ended`: whether a signal ended the search, so that none is run again.
+    """
     problem = assessment.problem
     if fresh is not None:
-        return Bench(judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model), teacher.outputs)
+        judge = judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model)
+        return Bench(judge, teacher.outputs, fresh=True)
     if problem.held_out is not None:
-        outputs = prefixes.session.result(prefixes.outputs(problem.held_out.number, ()))
+        outputs = result(prefixes.session, prefixes.outputs(problem.held_out.number, ()))
         believed = outputs_by_row(outputs, problem.held_out.train, problem.n_rows)
         return Bench(judge_held_out(assessment, prefixes, teacher.outputs), believed)
-    if problem.pairs:
-        nested = NestedSearch(assessment, prefixes, routine)
-        try:
-            with interruptible():
-                nested.run()
-        except Interrupted as signal:
+    if not problem.pairs:
+        return Bench(assessment, teacher.outputs)
+    nested = NestedSearch(assessment, prefixes, routine)
+    try:
+        if ended:
+            raise Interrupted("a signal")
+        with interruptible():
+            nested.run()
+    except Interrupted as signal:
+        if not ended:
             warn(f"{signal} ended the nested search: the verdict is given by resampling instead.", StoppedWarning)
-            return Bench(assessment, teacher.outputs, ("the nested search was ended before its time",))
-        return Bench(nested, teacher.outputs)
-    return Bench(assessment, teacher.outputs)
+        learned = ", and the sampler learned from these rows, so all gains are optimistic" if routine.adaptive else ""
+        return Bench(assessment, teacher.outputs, (f"the nested search was ended before its time{learned}",))
+    return Bench(nested, teacher.outputs)

@@ -52,7 +52,7 @@ def select(
         If no trial is within the budget.
     """
     chosen, fitted, verdicts = {}, {}, {}
-    notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) else ()
+    notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and not bench.fresh else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
     notes = (*notes, *bench.notes)
