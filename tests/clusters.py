@@ -15,8 +15,8 @@ STORE = 100 * 2**20
 SYSTEM = {
     "health_check_initial_delay_ms": 0,  # a dead node is noticed within a second, not within 13
     "health_check_period_ms": 300,
-    "health_check_timeout_ms": 500,
-    "health_check_failure_threshold": 2,
+    "health_check_timeout_ms": 5000,  # of one that only waits for a CPU
+    "health_check_failure_threshold": 3,
     "max_direct_call_object_size": 200,  # bytes; what is larger lives on the node that computed it, and dies with it
 }
 

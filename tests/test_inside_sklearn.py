@@ -4,11 +4,11 @@ import pickle
 from collections.abc import Iterator
 from typing import Any
 
-import cloudpickle
 import numpy as np
 import optuna
 import pytest
 import sklearn
+from ray import cloudpickle
 from sklearn.base import clone
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier
@@ -107,12 +107,20 @@ def test_it_is_cross_validated(blobs: Any) -> None:
     assert cross_val_predict(small_search(), X, y, cv=2, method="predict_proba").shape == (240, 3)
 
 
+def total_weight(search: Any) -> float:
+    """Return the weight of all rows that the student was fitted on."""
+    return float(search.best_estimator_.tree_.weighted_n_node_samples[0])
+
+
 def test_without_routing_fit_takes_params_of_cross_validation(blobs: Any) -> None:
     X, y = blobs
     weight = np.where(y == 0, 1e-6, 1.0)
     params = {"sample_weight": weight, "groups": np.arange(240) // 2}
-    found = cross_validate(small_search(), X, y, cv=2, params=params, return_estimator=True, error_score="raise")
-    assert all((model.predict(X) == 0).mean() < 0.1 for model in found["estimator"])
+    found = cross_validate(
+        small_search(), X, y, cv=2, params=params, return_estimator=True, return_indices=True, error_score="raise"
+    )
+    totals = list(map(total_weight, found["estimator"]))
+    assert totals == pytest.approx([(y[rows] > 0).sum() for rows in found["indices"]["train"]], abs=0.01)
 
 
 @pytest.mark.usefixtures("routing")
@@ -121,13 +129,16 @@ def test_with_routing_what_is_requested_arrives(blobs: Any) -> None:
     weight = np.where(y == 0, 1e-6, 1.0)
     search = small_search().set_fit_request(sample_weight=True, groups=True).set_score_request(sample_weight=True)
     params = {"sample_weight": weight, "groups": np.arange(240) // 2}
-    found = cross_validate(search, X, y, cv=2, params=params, return_estimator=True, error_score="raise")
-    assert all((model.predict(X) == 0).mean() < 0.1 for model in found["estimator"])
+    found = cross_validate(
+        search, X, y, cv=2, params=params, return_estimator=True, return_indices=True, error_score="raise"
+    )
+    totals = list(map(total_weight, found["estimator"]))
+    assert totals == pytest.approx([(y[rows] > 0).sum() for rows in found["indices"]["train"]], abs=0.01)
     weighted = make_scorer(sklearn.metrics.accuracy_score).set_score_request(sample_weight=True)
     grid = GridSearchCV(search, {"max_hops": [0, 1]}, cv=2, scoring=weighted).fit(X, y, **params)
-    assert (grid.predict(X) == 0).mean() < 0.1
+    assert total_weight(grid.best_estimator_) == pytest.approx((y > 0).sum(), abs=0.01)
     pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), search)
-    assert (pipe.fit(X, y, **params).predict(X) == 0).mean() < 0.1
+    assert total_weight(pipe.fit(X, y, **params)[-1]) == pytest.approx((y > 0).sum(), abs=0.01)
 
 
 @pytest.mark.usefixtures("routing")
@@ -143,7 +154,7 @@ def test_with_routing_on_its_own_scorers_and_folds_still_work(blobs: Any) -> Non
     weight = np.where(y == 0, 1e-6, 1.0)
     requested = get_scorer("accuracy").set_score_request(sample_weight=True)
     search = small_search(scoring=requested).fit(X, y, sample_weight=weight)
-    assert (search.predict(X) == 0).mean() < 0.1
+    assert total_weight(search) == pytest.approx((y > 0).sum(), abs=0.01)
     assert small_search(scoring="accuracy").fit(X, y, sample_weight=weight).best_score_ > 0.5
 
 
