@@ -1,5 +1,7 @@
 """Verdicts by rows outside the search: nested, a held-out share, fresh rows of the user's."""
 
+from dataclasses import replace
+
 import numpy as np
 import optuna
 import pandas as pd
@@ -61,6 +63,22 @@ def test_a_contrast_by_hand():
     assert list(table["verdict"]) == ["beats", "equivalent", "beats"]
     low, high = table.loc["one-hop vs plain", ["low", "high"]]
     assert (low, high) == pytest.approx((0.40, 0.60), abs=0.015)  # quantiles of the binomial of 100 draws
+
+
+def test_nested_intervals_are_wider_where_folds_differ():
+    """Accuracy; a fold of 50 rows in which the gain is 1 or 0: r^2 = 0.0025, s^2 = 0.5, K = 2, t^2 = 0.495."""
+    held_out = HeldOut(np.zeros(100, dtype=int), np.arange(100) // 50, np.arange(100), np.arange(100))
+    right, wrong = np.tile([1.0, 0.0], (100, 1)), np.tile([0.0, 1.0], (100, 1))
+    half = np.where(np.arange(100)[:, None] < 50, right, wrong)
+    said = {"plain": wrong, "one-hop": half, "multi-hop": half, "selected": half}
+    settings = {"random_state": 0, "counts": {"plain": 1, "one-hop": 1, "multi-hop": 1}, "same": set()}
+    nested = contrast(said, held_out, Accuracy(np.array([0, 1])), **settings).table
+    outside = contrast(said, replace(held_out, fold=np.zeros(100)), Accuracy(np.array([0, 1])), **settings).table
+    widths = [
+        table.loc["one-hop vs plain", "high"] - table.loc["one-hop vs plain", "low"] for table in (nested, outside)
+    ]
+    assert widths[0] / widths[1] == pytest.approx(np.sqrt(1 + (0.5 / 2 + 0.495) / 0.0025), rel=0.05)
+    assert nested.loc["multi-hop vs one-hop", "low"] == 0  # nothing differs in any row
 
 
 def pairs_of(cv, y=Y, groups=None):

@@ -356,7 +356,39 @@ def contrast(
         for group in {*GROUPS, *([OWN_FIT] if fits else [])} - set(groups):
             honest[group] = {label: np.full(draws, np.nan) for label in measures}
             points[group] = dict.fromkeys(measures, float("nan"))
-        return _concluded(honest, points, held_out, scoring, counts, same, teacher, notes)
+        by_fold = score.means(_fold_draws(held_out))
+        fold_scores = {group: by_fold[:, place] for place, group in enumerate(groups)}
+        stretch = {pair: _stretch(pair, honest, fold_scores) for pair in COMPARISONS if {*pair} <= {*groups}}
+        return _concluded(honest, points, held_out, scoring, counts, same, teacher, notes, stretch)
+
+
+def _fold_draws(held_out: HeldOut) -> np.ndarray:
+    """Return for each fold which units lie in it, (n_folds, n_units) of 0 and 1."""
+    folds, place = np.unique(held_out.fold, return_inverse=True)
+    draws = np.zeros((len(folds), held_out.n_units))
+    draws[place, held_out.unit] = 1.0
+    return draws
+
+
+def _stretch(
+    pair: tuple[str, str], honest: Mapping[str, Mapping[str, np.ndarray]], fold_scores: Mapping[str, np.ndarray]
+) -> float:
+    """Return by how much an interval from resampled rows is too narrow where each fold has models of its own.
+
+    Rows resampled say how far the gain of these very models may be off. The student that is handed over is yet another
+    fit. With r the standard error from rows and s the standard deviation of the folds' gains over K folds, s^2 is about
+    K r^2 if fits do not differ, and what it has more, t^2, is what they differ by: the variance of the mean of the
+    folds is s^2 / K beside r^2, and that of one further fit t^2.
+    """
+    better, worse = pair
+    gains = fold_scores[better] - fold_scores[worse]
+    gains = gains[np.isfinite(gains)]
+    drawn = honest[better]["score"] - honest[worse]["score"]
+    rows = float(np.nanvar(drawn)) if np.isfinite(drawn).any() else 0.0
+    if len(gains) < 2 or rows <= 0:
+        return 1.0
+    between = float(gains.var(ddof=1))
+    return math.sqrt(1.0 + (between / len(gains) + max(between - len(gains) * rows, 0.0)) / rows)
 
 
 def _concluded(
@@ -368,10 +400,12 @@ def _concluded(
     same: set[str],
     teacher: np.ndarray | None,
     notes: tuple[str, ...],
+    stretch: Mapping[tuple[str, str], float] | None = None,
 ) -> Verdict:
     """Return the verdict on resampled scores of the groups, (n_draws,) by measure.
 
-    `points` holds the values on all rows; None: those are the means over the resamples.
+    `points` holds the values on all rows; None: those are the means over the resamples. `stretch` says how many times
+    as wide an interval is as the resamples make it.
     """
     means = {group: {label: _mean(values) for label, values in by.items()} for group, by in honest.items()}
     shown = means if points is None else points
@@ -383,7 +417,7 @@ def _concluded(
     few = held_out.n_units < FEWEST_UNITS
     drawn = {group: by["score"] for group, by in honest.items()}
     known = None if points is None else {group: by["score"] for group, by in points.items()}
-    table = _table(drawn, known, region, same, few)
+    table = _table(drawn, known, region, same, few, stretch or {})
     advice = {
         str(name): f"at least {FEWEST_UNITS} rows or groups are needed"
         if few
@@ -487,7 +521,12 @@ def _mean(values: np.ndarray) -> float:
 
 
 def _table(
-    scores: Mapping[str, np.ndarray], points: Mapping[str, float] | None, region: float, same: set[str], few: bool
+    scores: Mapping[str, np.ndarray],
+    points: Mapping[str, float] | None,
+    region: float,
+    same: set[str],
+    few: bool,
+    stretch: Mapping[tuple[str, str], float],
 ) -> pd.DataFrame:
     """Return the comparisons of the groups' scores, resampled, (n_draws,) each, and where known on all rows.
 
@@ -506,6 +545,8 @@ def _table(
         else:
             low, high = np.percentile(gains, [2.5, 97.5])
             gain = float(gains.mean()) if points is None else points[better] - points[worse]
+            wider = stretch.get((better, worse), 1.0)
+            low, high = gain + wider * (low - gain), gain + wider * (high - gain)
             found = (gain, low, high, INCONCLUSIVE if few else word(low, high, region))
         rows[f"{better} vs {worse}"] = found
     return pd.DataFrame.from_dict(rows, orient="index", columns=["gain", "low", "high", "verdict"])
