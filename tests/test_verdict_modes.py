@@ -161,7 +161,7 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
 
 
 def test_nested_on_ray_and_again_from_a_checkpoint_is_the_same(tmp_path, monkeypatch):
-    settings = {"verdict": "nested", "n_trials": 9}
+    settings = {"verdict": "nested", "n_trials": 6}
     serial = search(**settings, checkpoint=tmp_path).fit(X, Y)
     on_ray = search(**settings, executor=RayExecutor(n_workers=2)).fit(X, Y)
     pd.testing.assert_frame_equal(serial.verdict_.table, on_ray.verdict_.table)
