@@ -1,11 +1,12 @@
 """The experiment of docs/when-multi-hop-helps.md: runs it, keeps its tables, writes its pages.
 
     pip install -e ".[benchmarks,parquet]"
-    python benchmarks/when_multi_hop_helps.py [--page] [--jobs 2]
+    python benchmarks/when_multi_hop_helps.py [--page] [--jobs 2] [--again VERDICT]
 
 Runs when_multi_hop_helps.toml and when_multi_hop_helps_map.toml, cell by cell, under build/; a finished cell is not
-run again. Then docs/benchmarks/when_multi_hop_helps/ gets the tables (Parquet), docs/benchmarks/when_multi_hop_helps.md
-what they say, and verdict.md what they say of the verdict. --page does only the last part, from the tables in docs/.
+run again, one that is in the tables in docs/ neither (--again nested runs those with that verdict). Then
+docs/benchmarks/when_multi_hop_helps/ gets the tables (Parquet), docs/benchmarks/when_multi_hop_helps.md what they say,
+and verdict.md what they say of the verdict. --page does only the last part, from the tables in docs/.
 """
 
 from __future__ import annotations
@@ -20,8 +21,9 @@ import verdict
 from multihop_search import RayExecutor
 from multihop_search.experiment import claims, read_records, run_experiment
 from multihop_search.experiment.conditions import CONDITIONS
+from multihop_search.experiment.run import Finished
 from multihop_search.experiment.sign import skills
-from multihop_search.experiment.store import CELLS, TRIALS, Records
+from multihop_search.experiment.store import CELLS, TRIALS, Records, is_finished, keep
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = ROOT / "build"
@@ -117,15 +119,28 @@ def kept(name: str) -> Records | None:
     return read_records(PAGES / name) if (PAGES / name / CELLS).exists() else None
 
 
+def begin(name: str, again: str | None) -> None:
+    """Put the cells of the tables in docs/ under build/, those with the verdict `again` apart."""
+    records = kept(name)
+    if records is None:
+        return
+    trials = dict(list(records.trials.groupby("cell")))
+    for key, rows in records.cells.groupby("cell"):
+        if rows["verdict"].iloc[0] != again and not is_finished(BUILD / name, str(key)):
+            keep(BUILD / name, Finished(str(key), rows.drop(columns="experiment"), trials[key]))
+
+
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--page", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--again")
     asked = parser.parse_args()
     if not asked.page:
         executor = RayExecutor(n_workers=asked.jobs) if asked.jobs > 1 else None
         for name in NAMES:
+            begin(name, asked.again)
             run_experiment(Path(__file__).with_name(f"{name}.toml"), BUILD / name, executor=executor, tell=print)
             (PAGES / name).mkdir(exist_ok=True)
             for file in (CELLS, TRIALS):
