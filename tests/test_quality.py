@@ -16,6 +16,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from multihop_search.experiment.data import numbers, positions
+from multihop_search.experiment.statistics import holm
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
@@ -41,23 +44,23 @@ def test_examples_in_the_benchmark_run(name: str) -> None:
 @given(st.lists(st.integers(0, 6), min_size=4, max_size=40).filter(lambda groups: len(set(groups)) > 1), st.integers())
 def test_no_group_stands_on_both_sides(groups: list[int], seed: int) -> None:
     named = np.array(groups)
-    train, fresh = data.positions(len(named), named, np.random.default_rng(abs(seed)))
+    train, fresh = positions(len(named), named, data.MOST_TRAINING, data.MOST_FRESH, abs(seed))
     assert sorted([*train, *fresh]) == list(range(len(named)))
     assert not set(named[train]) & set(named[fresh])
     assert len({groups[row] for row in train}) == int(0.6 * len(set(groups)))
 
 
 def test_rows_without_groups_are_bounded_and_disjoint() -> None:
-    train, fresh = data.positions(9000, None, np.random.default_rng(0))
+    train, fresh = positions(9000, None, data.MOST_TRAINING, data.MOST_FRESH, 0)
     assert (len(train), len(fresh)) == (1500, 5000)
     assert not set(train) & set(fresh)
-    assert [len(part) for part in data.positions(9, None, np.random.default_rng(0))] == [4, 5]
+    assert [len(part) for part in positions(9, None, data.MOST_TRAINING, data.MOST_FRESH, 0)] == [4, 5]
 
 
 def test_medians_and_categories_are_learned_on_the_training_rows() -> None:
     train = pd.DataFrame({"a": [1.0, 3.0, 8.0, np.nan], "word": ["x", "y", "x", "y"]})
     fresh = pd.DataFrame({"a": [np.nan, 100.0], "word": ["y", "new"]})
-    X, X_fresh = data.numbers(train, fresh)
+    X, X_fresh = numbers(train, fresh)
     assert X.tolist() == [[1, 1, 0], [3, 0, 1], [8, 1, 0], [3, 0, 1]]
     assert X_fresh.tolist() == [[3, 0, 1], [100, 0, 0]]
 
@@ -89,13 +92,13 @@ def test_the_error_over_sets_is_that_of_a_mean() -> None:
 
 
 def test_holm_by_hand() -> None:
-    assert measures.holm([0.01, 0.5, 0.011, 0.02]) == pytest.approx([0.04, 0.5, 0.04, 0.04])  # .04, .033, .04, .5
-    assert measures.holm([0.6, 0.7]).tolist() == [1.0, 1.0]
+    assert holm([0.01, 0.5, 0.011, 0.02]) == pytest.approx([0.04, 0.5, 0.04, 0.04])  # .04, .033, .04, .5
+    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_between_the_p_value_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
-    adjusted = measures.holm(p_values)
+    adjusted = holm(p_values)
     given_p = np.array(p_values)
     assert (adjusted >= given_p).all()
     assert (adjusted <= np.minimum(given_p * len(given_p), 1) + 1e-12).all()

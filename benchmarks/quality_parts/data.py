@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from sklearn.preprocessing import OneHotEncoder
+
+from multihop_search.experiment.data import numbers, positions
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT.parent / "shared" / "data"
@@ -26,10 +27,6 @@ SETS = (
     "weight_lifting_har",
 )
 MOST_TRAINING, MOST_FRESH = 1500, 5000
-SHARE_OF_GROUPS = 0.6
-"""Share of the groups that train, where rows have groups."""
-MOST_CATEGORIES = 20
-"""Most columns that a column of words becomes; rarer words share one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +57,7 @@ def load(name: str, seed: int) -> Split:
     frame = pd.read_csv(DATA / f"{name}.csv.gz")
     file = DATA / f"{name}_groups.csv.gz"
     groups = pd.read_csv(file).iloc[:, 0].to_numpy() if file.exists() else None
-    train, fresh = positions(len(frame), groups, np.random.default_rng(seed))
+    train, fresh = positions(len(frame), groups, MOST_TRAINING, MOST_FRESH, seed)
     target = frame.pop("target").to_numpy()
     labels, y = np.unique(target[train], return_inverse=True)
     fresh = fresh[np.isin(target[fresh], labels)]
@@ -68,35 +65,3 @@ def load(name: str, seed: int) -> Split:
     unit = fresh if groups is None else groups[fresh]
     y_fresh, classes = np.searchsorted(labels, target[fresh]), np.arange(len(labels))
     return Split(X, y, X_fresh, y_fresh, None if groups is None else groups[train], unit, classes)
-
-
-def positions(n_rows: int, groups: np.ndarray | None, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the training and of the fresh rows; no group stands on both sides.
-
-    >>> train, fresh = positions(8, np.array([0, 0, 1, 1, 2, 2, 3, 3]), np.random.default_rng(0))
-    >>> len(train), len(fresh), set(train // 2) & set(fresh // 2)
-    (4, 4, set())
-    """
-    if groups is None:
-        order = rng.permutation(n_rows)
-        n_train = min(MOST_TRAINING, n_rows // 2)
-        return order[:n_train], order[n_train:][:MOST_FRESH]
-    shuffled = rng.permutation(np.unique(groups))
-    trains = np.isin(groups, shuffled[: int(SHARE_OF_GROUPS * len(shuffled))])
-    train, fresh = rng.permutation(np.flatnonzero(trains)), rng.permutation(np.flatnonzero(~trains))
-    return train[:MOST_TRAINING], fresh[:MOST_FRESH]
-
-
-def numbers(train: pd.DataFrame, fresh: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Return both as floats: medians for missing values and a column a category, all learned on the training rows."""
-    numeric = train.select_dtypes("number").columns
-    words = [column for column in train.columns if column not in numeric]
-    middle = train[numeric].median().fillna(0)
-    parts = [[part[numeric].fillna(middle).to_numpy(dtype=float)] for part in (train, fresh)]
-    if words:
-        encoder = OneHotEncoder(
-            handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
-        ).fit(train[words].astype(str))
-        for part, found in zip((train, fresh), parts, strict=True):
-            found.append(encoder.transform(part[words].astype(str)))
-    return np.hstack(parts[0]), np.hstack(parts[1])

@@ -57,20 +57,6 @@ def wins_ties_losses(ratios: Sequence[float]) -> tuple[int, int, int]:
     return wins, len(found) - wins - losses, losses
 
 
-def holm(p_values: Sequence[float]) -> np.ndarray:
-    """Return Holm's adjusted p-values, in the order given.
-
-    >>> holm([0.01, 0.04, 0.03]).tolist()
-    [0.03, 0.06, 0.06]
-    """
-    found = np.asarray(p_values, dtype=float)
-    order = np.argsort(found)
-    stepped = np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1))
-    adjusted = np.empty_like(found)
-    adjusted[order] = np.minimum(stepped, 1.0)
-    return adjusted
-
-
 def two_sided(gains: Sequence[float], errors: Sequence[float]) -> np.ndarray:
     """Return the p-values of gains under the normal law; 1 where nothing differs.
 

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from multihop_search.experiment.statistics import holm
 from quality_parts import automl, by_hand
 from quality_parts.cells import PLAIN
 from quality_parts.data import MOST_FRESH, MOST_TRAINING, ROOT
-from quality_parts.measures import TIE, holm, mean_and_error, two_sided, wins_ties_losses
+from quality_parts.measures import TIE, mean_and_error, two_sided, wins_ties_losses
 from quality_parts.students import LEAVES, ROUNDS, STUDENTS, TREES
 
 OURS, OURS_ACCURACY, PLAIN_ACCURACY = "ours", "ours accuracy", "plain accuracy"
