@@ -34,7 +34,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.problem import Problem
-from multihop_search.results.assessment import Assessment
+from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.kept import Trials
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
@@ -118,7 +118,7 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
         )
         by = NestedSearch(assessment, prefixes, routine)
         by.run()
-    verdict = by.verdict(records, predictions, chosen, session.teacher)
+    verdict = by.verdict(Case(records, predictions, chosen), session.teacher)
     true, true_plain = (true_accuracy(records[place].path, tuning_matters) for place in (chosen, best_plain))
     gain, low, high = verdict.table.loc["selected vs plain", ["gain", "low", "high"]]
     best = max(assessment.score(record) for record in records)

@@ -43,7 +43,7 @@ from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
-from multihop_search.results.assessment import Assessment
+from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.choice import choose
 from multihop_search.results.kept import Trials
 from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
@@ -373,7 +373,7 @@ def search_replicate(
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
     teacher = TeacherOutputs(probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05)))
-    verdict = assessment.verdict(records, predictions, assessment.choose(records, predictions, teacher), teacher)
+    verdict = assessment.verdict(Case(records, predictions, assessment.choose(records, predictions, teacher)), teacher)
     held_out = replace(assessment.held_out, believed=teacher.calibrated[assessment.held_out.row])
     evidence = choice_evidence(predictions, held_out, problem.scoring)
     row = row_of(verdict, evidence, hops, truth, np.array([assessment.score(record) for record in records]))

@@ -13,7 +13,7 @@ from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
 from multihop_search.results import Verdict, judge
-from multihop_search.results.assessment import Assessment
+from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.choice import choose
 from multihop_search.results.out_of_fold import HeldOut, evidence_for
 from multihop_search.results.record import COMPLETE, TrialRecord
@@ -448,14 +448,14 @@ def seen(assessment, records, predictions):
     """Return which rows the sampler is told about and which judge, found by spoiling one row at a time."""
     teacher = undecided(assessment.problem.n_rows)
     before = assessment.told_means(records[1], predictions[1])[-1]
-    table = assessment.verdict(records, predictions, 1, teacher).scores
+    table = assessment.verdict(Case(records, predictions, 1), teacher).scores
     told, judging = set(), set()
     for row in range(assessment.problem.n_rows):
         entries = assessment.held_out.row == row
         spoilt = [np.where(entries[:, None], matrix[:, ::-1], matrix) for matrix in predictions]
         if assessment.told_means(records[1], spoilt[1])[-1] != before:
             told.add(row)
-        if not assessment.verdict(records, spoilt, 1, teacher).scores.equals(table):
+        if not assessment.verdict(Case(records, spoilt, 1), teacher).scores.equals(table):
             judging.add(row)
     return told, judging
 
@@ -466,7 +466,7 @@ def test_told_rows_and_judging_rows_are_disjoint_halves(repeats):
     told, judging = seen(assessment, records, predictions)
     assert len(told) == len(judging) == 20
     assert told | judging == set(range(40))
-    assert assessment.verdict(records, predictions, 1, undecided(40)).n_rows == 20
+    assert assessment.verdict(Case(records, predictions, 1), undecided(40)).n_rows == 20
 
 
 def test_told_groups_and_judging_groups_are_disjoint():
@@ -488,7 +488,7 @@ def test_a_sampler_that_does_not_learn_is_told_the_score_on_all_rows_and_all_row
     assessment, records, predictions = search_of(adaptive=False)
     for record, matrix in zip(records, predictions, strict=True):
         assert assessment.told_means(record, matrix)[-1] == assessment.score(record)
-    assert assessment.verdict(records, predictions, 1, undecided(120)).n_rows == 120
+    assert assessment.verdict(Case(records, predictions, 1), undecided(120)).n_rows == 120
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "auto", "roc_auc"])
@@ -540,16 +540,16 @@ def test_a_score_that_reads_the_model_is_told_whole_and_gets_no_judgement():
     assessment, records, predictions = search_of(scoring=lambda model, X, y: 0.0)
     assert assessment.told_means(records[1], predictions[1])[-1] == pytest.approx(0.1)
     assert assessment.choose(records, predictions) == 2
-    verdict = assessment.verdict(records, predictions, 2, undecided(120))
+    verdict = assessment.verdict(Case(records, predictions, 2), undecided(120))
     assert verdict.table["gain"].isna().all()
     assert re.search("[Nn]othing honest can be said", str(verdict))
 
 
 def test_where_several_hops_only_truncate_the_teacher_the_verdict_says_so():
     assessment, records, predictions = search_of(adaptive=False)
-    assert "only a truncated teacher" in str(assessment.verdict(records, predictions, 2, undecided(120)))
+    assert "only a truncated teacher" in str(assessment.verdict(Case(records, predictions, 2), undecided(120)))
     without = [record for record in records if record.hops < 2]
-    assert "truncated" not in str(assessment.verdict(without, predictions[:2], 1, undecided(120)))
+    assert "truncated" not in str(assessment.verdict(Case(without, predictions[:2], 1), undecided(120)))
 
 
 def noisy_trials(hops, y, spread=0.1, seed=0):

@@ -7,7 +7,7 @@ the search itself. Everything else is the search again: its sampler asks, paths 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +17,7 @@ import numpy as np
 from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
-from multihop_search.engine.outside import outputs_by_row, own_fits
+from multihop_search.engine.outside import outputs_by_row
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
@@ -26,10 +26,10 @@ from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.paths.path import Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.results.assessment import Answers, Assessment
+from multihop_search.results.assessment import Answers, Assessment, Case
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import TrialRecord
-from multihop_search.results.verdict import NESTED, Verdict, members_of
+from multihop_search.results.verdict import NESTED, Verdict
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
@@ -136,19 +136,9 @@ class NestedSearch:
                 if said is not None:
                     self._answers[outer.number] = said
 
-    def verdict(
-        self,
-        records: Sequence[TrialRecord],
-        predictions: Sequence[np.ndarray],
-        chosen: int,
-        teacher: TeacherOutputs,
-        *,
-        tried: Sequence[TrialRecord] | None = None,
-        fits: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> Verdict:
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
         """Return the verdict on one student, once the searches were run."""
-        name = records[chosen].path.student
+        name, notes = case.records[case.chosen].path.student, case.notes
         by_fold = {number: said[name] for number, said in self._answers.items() if name in said}
         if not by_fold:
             raise SearchFailed(
@@ -170,7 +160,7 @@ class NestedSearch:
             teacher.predictions[judging.row],
             NESTED,
         )
-        return self._assessment.verdict_on(answers, records, chosen, tried=tried, fits=fits, notes=notes)
+        return self._assessment.verdict_on(answers, replace(case, notes=notes))
 
     def _without(self, outer: Fold, without: _Without) -> dict[str, dict[str, np.ndarray]] | None:
         """Run the search without an outer fold; None if it fails there."""
@@ -216,9 +206,9 @@ class NestedSearch:
         if not inside:
             return
         records, predictions = [record for record, _ in inside], [said for _, said in inside]
-        own = own_fits(records) if name in self._routine.with_fits else None
+        case = Case(records, predictions, 0, fits=name in self._routine.with_fits)  # nothing is chosen of all yet
         done: dict[Path, Outcome | None] = {}
-        for group, members in members_of(np.array([record.hops for record in records]), own).items():
+        for group, members in case.members.items():
             left = members
             while len(left):
                 position = assessment.choose(records, predictions, teacher, left)

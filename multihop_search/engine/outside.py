@@ -6,8 +6,7 @@ group is fitted and predicts them; nothing is chosen again. `engine.nested` does
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,10 +16,9 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import stored_form
-from multihop_search.results.assessment import Answers, Assessment
+from multihop_search.results.assessment import Answers, Assessment, Case
 from multihop_search.results.out_of_fold import HeldOut
-from multihop_search.results.record import TrialRecord
-from multihop_search.results.verdict import FRESH, HELD_OUT, Verdict, members_of
+from multihop_search.results.verdict import FRESH, HELD_OUT, Verdict
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
@@ -29,18 +27,8 @@ REFITTED = "the interval speaks of models fitted without them, best_estimator_ w
 class Judge(Protocol):
     """Who gives the verdict on a student: an `Assessment` by the rows of the search, others by rows outside it."""
 
-    def verdict(
-        self,
-        records: Sequence[TrialRecord],
-        predictions: Sequence[np.ndarray],
-        chosen: int,
-        teacher: TeacherOutputs,
-        *,
-        tried: Sequence[TrialRecord] | None = None,
-        fits: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> Verdict:
-        """Return the verdict on complete trials of one student; see `Assessment.verdict`."""
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+        """Return the verdict on one student; `teacher` holds cross-fitted outputs, a row for each of the problem's."""
 
 
 @dataclass(frozen=True)
@@ -61,26 +49,14 @@ class Outside:
     """What the teacher says of the rows without having seen them, (n_rows, n_outputs)."""
     method: str
 
-    def verdict(
-        self,
-        records: Sequence[TrialRecord],
-        predictions: Sequence[np.ndarray],
-        chosen: int,
-        teacher: TeacherOutputs,
-        *,
-        tried: Sequence[TrialRecord] | None = None,
-        fits: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> Verdict:
-        """Return the verdict on complete trials of one student; `teacher` helps to choose within the groups."""
-        members = members_of(np.array([record.hops for record in records]), own_fits(records) if fits else None)
-        picks = {
-            group: records[
-                chosen if group == "selected" else self.assessment.choose(records, predictions, teacher, trials)
-            ]
-            for group, trials in members.items()
-            if len(trials)
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+        """Return the verdict on one student; `teacher` helps to choose within the groups."""
+        places = {
+            group: self.assessment.choose(case.records, case.predictions, teacher, trials)
+            for group, trials in case.members.items()
+            if group != "selected" and len(trials)
         }
+        picks = {group: case.records[place] for group, place in {**places, "selected": case.chosen}.items()}
         futures = {record.path: self.prefixes.student(self.number, record.path) for record in picks.values()}
         models = {path: result(self.prefixes.session, future) for path, future in futures.items()}
         classes = self.assessment.problem.classes
@@ -93,8 +69,8 @@ class Outside:
             self.method,
         )
         if self.method == HELD_OUT:
-            notes = (*notes, REFITTED)
-        return self.assessment.verdict_on(answers, records, chosen, tried=tried, fits=fits, notes=notes)
+            case = replace(case, notes=(*case.notes, REFITTED))
+        return self.assessment.verdict_on(answers, case)
 
 
 def result(session: Session, future: Any) -> Any:
@@ -113,11 +89,6 @@ def result(session: Session, future: Any) -> Any:
         raise SearchFailed(
             f"what was picked must be fitted again for the verdict, it was not ({error}): use verdict='bbc'."
         ) from error
-
-
-def own_fits(records: Sequence[TrialRecord]) -> np.ndarray:
-    """Return which trials are fitted by the student's own class, (n_trials,)."""
-    return np.array([record.path.fit is None for record in records])
 
 
 def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> TeacherOutputs:

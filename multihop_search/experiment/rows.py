@@ -13,6 +13,7 @@ from multihop_search.experiment.conditions import conditions
 from multihop_search.experiment.data import Split
 from multihop_search.experiment.watch import MEASURES, Seen, Tried, WatchedSearch, believed, chosen, fresh_scores, naive
 from multihop_search.paths.path import Path, Truncate
+from multihop_search.results.assessment import Case
 from multihop_search.results.early_stopping import paired_gap
 from multihop_search.results.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
 
@@ -76,7 +77,7 @@ def _bbc(seen: Seen, tried: Sequence[Tried], chosen_number: int, *, fits: bool) 
     """Return the verdict without further fits beside one of another method, on the same trials."""
     records = [one.record for one in tried]
     place = [record.number for record in records].index(chosen_number)
-    return seen.assessment.verdict(records, [one.held_out for one in tried], place, seen.teacher, fits=fits)
+    return seen.assessment.verdict(Case(records, [one.held_out for one in tried], place, fits=fits), seen.teacher)
 
 
 def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, better: str, worse: str) -> dict[str, Any]:

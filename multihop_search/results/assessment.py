@@ -157,84 +157,47 @@ class Assessment:
         trials = np.arange(len(records)) if among is None else among
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
-    def verdict(
-        self,
-        records: Sequence[TrialRecord],
-        predictions: Sequence[np.ndarray],
-        chosen: int,
-        teacher: TeacherOutputs,
-        *,
-        tried: Sequence[TrialRecord] | None = None,
-        fits: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> Verdict:
-        """Return the verdict on complete trials.
-
-        Parameters
-        ----------
-        records, predictions
-            The complete trials of one student whose predictions are kept.
-        chosen : int
-            Position of the chosen one.
-        teacher : TeacherOutputs
-            Cross-fitted outputs of the teacher on all rows.
-        tried : sequence of TrialRecord or None
-            All trials of that student, which the verdict counts; None: `records`.
-        fits : bool
-            Whether ways of fitting it were searched.
-        notes : tuple of str
-            What else is to be said.
-        """
-        hops = np.array([record.hops for record in records])
-        problem, counts = self.problem, _counts(records if tried is None else tried)
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+        """Return the verdict on one student; `teacher` holds cross-fitted outputs of the teacher on all rows."""
+        problem, hops, counts = self.problem, case.hops, case.counts
         if isinstance(problem.scoring, ModelScoring):
-            empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=fits)
-            return replace(empty, notes=notes, **counts)
+            empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
+            return replace(empty, notes=case.notes, **counts)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
         if len(judging) == 0:
             said = "all rows are one group, of which one half chose: nothing is left to judge"
-            empty = unjudged(hops, 0, problem.scoring, fits=fits)
-            return replace(empty, notes=(said, *notes), **counts)
+            empty = unjudged(hops, 0, problem.scoring, fits=case.fits)
+            return replace(empty, notes=(said, *case.notes), **counts)
         verdict = compare(
-            [proba[judging] for proba in predictions],
+            [proba[judging] for proba in case.predictions],
             hops,
             self._believing(teacher).take(judging),
             problem.scoring,
             random_state=problem.random_state,
-            chosen=chosen,
+            chosen=case.chosen,
             teacher=teacher.predictions[self.held_out.row[judging]],
-            own_fit=np.array([record.path.fit is None for record in records]) if fits else None,
-            notes=(*self._notes(records), *notes),
+            own_fit=case.own_fit,
+            notes=(*self._notes(case.records), *case.notes),
         )
         return replace(verdict, **counts)
 
-    def verdict_on(
-        self,
-        answers: Answers,
-        records: Sequence[TrialRecord],
-        chosen: int,
-        *,
-        tried: Sequence[TrialRecord] | None = None,
-        fits: bool = False,
-        notes: tuple[str, ...] = (),
-    ) -> Verdict:
-        """Return the verdict by rows that chose nothing; the parameters are those of `verdict`."""
-        hops, counts = np.array([record.hops for record in records]), _counts(records if tried is None else tried)
-        scoring, own = self.problem.scoring, np.array([record.path.fit is None for record in records])
+    def verdict_on(self, answers: Answers, case: Case) -> Verdict:
+        """Return the verdict by rows that chose nothing."""
+        scoring, counts = self.problem.scoring, case.counts
         if isinstance(scoring, ModelScoring) and answers.models is None:
-            verdict = unjudged(hops, answers.held_out.n_rows, scoring, fits=fits)
-            return replace(verdict, notes=notes, method=answers.method, **counts)
+            verdict = unjudged(case.hops, answers.held_out.n_rows, scoring, fits=case.fits)
+            return replace(verdict, notes=case.notes, method=answers.method, **counts)
         verdict = contrast(
             answers.predictions,
             answers.held_out,
             scoring,
             random_state=self.problem.random_state,
             counts=counts["n_trials"],
-            same=same_as_chosen(members_of(hops, own if fits else None), chosen),
-            fits=fits,
+            same=same_as_chosen(case.members, case.chosen),
+            fits=case.fits,
             models=answers.models,
             teacher=answers.teacher,
-            notes=(*self._notes(records), *notes),
+            notes=(*self._notes(case.records), *case.notes),
         )
         return replace(verdict, method=answers.method, **counts)
 
@@ -266,6 +229,47 @@ class Assessment:
 
 
 @dataclass(frozen=True)
+class Case:
+    """What a verdict is about: the complete trials of one student, and which of them was chosen."""
+
+    records: Sequence[TrialRecord]
+    predictions: Sequence[np.ndarray]
+    """Of each trial, on the held-out rows, (n_entries, n_outputs)."""
+    chosen: int
+    """Position of the chosen one."""
+    tried: Sequence[TrialRecord] | None = None
+    """All trials of that student, which the verdict counts; None: `records`."""
+    fits: bool = False
+    """Whether ways of fitting it were searched."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said."""
+
+    @property
+    def hops(self) -> np.ndarray:
+        """Number of hops of each trial, (n_trials,)."""
+        return np.array([record.hops for record in self.records])
+
+    @property
+    def own_fit(self) -> np.ndarray | None:
+        """Which trials are fitted by the student's own class, (n_trials,); None: ways of fitting were not searched."""
+        return np.array([record.path.fit is None for record in self.records]) if self.fits else None
+
+    @property
+    def members(self) -> dict[str, np.ndarray]:
+        """Positions of the trials of each group that is compared."""
+        return members_of(self.hops, self.own_fit)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What a verdict says of all trials of the student."""
+        tried = self.records if self.tried is None else self.tried
+        return {
+            "n_trials": group_sizes([record.hops for record in tried if record.inside]),
+            "n_stopped": sum(record.state == PRUNED for record in tried),
+        }
+
+
+@dataclass(frozen=True)
 class Answers:
     """What was picked of each group says of rows that chose nothing."""
 
@@ -278,14 +282,6 @@ class Answers:
     """What the teacher says of the rows without having seen them, (n_entries, n_outputs)."""
     method: str
     """As in `Verdict`."""
-
-
-def _counts(records: Sequence[TrialRecord]) -> dict[str, Any]:
-    """Return what a verdict says of all trials of a student."""
-    return {
-        "n_trials": group_sizes([record.hops for record in records if record.inside]),
-        "n_stopped": sum(record.state == PRUNED for record in records),
-    }
 
 
 def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:

@@ -11,7 +11,7 @@ from multihop_search.paths.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import GIVEN, RowTeacher
-from multihop_search.results.assessment import Assessment
+from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import TrialRecord
 from multihop_search.results.verdict import BBC, NESTED, Verdict
@@ -68,15 +68,8 @@ def select(
                     del inside[position]
                     continue
             chosen[name] = records[position]
-            verdicts[name] = bench.judge.verdict(
-                records,
-                predictions,
-                position,
-                bench.believed,
-                fits=name in with_fits,
-                tried=mine,
-                notes=notes,
-            )
+            case = Case(records, predictions, position, mine, name in with_fits, notes)
+            verdicts[name] = bench.judge.verdict(case, bench.believed)
             break
         else:
             complete = any(record.complete for record in mine)
