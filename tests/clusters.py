@@ -68,9 +68,10 @@ def cluster_of(n_nodes: int, **system: Any) -> Iterator[Nodes]:
             },
         )
         nodes = Nodes(cluster)
+        # While the head is alone: Ray connects to any node of this machine, and the others are there to be killed.
+        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
         for _ in range(n_nodes):
             nodes.add()
-        ray.init(address=nodes.address, log_to_driver=False, logging_level="ERROR")
         yield nodes
     finally:
         ray.shutdown()
