@@ -1,11 +1,14 @@
 """Shared fixtures: the data folder, small data and small searches."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, make_classification
+
+os.environ["RAY_worker_niceness"] = "0"  # by 15 Ray's workers starve beside the other processes of a test run
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
