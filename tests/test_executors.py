@@ -241,6 +241,47 @@ def test_what_is_cancelled_before_its_turn_never_runs(session: Any, tmp_path: Pa
     assert not file.exists()
 
 
+def test_what_only_cancelled_calls_needed_runs_when_somebody_else_asks(session: Any, tmp_path: Path) -> None:
+    root_file, middle_file = tmp_path / "root", tmp_path / "middle"
+    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
+    root = session.submit(append, root_file, 1)
+    middle = session.submit(append, middle_file, root)
+    kept, *gone = [session.submit(operator.add, middle, i) for i in range(3)]
+    for future in gone:
+        session.cancel(future)
+    again = session.submit(operator.add, root, 10)
+    session.cancel(kept)
+    last = session.submit(after, 0, "last")
+    assert [session.result(sleeper) for sleeper in sleepers] == list(range(12))
+    assert session.result(last) == "last"
+    assert session.result(again) == 11
+    assert not middle_file.exists(), "nobody waits for it"
+    assert session.result(session.submit(operator.neg, middle)) == -1
+    assert session.result(middle) == 1
+    assert [len(file.read_text().splitlines()) for file in (root_file, middle_file)] == [1, 1]
+
+
+def test_what_was_put_aside_may_be_waited_for(session: Any, tmp_path: Path) -> None:
+    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
+    middle = session.submit(operator.neg, session.submit(append, tmp_path / "root", 1))
+    session.cancel(session.submit(operator.neg, middle))
+    session.wait([middle])
+    assert session.result(middle) == -1
+    assert [session.result(sleeper) for sleeper in sleepers] == list(range(12))
+
+
+def test_what_is_needed_soonest_is_sent_next(on_ray: RaySession, tmp_path: Path) -> None:
+    sleepers = [on_ray.submit(after, 0.2, i) for i in range(30)]
+    above = on_ray.submit(append, tmp_path / "above", 1)
+    soonest = on_ray.submit(operator.neg, above)
+    on_ray.wait([soonest, *sleepers])
+    while not on_ray.ready(soonest):
+        on_ray.wait([soonest])
+    assert not all(on_ray.ready(sleeper) for sleeper in sleepers)
+    assert on_ray.result(soonest) == -1
+    assert [on_ray.result(sleeper) for sleeper in sleepers] == list(range(30))
+
+
 def test_close_may_be_called_twice(on_ray: RaySession) -> None:
     for executor in (SerialExecutor(), RayExecutor()):
         session = executor.start()
@@ -402,7 +443,7 @@ def test_a_module_that_workers_lack_ends_the_search(
     with pytest.raises(ClusterLost, match=r"No module named 'only_here'.*runtime_env"), ray_module._translating():
         ray.get(ray.remote(only_here.double).remote(1))
     with pytest.raises(ClusterLost, match=r"able to import multihop_search, numpy, scikit-learn.*only_here"):
-        ray_module._probe(ray.remote(only_here.double), 1)
+        ray_module._probe(ray.remote(only_here.double), 1, 1)
 
 
 # ---- Ray only: settings, and the process around a session

@@ -353,7 +353,7 @@ def test_a_hop_that_hangs_is_ended_and_not_run_again(start: Any, tmp_path: Path,
     began = time.monotonic()
     stuck = session.submit(meet, tmp_path, 0, fault, operator.add, 1, 1)
     dependant = session.submit(operator.add, session.submit(operator.add, stuck, 1), 1)
-    end = "its worker had to be ended 1 s later" if "hang" in fault else "it was stopped"
+    end = "its worker had to be ended 2 s later" if "hang" in fault else "it was stopped"
     for future in (dependant, stuck):
         with pytest.raises(HopTimeout, match=rf"within hop_timeout=1 s, it still ran and {end}: raise hop_timeout"):
             session.result(future)
@@ -410,7 +410,7 @@ class Tiring(Scheme):
         if fault and inside_worker():
             FAULTS[fault]()
         if fault:
-            end = "it was stopped" if fault == "loop" else "its worker had to be ended 1 s later"
+            end = "it was stopped" if fault == "loop" else "its worker had to be ended 2 s later"
             raise HopTimeout(
                 f"a hop must end within hop_timeout=1.5 s, it still ran and {end}: raise hop_timeout, or leave that "
                 "model out or make it smaller."
@@ -419,7 +419,7 @@ class Tiring(Scheme):
 
 
 def test_models_that_hang_cost_their_trials_only(nodes: Nodes, blobs: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ray_module, "GRACE_S", 1.0)
+    monkeypatch.setattr(ray_module, "GRACE_S", 2.0)
     half = [(np.arange(120), np.arange(120, 240))]
 
     def fitted(**settings: Any) -> MultihopSearchClassifier:

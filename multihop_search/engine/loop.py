@@ -274,7 +274,7 @@ class Loop:
                 for future in asked.futures[max(done - asked.n_known, 0) :]:
                     self._session.cancel(future)
             elif done == asked.n_known + len(asked.futures) < asked.n_folds:
-                self._submit(asked, asked.n_folds)
+                self._submit(asked, done + 1)
         if self._log is not None and not asked.open and asked.futures:
             self._log.add(asked.path, asked.outcomes, asked.failure)
             asked.futures = []

@@ -153,9 +153,9 @@ class RayExecutor:
         with contextlib.ExitStack() as undo:
             owned = _enter(self, undo)
             call = _remote_call(self._options(with_environment=not owned))
-            _probe(call, self.cpus_per_hop)
-            # Ray keeps a queue of its own busy only on a machine that is ours; elsewhere each task in flight may run.
             alone = owned and self.address is None
+            _probe(call, self.cpus_per_hop, self.n_workers if alone else 1)
+            # Ray keeps a queue of its own busy only on a machine that is ours; elsewhere each task in flight may run.
             limit = self.n_workers * 4 if alone else self.n_workers
             seconds = None if hop_timeout is None else float(hop_timeout)
             return RaySession(call, limit, undo.pop_all(), needs=self._needs(), hop_timeout=seconds)
@@ -315,13 +315,18 @@ def _put_back(environment: dict[str, str | None], on_sigterm: Any) -> None:
         signal.signal(signal.SIGTERM, on_sigterm)
 
 
-def _probe(call: Any, cpus: int) -> None:
-    """Raise `ClusterLost` unless a worker takes a task in time and has the versions of this process."""
+def _probe(call: Any, cpus: int, n_tasks: int) -> None:
+    """Raise `ClusterLost` unless a worker takes a task in time and has the versions of this process.
+
+    As many tasks as a Ray of our own has workers let all of these import what hops need at the same time.
+    """
     nested = inside_worker()
     limit = PROBE_S / 2 if nested else PROBE_S
-    ref = call.remote(_Task(_packed(_versions)))
-    if not ray.wait([ref], timeout=limit)[0]:
-        ray.cancel(ref, force=False)
+    refs = [call.remote(_Task(_packed(_versions))) for _ in range(n_tasks)]
+    done = ray.wait(refs, num_returns=n_tasks, timeout=limit)[0]
+    if not done:
+        for ref in refs:
+            ray.cancel(ref, force=False)
         total = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         cure = "leave the executor out inside a worker" if nested else "wait for more"
@@ -330,7 +335,7 @@ def _probe(call: Any, cpus: int) -> None:
             f"free: {cure}, ask for fewer or correct ray_options."
         )
     try:
-        there = ray.get(ref)
+        there = ray.get(done[0])
     except broken.RayError as error:
         raise ClusterLost(
             f"a worker must be able to import {', '.join(_versions())}, it said: {_last_line(_unwrapped(error))}: "
@@ -458,6 +463,15 @@ class _RayFuture:
         self.ref: Any = None
         self.error: Exception | None = None
         self.done = False
+        self.n_waiting = 0
+        """Calls in the queue that depend on it."""
+        self.aside = False
+        """Whether it was taken out of the queue, since every call that waited for it was cancelled."""
+
+    @property
+    def above(self) -> list[_RayFuture]:
+        """What it waits for."""
+        return [need for need in self.needs if isinstance(need, _RayFuture)]
 
     def fail(self, error: Exception) -> None:
         self.needs, self.error, self.done = (), error, True
@@ -509,16 +523,22 @@ class RaySession:
         if error is not None:
             future.fail(error)
             return future
-        self._queue.append(future)
+        self._queue.extend(_queued(future))
         self._pump()
         return future
 
     def ready(self, future: _RayFuture) -> bool:
+        self._call_back(future)
         self._pump()
         return future.done
 
     def wait(self, futures: Sequence[_RayFuture], timeout: float | None = None) -> None:
         end = math.inf if timeout is None else time.monotonic() + timeout
+        self._check()
+        for future in futures:
+            self._call_back(future)
+        if futures:
+            self._bring_forward(futures[0])
         self._pump()
         while futures and not any(future.done for future in futures):
             left = end - time.monotonic()
@@ -544,14 +564,36 @@ class RaySession:
                 held += self._send_again(future.call, getattr(cause, "object_ref_hex", ""))
 
     def cancel(self, future: _RayFuture) -> None:
-        """Drop what has not been sent; what has runs out.
+        """Drop what has not been sent, and put aside what nothing else in the queue waits for; what was sent runs out.
 
         `ray.cancel` of a task that waits for an argument or a worker can abort this whole process (a failed check in
         reference_counter.cc; Ray 2.48 and 2.60), and nobody can tell such a task from one that runs.
         """
         if future.ref is None and not (future.done or self._closed):
-            self._queue.remove(future)
+            self._take_out(future)
             future.fail(WorkerLost(_CANCELLED))
+
+    def _take_out(self, future: _RayFuture) -> None:
+        if not future.aside:
+            self._queue.remove(future)
+            future.aside = True
+            for need in future.above:
+                need.n_waiting -= 1
+                if not (need.n_waiting or need.done) and need.ref is None:
+                    self._take_out(need)
+
+    def _bring_forward(self, future: _RayFuture) -> None:
+        """Send next what is needed soonest, after what it waits for."""
+        if future.ref is None and not future.done:
+            self._queue.remove(future)
+            self._queue.appendleft(future)
+            for need in future.above:
+                self._bring_forward(need)
+
+    def _call_back(self, future: _RayFuture) -> None:
+        """Queue a future again that was put aside."""
+        if future.aside and not future.done:
+            self._queue.extend(_queued(future))
 
     def close(self) -> None:
         """Stop a Ray of our own; on somebody else's the few hops that were sent run out."""
@@ -579,7 +621,9 @@ class RaySession:
                 self._queue.popleft()  # afterwards, so that Ctrl-C loses none
 
     def _send(self, future: _RayFuture) -> None:
-        above = [need for need in future.needs if isinstance(need, _RayFuture)]
+        above = future.above
+        for need in above:
+            need.n_waiting -= 1
         failed = [need.error for need in above if need.error is not None]
         if failed:
             return future.fail(failed[0])
@@ -612,11 +656,22 @@ class RaySession:
         """Queue anew, before all others, a call whose value is missing and those of its inputs that are gone."""
         anew: list[_RayFuture] = []
         _renew(call, lost, anew)
-        self._queue.extendleft(reversed(anew))  # first, so that Ctrl-C loses none
+        self._queue.extendleft(reversed([one for future in anew for one in _queued(future)]))  # first: Ctrl-C loses none
         for future in anew:
             self._flying.pop(future.ref, None)
             future.ref, future.done = None, False
         return anew
+
+
+def _queued(future: _RayFuture) -> list[_RayFuture]:
+    """Return what is to be queued for a future, it last: what it waits for may have been put aside."""
+    future.aside = False
+    before = []
+    for need in future.above:
+        need.n_waiting += 1
+        if need.aside:
+            before += _queued(need)
+    return [*before, future]
 
 
 def _renew(call: _Call, lost: str, anew: list[_RayFuture]) -> _RayFuture:
