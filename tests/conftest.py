@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, make_classification
 
-os.environ["RAY_worker_niceness"] = "0"  # by 15 Ray's workers starve beside the other processes of a test run
+NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
+os.environ[NICENESS] = "0"
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

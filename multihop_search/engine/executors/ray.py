@@ -656,7 +656,8 @@ class RaySession:
         """Queue anew, before all others, a call whose value is missing and those of its inputs that are gone."""
         anew: list[_RayFuture] = []
         _renew(call, lost, anew)
-        self._queue.extendleft(reversed([one for future in anew for one in _queued(future)]))  # first: Ctrl-C loses none
+        chain = [one for future in anew for one in _queued(future)]
+        self._queue.extendleft(reversed(chain))  # first, so that Ctrl-C loses none
         for future in anew:
             self._flying.pop(future.ref, None)
             future.ref, future.done = None, False
