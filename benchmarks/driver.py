@@ -104,6 +104,9 @@ class NoOpSession:
     def ready(self, future: Any) -> bool:
         return True
 
+    def has_idle_worker(self) -> bool:
+        return False
+
     def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
         """Everything is ready."""
 

@@ -133,6 +133,9 @@ class _OutOfOrder:
         self._waiting.append(self._session.submit(fn, *args))
         return self._waiting[-1]
 
+    def has_idle_worker(self) -> bool:
+        return bool(self._rng.integers(2))
+
     def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
         while not any(future.done for future in futures):
             self._session.wait([self._waiting.pop(self._rng.integers(len(self._waiting)))])

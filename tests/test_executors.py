@@ -282,6 +282,18 @@ def test_what_is_needed_soonest_is_sent_next(on_ray: RaySession, tmp_path: Path)
     assert [on_ray.result(sleeper) for sleeper in sleepers] == list(range(30))
 
 
+def test_a_worker_is_idle_unless_as_many_calls_run(on_ray: RaySession) -> None:
+    assert on_ray.has_idle_worker()
+    first = on_ray.submit(after, 1.0, 1)
+    waits = on_ray.submit(operator.neg, first)
+    assert on_ray.has_idle_worker()
+    second = on_ray.submit(after, 0.5, 2)
+    assert not on_ray.has_idle_worker()
+    assert [on_ray.result(future) for future in (first, waits, second)] == [1, -1, 2]
+    assert on_ray.has_idle_worker()
+    assert not SerialExecutor().start().has_idle_worker(), "nothing runs there that nobody asks for"
+
+
 def test_close_may_be_called_twice(on_ray: RaySession) -> None:
     for executor in (SerialExecutor(), RayExecutor()):
         session = executor.start()

@@ -252,10 +252,22 @@ class Loop:
                 return
             ahead = [asked for asked in self._window if asked.open and not self._waits(asked)]
             futures = [asked.next_future for asked in ahead]
+            while self._session.has_idle_worker() and self._hurry():
+                pass
             if None not in futures:
                 self._session.wait(futures, left)
             for asked in self._window:
                 self._advance(asked)
+
+    def _hurry(self) -> bool:
+        """Submit a fold that might be spared if the path is stopped before, and return whether there was one."""
+        for asked in self._window:
+            n_submitted = asked.n_known + len(asked.futures)
+            known_to_fail = asked.logged is not None and asked.logged.failure
+            if asked.open and n_submitted < asked.n_folds and not known_to_fail:
+                self._submit(asked, n_submitted + 1)
+                return True
+        return False
 
     def _waits(self, asked: Asked) -> bool:
         """Whether a trial has to wait for its turn: an Optuna pruner may look at every trial told before."""

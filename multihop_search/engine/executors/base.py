@@ -1,8 +1,8 @@
 """What the engine asks of an executor.
 
 An `Executor` is a frozen description of where hops run; it can be stored and pickled. `start` makes a `Session` of it,
-which lives for one search. Calls of a session come in this order: `share`, then `submit`, `ready`, `wait`, `result` and
-`cancel` as the search goes, then `close`, always.
+which lives for one search. Calls of a session come in this order: `share`, then `submit`, `ready`, `wait`,
+`has_idle_worker`, `result` and `cancel` as the search goes, then `close`, always.
 """
 
 from __future__ import annotations
@@ -37,6 +37,9 @@ class Session(Protocol):
 
         Seconds; a call that this process runs itself is not cut short.
         """
+
+    def has_idle_worker(self) -> bool:
+        """Return whether a call submitted now would run at once, beside everything that was submitted before."""
 
     def result(self, future: Future) -> Any:
         """Return the value of `future`, waiting for it, or raise what its function, or one it depends on, raised."""

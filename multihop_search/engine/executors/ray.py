@@ -158,7 +158,8 @@ class RayExecutor:
             # Ray keeps a queue of its own busy only on a machine that is ours; elsewhere each task in flight may run.
             limit = self.n_workers * 4 if alone else self.n_workers
             seconds = None if hop_timeout is None else float(hop_timeout)
-            return RaySession(call, limit, undo.pop_all(), needs=self._needs(), hop_timeout=seconds)
+            undone = undo.pop_all()
+            return RaySession(call, self.n_workers, limit, undone, needs=self._needs(), hop_timeout=seconds)
 
     def _needs(self) -> dict[str, float]:
         """Return what a node must have for a hop, by Ray's names."""
@@ -453,6 +454,12 @@ class _Call:
         self.future: Callable[[], _RayFuture | None] = lambda: None
         """Of the value, if somebody still holds it."""
 
+    @property
+    def may_run(self) -> bool:
+        """Whether everything that it depends on is there."""
+        above = (source.future() for source in self.inputs if isinstance(source, _Call))
+        return all(future is None or future.done for future in above)
+
 
 class _RayFuture:
     """A call that waits in the session's queue, then the reference of its task, or what made it fail before that."""
@@ -487,6 +494,7 @@ class RaySession:
     def __init__(
         self,
         call: Any,
+        n_workers: int,
         limit: int,
         undo: contextlib.ExitStack,
         *,
@@ -495,7 +503,7 @@ class RaySession:
     ) -> None:
         store = ray.cluster_resources().get("object_store_memory", 0.0)  # type: ignore[no-untyped-call]
         self.cache_bytes = max(int(SHARE_OF_STORE * store), 1)
-        self._remote, self._limit, self._undo = call, limit, undo
+        self._remote, self._n_workers, self._limit, self._undo = call, n_workers, limit, undo
         self._needs, self._hop_timeout = needs, hop_timeout
         self._names = (f"{uuid.uuid4().hex}_{number}" for number in itertools.count())
         self._queue: deque[_RayFuture] = deque()
@@ -546,6 +554,10 @@ class RaySession:
                 return
             self._pump(timeout=min(left, 1.0))  # not longer, so that Ctrl-C is heard
             self._look()
+
+    def has_idle_worker(self) -> bool:
+        self._pump()
+        return sum(future.call.may_run for future in self._flying.values()) < self._n_workers
 
     def result(self, future: _RayFuture) -> Any:
         held: list[_RayFuture] = []  # what was sent again, since it may be needed once more

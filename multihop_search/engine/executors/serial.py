@@ -86,6 +86,10 @@ class SerialSession:
         while not futures[0].done and time.monotonic() < end:
             futures[0].step()
 
+    def has_idle_worker(self) -> bool:
+        """Never: only what is asked for runs."""
+        return False
+
     def result(self, future: Any) -> Any:
         return future.result()
 
