@@ -11,7 +11,7 @@ import multihop_search
 
 PACKAGE = Path(multihop_search.__file__).parent
 FLOORS = [
-    {"errors", "keys"},
+    {"errors", "files", "keys", "versions"},
     {"problem", "transfer"},
     {"paths"},
     {"results"},

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import importlib.metadata
 import json
 import os
 import platform
@@ -31,6 +30,7 @@ from multihop_search.errors import CheckpointFailed, NewLogWarning, warn
 from multihop_search.keys import digest
 from multihop_search.paths.complexity import Size
 from multihop_search.paths.path import Path
+from multihop_search.versions import versions_of
 
 try:
     import fcntl
@@ -202,13 +202,9 @@ def _outcome(fold: dict[str, Any]) -> Outcome:
 
 
 def _versions(packages: Iterable[str]) -> dict[str, str]:
-    """Return the versions on which values depend; those of modules that no installed package has are left out."""
-    found = {"python": ".".join(platform.python_version_tuple()[:2])}
-    installed = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"}
-    for name in ("multihop_search", "numpy", "scipy", "sklearn", "optuna", *packages):
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(installed.get(name, name))
-    return found
+    """Return the versions on which values depend."""
+    modules = ("multihop_search", "numpy", "scipy", "sklearn", "optuna", *packages)
+    return {"python": ".".join(platform.python_version_tuple()[:2]), **versions_of(modules)}
 
 
 def _say_what_differs(folder: File, parts: Mapping[str, str]) -> None:

@@ -16,7 +16,8 @@ from multihop_search.experiment.conditions import CONDITIONS
 from multihop_search.experiment.figures import critical_difference, forest, heat, scatter
 from multihop_search.experiment.sign import skills
 from multihop_search.experiment.statistics import Estimate, estimate
-from multihop_search.experiment.store import Records, read_records, renamed
+from multihop_search.experiment.store import Records, read_records
+from multihop_search.files import whole_file
 from multihop_search.report.markup import join, shown, tag
 
 SEVERAL = claims.NAMES[1]
@@ -45,7 +46,8 @@ def write_report(folder: File | str, file: File | str | None = None) -> File:
     """
     target = File(folder) / PAGE if file is None else File(file)
     text = page(read_records(folder))
-    renamed(target, lambda part: part.write_text(text, encoding="utf-8"))
+    with whole_file(target) as part:
+        part.write_text(text, encoding="utf-8")
     return target
 
 

@@ -8,10 +8,8 @@ they are and are in no table.
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib import import_module
 from pathlib import Path as File
 from typing import Any
@@ -20,6 +18,7 @@ import pandas as pd
 
 from multihop_search.errors import InvalidData, InvalidSetting
 from multihop_search.experiment.run import Finished
+from multihop_search.files import whole_file
 
 CELLS, TRIALS, FOLDER = "cells.parquet", "trials.parquet", "cells"
 ROWS = b"multihop_search.rows"
@@ -66,7 +65,8 @@ def keep(folder: File, finished: Finished) -> None:
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), ROWS: rows.encode()})
     file = _file(folder, finished.key)
     file.parent.mkdir(parents=True, exist_ok=True)
-    renamed(file, lambda part: arrow.parquet.write_table(table, part, compression="zstd"))
+    with whole_file(file) as part:
+        arrow.parquet.write_table(table, part, compression="zstd")
 
 
 def gather(folder: File, keys: Sequence[str], title: str) -> Records:
@@ -80,7 +80,8 @@ def gather(folder: File, keys: Sequence[str], title: str) -> Records:
     cells.insert(0, "experiment", title)
     trials = pd.concat([table.to_pandas() for table in done], ignore_index=True)
     for name, table in ((CELLS, cells), (TRIALS, trials)):
-        renamed(folder / name, partial(table.to_parquet, index=False, compression="zstd"))
+        with whole_file(folder / name) as part:
+            table.to_parquet(part, index=False, compression="zstd")
     return Records(cells, trials)
 
 
@@ -102,13 +103,3 @@ def read_records(folder: File | str) -> Records:
 
 def _file(folder: File, key: str) -> File:
     return folder / FOLDER / f"{key}.parquet"
-
-
-def renamed(file: File, write: Callable[[File], Any]) -> None:
-    """Let a file be written beside its place and renamed: it is there whole or not at all."""
-    part = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        write(part)
-        os.replace(part, file)
-    finally:
-        part.unlink(missing_ok=True)

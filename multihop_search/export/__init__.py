@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 import pickle
-import shutil
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path as File
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.files import whole_file
 
 SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
 
@@ -92,9 +91,7 @@ def export_model(
     except TypeError as error:
         raise UnsuitableModel(f"model must be a fitted estimator or search, got {model!r}: pass one.") from error
     content = None if file.suffix == ".skops" else _content(model, file.suffix, X, columns, table)
-    partial = File(tempfile.mkdtemp(prefix=".export-", dir=file.parent))
-    try:
-        made = partial / file.name
+    with whole_file(file) as made:
         if content is None:
             from multihop_search.export.skops import write_skops
 
@@ -104,9 +101,6 @@ def export_model(
                 raise UnsuitableModel(f"a .skops file must hold the whole model, it cannot: {error}.") from error
         else:
             made.write_bytes(content)
-        os.replace(made, file)
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
 
 
 def _content(model: Any, suffix: str, X: Any, columns: Sequence[str] | None, table: str) -> bytes:

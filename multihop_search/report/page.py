@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import re
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as File
@@ -18,6 +17,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from multihop_search.errors import InvalidSetting
+from multihop_search.files import whole_file
 from multihop_search.paths.path import TEACHER
 from multihop_search.report.charts import GROUPS, MOST_POINTS, history_chart, n_below, size_chart
 from multihop_search.report.facts import Facts
@@ -88,15 +88,8 @@ def write_page(facts: Facts, file: str | os.PathLike[str]) -> None:
     file = checked_file(file)
     content = page(facts).encode()
     try:
-        handle, partial = tempfile.mkstemp(prefix=".report-", suffix=".html", dir=file.absolute().parent)
-        try:
-            with os.fdopen(handle, "wb") as written:
-                written.write(content)
-            os.chmod(partial, 0o666 & ~_umask())
-            os.replace(partial, file)
-        except BaseException:
-            os.unlink(partial)
-            raise
+        with whole_file(file) as part:
+            part.write_bytes(content)
     except OSError as error:
         raise InvalidSetting(
             f"file must be one that can be written, {str(file)!r} is not ({error.strerror}): choose another place."
@@ -117,12 +110,6 @@ def checked_file(file: str | os.PathLike[str]) -> File:
     if not file.absolute().parent.is_dir():
         raise InvalidSetting(f"file must be in a folder that exists, {str(file.parent)!r} does not: make it first.")
     return file
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 @cache

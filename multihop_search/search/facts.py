@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 import platform
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,11 +18,12 @@ from multihop_search.search.fingerprint import packages_of
 from multihop_search.search.settings import named_students
 from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import last_step
+from multihop_search.versions import versions_of
 
 PLAIN, OWN, ONE_HOP, OURS = "tuned plain", "tuned alone", "one hop", "ours"
 ROWS = {PLAIN: "plain", OWN: OWN_FIT, ONE_HOP: "one-hop", OURS: "selected"}
 """What the comparison calls a model, and the row of `Verdict.scores` that speaks of it."""
-DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"}
+PACKAGES = ("multihop_search", "sklearn", "numpy", "pandas", "optuna")
 NOT_REFITTED = (
     "Sizes and times of the students in this table are means over the folds, those of the teacher are of the model on "
     "all rows, whose time is not known."
@@ -45,23 +45,11 @@ def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
         n_folds=len(problem.folds),
         random_state=problem.random_state,
         seconds=seconds,
-        versions=_versions(ladder),
+        versions={"Python": platform.python_version(), **versions_of([*PACKAGES, *sorted(packages_of(ladder))])},
         n_unlabeled=0 if problem.unlabeled is None else int(problem.unlabeled.shape[0]),
         weighted=problem.sample_weight is not None,
         grouped=problem.groups is not None,
     )
-
-
-def _versions(ladder: Ladder) -> dict[str, str]:
-    modules = dict.fromkeys(["multihop_search", "sklearn", "numpy", "pandas", "optuna", *sorted(packages_of(ladder))])
-    found = {"Python": platform.python_version()}
-    for module in modules:
-        name = DISTRIBUTIONS.get(module, module)
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # a module of the user's own
-            continue
-    return found
 
 
 def contenders(search: Any, name: str) -> dict[str, int]:
