@@ -106,6 +106,24 @@ class Weighing:
         return session
 
 
+class Scale:
+    """A file that keeps nothing but the number of bytes written to it."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def write(self, part: Any) -> int:
+        self.size += memoryview(part).nbytes
+        return memoryview(part).nbytes
+
+
+def pickled_size(model: Any) -> int:
+    """Return the bytes of a pickle that is never made: it would take as much memory as the model."""
+    scale = Scale()
+    pickle.Pickler(scale, protocol=5, buffer_callback=lambda part: scale.write(part.raw()) and None).dump(model)
+    return scale.size
+
+
 def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
     """Call `fn` in a worker, with a scale at the only place that fits models."""
     teach = crossfit.teach
@@ -113,7 +131,7 @@ def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
     def watched(*given: Any, **settings: Any) -> Any:
         model = teach(*given, **settings)
         file = Path(folder, str(os.getpid()))
-        size = max(len(pickle.dumps(model)), int(file.read_text()) if file.exists() else 0)
+        size = max(pickled_size(model), int(file.read_text()) if file.exists() else 0)
         file.write_text(str(size))
         return model
 

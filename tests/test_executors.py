@@ -1,5 +1,6 @@
 """One contract for all executors, then what only Ray must do; one local Ray serves the whole module."""
 
+import ctypes
 import gc
 import itertools
 import operator
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import ray
 import ray.cloudpickle
@@ -57,6 +59,23 @@ def append(file: Path, value: Any) -> Any:
 def after(seconds: float, value: Any) -> Any:
     time.sleep(seconds)
     return value
+
+
+class Large:
+    packed_in_transit = True
+
+    def __init__(self, size: int) -> None:
+        self.zeros = np.zeros(size)
+
+
+def fill_and_free(n_blocks: int) -> None:
+    """Leave holes between blocks that stay, as a forest that is freed does."""
+    blocks = [np.ones(8000) for _ in range(n_blocks)]
+    sys.kept_by_this_test = blocks[::50]  # type: ignore[attr-defined]
+
+
+def resident() -> int:
+    return psutil.Process().memory_info().rss
 
 
 def spell(file: Path, seconds: float) -> None:
@@ -294,6 +313,14 @@ def test_a_worker_is_idle_unless_as_many_calls_run(on_ray: RaySession) -> None:
     assert not SerialExecutor().start().has_idle_worker(), "nothing runs there that nobody asks for"
 
 
+def test_a_large_value_is_compressed_on_its_way(on_ray: RaySession) -> None:
+    future = on_ray.submit(Large, 10**6)
+    dependent = on_ray.submit(operator.attrgetter("zeros.size"), future)
+    assert on_ray.result(dependent) == 10**6
+    np.testing.assert_array_equal(on_ray.result(future).zeros, np.zeros(10**6))
+    assert len(ray.cloudpickle.dumps(ray.get(future.ref))) < 10**5
+
+
 def test_close_may_be_called_twice(on_ray: RaySession) -> None:
     for executor in (SerialExecutor(), RayExecutor()):
         session = executor.start()
@@ -320,6 +347,16 @@ def test_a_fast_future_does_not_wait_for_a_slow_one(on_ray: RaySession) -> None:
     assert on_ray.ready(fast)
     assert not on_ray.ready(slow)
     assert on_ray.result(slow) == "slow"
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the memory of glibc")
+def test_what_a_worker_has_freed_goes_back_to_the_system() -> None:
+    session = RayExecutor(n_workers=1).start()
+    before = session.result(session.submit(resident))
+    session.result(session.submit(fill_and_free, 8000))
+    after = session.result(session.submit(resident))
+    session.close()
+    assert after - before < 100e6, "it took 512 MB in between"
 
 
 def test_arguments_are_let_go_once_they_are_sent(on_ray: RaySession) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -22,6 +22,8 @@ class Teacher:
 
     model: Any
     outputs: TeacherOutputs
+    packed_in_transit: ClassVar[bool] = True
+    """Nothing in a search is as large: the executor keeps it small until this process needs it."""
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,10 @@ class Session(Protocol):
         """Return a handle of a large value that many calls read; it crosses to each worker once."""
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Future:
-        """Return the future of ``fn(*args)``; futures among `args` are replaced by their values."""
+        """Return the future of ``fn(*args)``; futures among `args` are replaced by their values.
+
+        A value with a true attribute `packed_in_transit` is large and read once: it may be compressed on its way.
+        """
 
     def ready(self, future: Future) -> bool:
         """Return whether `result` would return or raise at once."""
