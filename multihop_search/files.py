@@ -12,7 +12,7 @@ from pathlib import Path as File
 def whole_file(file: str | os.PathLike[str]) -> Iterator[File]:
     """Give the path to write to, in a folder beside `file`; what was written takes its place at the end, at once."""
     target = File(file).absolute()
-    partial = File(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    partial = File(tempfile.mkdtemp(prefix=".part-", dir=target.parent))
     try:
         yield partial / target.name
         os.replace(partial / target.name, target)

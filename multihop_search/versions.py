@@ -8,12 +8,11 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"
 
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
-    """Return versions by package; modules that no installed package has, such as the user's own, are left out."""
+    """Return versions by module; those that no installed package has, such as the user's own, are left out."""
     found = {}
     for module in modules:
-        name = DISTRIBUTIONS.get(module, module)
         try:
-            found[name] = importlib.metadata.version(name)
+            found[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
         except importlib.metadata.PackageNotFoundError:
             continue
     return found

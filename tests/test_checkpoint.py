@@ -264,9 +264,9 @@ def test_other_versions_are_refused_and_named(tmp_path: Path) -> None:
     file = written(tmp_path)
     header, rest = file.read_bytes().split(b"\n", 1)
     line = json.loads(header)
-    line["versions"]["scikit-learn"] = "1.2.3"
+    line["versions"]["sklearn"] = "1.2.3"
     file.write_bytes(json.dumps(line).encode() + b"\n" + rest)
-    with pytest.raises(CheckpointFailed, match=r"it was begun with scikit-learn 1\.2\.3, this process has "):
+    with pytest.raises(CheckpointFailed, match=r"it was begun with sklearn 1\.2\.3, this process has \d"):
         Log(tmp_path, PARTS)
 
 

@@ -1,8 +1,10 @@
 """Early stopping: the rule by hand, replayed over whole searches by code of its own, and other pruners in its place."""
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -88,6 +90,9 @@ class Recorder:
 
     outcomes: dict[Any, dict[int, Outcome]] = field(default_factory=dict)
     runs: list[tuple[Any, int]] = field(default_factory=list)
+    submitted: list[tuple[Any, int]] = field(default_factory=list)
+    idle: bool = False
+    """Whether it says that a worker is idle."""
 
     def start(self) -> Any:
         return _Recording(SerialExecutor().start(), self)
@@ -101,7 +106,13 @@ class _Recording:
         return getattr(self._session, name)
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
-        return self._session.submit(self._kept, *args) if fn is judge else self._session.submit(fn, *args)
+        if fn is not judge:
+            return self._session.submit(fn, *args)
+        self._recorder.submitted.append((args[3], args[2]))
+        return self._session.submit(self._kept, *args)
+
+    def has_idle_worker(self) -> bool:
+        return self._recorder.idle
 
     def _kept(self, problem: Any, ladder: Any, number: int, path: Any, *above: Any) -> Outcome:
         outcome = judge(problem, ladder, number, path, *above)
@@ -401,6 +412,36 @@ def test_a_stopped_trial_saves_its_folds(stopped_early: Any) -> None:
     search, outcomes = stopped_early
     for number, folds in enumerate(outcomes):
         assert sorted(folds) == list(range(search.results_["folds_done"][number]))
+
+
+@pytest.mark.parametrize("idle", [False, True])
+def test_folds_that_may_be_spared_are_for_idle_workers_only(idle: bool, stopped_early: Any, blobs: Any) -> None:
+    recorder = Recorder(idle=idle)
+    search = search_for(executor=recorder).fit(*blobs)
+    columns = [name for name in search.results_ if name not in MEASURED]
+    pd.testing.assert_frame_equal(search.results_[columns], stopped_early[0].results_[columns])
+    assert len(recorder.submitted) == len(set(recorder.submitted))
+    spared = set(recorder.submitted) - set(recorder.runs)  # nothing runs here but what is asked for
+    assert spared if idle else not spared
+
+
+def test_a_resumed_search_asks_for_no_fold_of_a_path_that_it_knows(blobs: Any, tmp_path: Path) -> None:
+    first = search_for(checkpoint=tmp_path).fit(*blobs)
+    (log,) = tmp_path.glob("*.jsonl")
+    header, *lines = log.read_text().splitlines()
+    whole = [line for line in lines if len(json.loads(line)["folds"]) == N_FOLDS]
+    assert len(lines) > len(whole) + 2
+    left = [line for line in lines if line not in whole[::2]]
+    log.write_text("\n".join([header, *left]) + "\n")
+    recorder = Recorder(idle=True)
+    again = search_for(checkpoint=tmp_path, executor=recorder).fit(*blobs)
+    columns = [name for name in again.results_ if name not in MEASURED]
+    pd.testing.assert_frame_equal(again.results_[columns], first.results_[columns])
+    known = {json.loads(line)["path"] for line in left}
+    assert recorder.submitted
+    assert not known & {str(path) for path, _ in recorder.submitted}
+    keys = [json.loads(line)["key"] for line in log.read_text().splitlines()[1:]]
+    assert len(keys) == len(set(keys)) == len(lines)
 
 
 def test_a_stopped_trial_keeps_its_record(stopped_early: Any) -> None:

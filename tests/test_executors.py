@@ -1,6 +1,5 @@
 """One contract for all executors, then what only Ray must do; one local Ray serves the whole module."""
 
-import ctypes
 import gc
 import itertools
 import operator
@@ -25,7 +24,7 @@ import ray
 import ray.cloudpickle
 
 import multihop_search
-from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.executors import SerialExecutor, heap
 from multihop_search.engine.executors import ray as ray_module
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.engine.executors.ray import RayExecutor, RaySession
@@ -68,14 +67,27 @@ class Large:
         self.zeros = np.zeros(size)
 
 
-def fill_and_free(n_blocks: int) -> None:
-    """Leave holes between blocks that stay, as a forest that is freed does."""
-    blocks = [np.ones(8000) for _ in range(n_blocks)]
-    sys.kept_by_this_test = blocks[::50]  # type: ignore[attr-defined]
+def resident() -> tuple[int, int]:
+    return os.getpid(), psutil.Process().memory_info().rss
 
 
-def resident() -> int:
-    return psutil.Process().memory_info().rss
+class Blocks:
+    """Half a gigabyte in small blocks, of which every fiftieth stays, as others do when a forest is freed."""
+
+    def __init__(self) -> None:
+        self.before = resident()
+        self.blocks = [np.ones(8000) for _ in range(8000)]
+        sys.kept_by_this_test = self.blocks[::50]  # type: ignore[attr-defined]
+
+
+class LargeBlocks(Blocks):
+    packed_in_transit = True
+
+
+def fill_and_free() -> Any:
+    made = Blocks()
+    del made.blocks
+    return made
 
 
 def spell(file: Path, seconds: float) -> None:
@@ -262,7 +274,7 @@ def test_what_is_cancelled_before_its_turn_never_runs(session: Any, tmp_path: Pa
 
 def test_what_only_cancelled_calls_needed_runs_when_somebody_else_asks(session: Any, tmp_path: Path) -> None:
     root_file, middle_file = tmp_path / "root", tmp_path / "middle"
-    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
+    sleepers = [session.submit(after, 0.2, i) for i in range(12)]
     root = session.submit(append, root_file, 1)
     middle = session.submit(append, middle_file, root)
     kept, *gone = [session.submit(operator.add, middle, i) for i in range(3)]
@@ -281,7 +293,7 @@ def test_what_only_cancelled_calls_needed_runs_when_somebody_else_asks(session: 
 
 
 def test_what_was_put_aside_may_be_waited_for(session: Any, tmp_path: Path) -> None:
-    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
+    sleepers = [session.submit(after, 0.2, i) for i in range(12)]
     middle = session.submit(operator.neg, session.submit(append, tmp_path / "root", 1))
     session.cancel(session.submit(operator.neg, middle))
     session.wait([middle])
@@ -296,19 +308,24 @@ def test_what_is_needed_soonest_is_sent_next(on_ray: RaySession, tmp_path: Path)
     on_ray.wait([soonest, *sleepers])
     while not on_ray.ready(soonest):
         on_ray.wait([soonest])
-    assert not all(on_ray.ready(sleeper) for sleeper in sleepers)
+    assert sum(on_ray.ready(sleeper) for sleeper in sleepers) < 25
     assert on_ray.result(soonest) == -1
     assert [on_ray.result(sleeper) for sleeper in sleepers] == list(range(30))
 
 
 def test_a_worker_is_idle_unless_as_many_calls_run(on_ray: RaySession) -> None:
     assert on_ray.has_idle_worker()
-    first = on_ray.submit(after, 1.0, 1)
+    first = on_ray.submit(after, 3.0, 1)
     waits = on_ray.submit(operator.neg, first)
     assert on_ray.has_idle_worker()
-    second = on_ray.submit(after, 0.5, 2)
+    second = on_ray.submit(after, 3.0, 2)
     assert not on_ray.has_idle_worker()
     assert [on_ray.result(future) for future in (first, waits, second)] == [1, -1, 2]
+    assert on_ray.has_idle_worker()
+    third = on_ray.submit(after, 1.0, 3)
+    wait_too = [on_ray.submit(operator.neg, third) for _ in range(20)]
+    assert not on_ray.has_idle_worker(), "what is submitted now is not even sent"
+    assert [on_ray.result(future) for future in wait_too] == [-3] * 20
     assert on_ray.has_idle_worker()
     assert not SerialExecutor().start().has_idle_worker(), "nothing runs there that nobody asks for"
 
@@ -349,13 +366,15 @@ def test_a_fast_future_does_not_wait_for_a_slow_one(on_ray: RaySession) -> None:
     assert on_ray.result(slow) == "slow"
 
 
-@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="the memory of glibc")
-def test_what_a_worker_has_freed_goes_back_to_the_system() -> None:
-    session = RayExecutor(n_workers=1).start()
-    before = session.result(session.submit(resident))
-    session.result(session.submit(fill_and_free, 8000))
-    after = session.result(session.submit(resident))
-    session.close()
+@pytest.mark.skipif(heap._trim() is None, reason="only glibc keeps freed pages and can give them back")
+@pytest.mark.parametrize("call", [fill_and_free, LargeBlocks])
+def test_what_a_worker_has_freed_goes_back_to_the_system(on_ray: RaySession, call: Any) -> None:
+    worker, before = on_ray.result(on_ray.submit(call)).before
+    for _ in range(100):  # until the same worker answers
+        process, after = on_ray.result(on_ray.submit(resident))
+        if process == worker:
+            break
+    assert process == worker
     assert after - before < 100e6, "it took 512 MB in between"
 
 

@@ -262,9 +262,8 @@ class Loop:
     def _hurry(self) -> bool:
         """Submit a fold that might be spared if the path is stopped before, and return whether there was one."""
         for asked in self._window:
-            n_submitted = asked.n_known + len(asked.futures)
-            known_to_fail = asked.logged is not None and asked.logged.failure
-            if asked.open and n_submitted < asked.n_folds and not known_to_fail:
+            n_submitted = len(asked.futures)
+            if asked.open and asked.logged is None and n_submitted < asked.n_folds:  # a logged path ends as it did
                 self._submit(asked, n_submitted + 1)
                 return True
         return False

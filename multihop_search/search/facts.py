@@ -18,7 +18,7 @@ from multihop_search.search.fingerprint import packages_of
 from multihop_search.search.settings import named_students
 from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import last_step
-from multihop_search.versions import versions_of
+from multihop_search.versions import DISTRIBUTIONS, versions_of
 
 PLAIN, OWN, ONE_HOP, OURS = "tuned plain", "tuned alone", "one hop", "ours"
 ROWS = {PLAIN: "plain", OWN: OWN_FIT, ONE_HOP: "one-hop", OURS: "selected"}
@@ -45,11 +45,17 @@ def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
         n_folds=len(problem.folds),
         random_state=problem.random_state,
         seconds=seconds,
-        versions={"Python": platform.python_version(), **versions_of([*PACKAGES, *sorted(packages_of(ladder))])},
+        versions=_versions(ladder),
         n_unlabeled=0 if problem.unlabeled is None else int(problem.unlabeled.shape[0]),
         weighted=problem.sample_weight is not None,
         grouped=problem.groups is not None,
     )
+
+
+def _versions(ladder: Ladder) -> dict[str, str]:
+    found = versions_of([*PACKAGES, *sorted(packages_of(ladder))])
+    named = {DISTRIBUTIONS.get(module, module): version for module, version in found.items()}
+    return {"Python": platform.python_version(), **named}
 
 
 def contenders(search: Any, name: str) -> dict[str, int]:

@@ -332,8 +332,8 @@ def _probe(call: Any, cpus: int, n_tasks: int) -> None:
     refs = [call.remote(_Task(_packed(_versions))) for _ in range(n_tasks)]
     done = ray.wait(refs, num_returns=n_tasks, timeout=limit)[0]
     if not done:
-        for ref in refs:
-            ray.cancel(ref, force=False)
+        if n_tasks == 1:  # a Ray of our own is ended now
+            ray.cancel(refs[0], force=False)
         total = ray.cluster_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         free = ray.available_resources().get("CPU", 0)  # type: ignore[no-untyped-call]
         cure = "leave the executor out inside a worker" if nested else "wait for more"
@@ -423,7 +423,9 @@ def _call(task: _Task, *values: Any) -> Any:
     try:
         with contextlib.nullcontext() if limit is None else time_limit(limit, task.grace_s, task.name):
             value = fn(*args)
-            return _Packed.of(value) if getattr(value, "packed_in_transit", False) else value
+        if getattr(type(value), "packed_in_transit", False):
+            value = _Packed.of(value)  # the value itself is free before pages are given back
+        return value
     except Exception as error:
         portable = _portable(error)
         if portable is error:
@@ -509,6 +511,11 @@ class _RayFuture:
         """Whether it was taken out of the queue, since every call that waited for it was cancelled."""
 
     @property
+    def unsent(self) -> bool:
+        """Whether it has neither been sent nor failed."""
+        return self.ref is None and not self.done
+
+    @property
     def above(self) -> list[_RayFuture]:
         """What it waits for."""
         return [need for need in self.needs if isinstance(need, _RayFuture)]
@@ -590,7 +597,7 @@ class RaySession:
 
     def has_idle_worker(self) -> bool:
         self._pump()
-        return sum(future.call.may_run for future in self._flying.values()) < self._n_workers
+        return not self._queue and sum(future.call.may_run for future in self._flying.values()) < self._n_workers
 
     def result(self, future: _RayFuture) -> Any:
         held: list[_RayFuture] = []  # what was sent again, since it may be needed once more
@@ -614,30 +621,37 @@ class RaySession:
         `ray.cancel` of a task that waits for an argument or a worker can abort this whole process (a failed check in
         reference_counter.cc; Ray 2.48 and 2.60), and nobody can tell such a task from one that runs.
         """
-        if future.ref is None and not (future.done or self._closed):
+        if future.unsent and not self._closed:
             self._take_out(future)
             future.fail(WorkerLost(_CANCELLED))
 
     def _take_out(self, future: _RayFuture) -> None:
         if not future.aside:
-            self._queue.remove(future)
             future.aside = True
+            with contextlib.suppress(ValueError):  # Ctrl-C may have come between the two
+                self._queue.remove(future)
             for need in future.above:
                 need.n_waiting -= 1
-                if not (need.n_waiting or need.done) and need.ref is None:
+                if need.unsent and not need.n_waiting:
                     self._take_out(need)
 
     def _bring_forward(self, future: _RayFuture) -> None:
         """Send next what is needed soonest, after what it waits for."""
-        if future.ref is None and not future.done:
-            self._queue.remove(future)
-            self._queue.appendleft(future)
-            for need in future.above:
-                self._bring_forward(need)
+        first: dict[_RayFuture, None] = {}
+
+        def visit(one: _RayFuture) -> None:
+            if one.unsent and one not in first:
+                for need in one.above:
+                    visit(need)
+                first[one] = None
+
+        visit(future)
+        if first:  # in one step: Ctrl-C leaves the one order or the other
+            self._queue = deque([*first, *(one for one in self._queue if one not in first)])
 
     def _call_back(self, future: _RayFuture) -> None:
         """Queue a future again that was put aside."""
-        if future.aside and not future.done:
+        if future.aside and future.unsent:
             self._queue.extend(_queued(future))
 
     def close(self) -> None:
@@ -660,23 +674,30 @@ class RaySession:
                 # What finished stays where it is: only `result` needs it here.
                 done, _ = ray.wait(refs, num_returns=1 if timeout else len(refs), timeout=timeout, fetch_local=False)
                 for ref in done:
-                    self._flying.pop(ref).done = True
+                    self._flying[ref].done = True
+                    del self._flying[ref]
             while self._queue and len(self._flying) < self._limit:
-                self._send(self._queue[0])
+                if self._queue[0].unsent:
+                    self._send(self._queue[0])
                 self._queue.popleft()  # afterwards, so that Ctrl-C loses none
 
     def _send(self, future: _RayFuture) -> None:
         above = future.above
         for need in above:
-            need.n_waiting -= 1
+            if need.unsent:
+                self._send(need)
         failed = [need.error for need in above if need.error is not None]
         if failed:
-            return future.fail(failed[0])
-        values = (need.ref if isinstance(need, _RayFuture) else need for need in future.needs)
-        future.ref = self._remote.remote(future.call.task, *values)
-        future.call.n_sends += 1
-        future.call.above = frozenset().union(*(need.call.above | {need.ref.hex()} for need in above))
-        self._flying[future.ref] = future
+            future.fail(failed[0])
+        else:
+            values = (need.ref if isinstance(need, _RayFuture) else need for need in future.needs)
+            ref = self._remote.remote(future.call.task, *values)
+            future.call.n_sends += 1
+            future.call.above = frozenset().union(*(need.call.above | {need.ref.hex()} for need in above))
+            self._flying[ref] = future
+            future.ref = ref
+        for need in above:
+            need.n_waiting -= 1
         future.needs = ()  # so that their memory is free as soon as nobody else holds them
 
     def _look(self) -> None:
@@ -715,7 +736,7 @@ def _queued(future: _RayFuture) -> list[_RayFuture]:
     before = []
     for need in future.above:
         need.n_waiting += 1
-        if need.aside:
+        if need.aside and need.unsent:
             before += _queued(need)
     return [*before, future]
 
