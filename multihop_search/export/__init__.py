@@ -64,10 +64,12 @@ def export_model(
 
     Examples
     --------
+    >>> import tempfile
+    >>> from pathlib import Path
     >>> from sklearn.tree import DecisionTreeClassifier
     >>> X, y = [[0.0], [1.0]], ["no", "yes"]
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     file = File(folder, "student.txt")
+    ...     file = Path(folder, "student.txt")
     ...     export_model(DecisionTreeClassifier().fit(X, y), file, X=X, columns=["age"])
     ...     print(file.read_text(encoding="utf-8"))
     DecisionTreeClassifier
