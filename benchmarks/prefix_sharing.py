@@ -26,6 +26,7 @@ from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
 from multihop_search.keys import generator
 from multihop_search.paths import ladder as rungs
+from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.paths.stages import FORESTS
 from multihop_search.problem.problem import Fold, Problem
@@ -65,7 +66,7 @@ def clock() -> np.ndarray:
 def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
     """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
     in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
-    teach, probe = upper_models.teach, rungs.probe
+    teach, probe = upper_models.teach, probe_fits.probe
 
     def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, model: Any, name: str, *args: Any) -> Any:
         small = name == TEACHER and model.n_estimators != TEACHER_MODEL.n_estimators
@@ -81,7 +82,7 @@ def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
     patches = (
         patch.object(upper_models, "teach", counted),
         patch.object(last_hop, "teach", counted),
-        patch.object(rungs, "probe", probed),
+        patch.object(probe_fits, "probe", probed),
     )
     with patches[0], patches[1], patches[2]:
         yield in_folds, in_refit, probes

@@ -37,13 +37,14 @@ from multihop_search import (
     TreeFit,
 )
 from multihop_search.engine.crossfit import crossfit
+from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.memo import MEMO
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
-from multihop_search.search.settings import choose_teacher
+from multihop_search.search.settings import choose_teacher, submit_candidates
 from multihop_search.transfer.fitting import fit
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.threads import thread_limit
@@ -131,7 +132,9 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
     )
     fold, everyone = problem.whole, np.arange(problem.n_rows)
     named = default_teachers(problem.X, problem.n_outputs)
-    candidates = {"auto": choose_teacher("auto", problem), **named}
+    session = SerialExecutor().start()
+    auto = choose_teacher(named, problem, session, submit_candidates(named, problem, session))
+    candidates = {"auto": auto, **named}
     taught = {
         name: crossfit(problem, Ladder(teacher, {}, {}, (), {}, Budget()), fold.number, ())
         for name, teacher in candidates.items()

@@ -338,6 +338,14 @@ def test_a_large_value_is_compressed_on_its_way(on_ray: RaySession) -> None:
     assert len(ray.cloudpickle.dumps(ray.get(future.ref))) < 10**5
 
 
+def test_the_last_result_is_the_result(on_ray: RaySession) -> None:
+    for executor in (SerialExecutor(), RayExecutor()):
+        session = executor.start()
+        assert session.last_result(session.submit(operator.add, 1, session.submit(operator.add, 1, 1))) == 3
+        session.close()
+    assert on_ray.result(on_ray.submit(operator.add, 1, 1)) == 2, "a guest ends nothing"
+
+
 def test_close_may_be_called_twice(on_ray: RaySession) -> None:
     for executor in (SerialExecutor(), RayExecutor()):
         session = executor.start()
@@ -662,6 +670,40 @@ def test_several_searches_share_a_connection_of_ours() -> None:
         assert last.result(last.submit(operator.add, 1, 1)) == 2
         last.close()
         assert not ray.is_initialized()
+        """
+    )
+
+
+def test_the_last_result_outlives_a_ray_of_our_own() -> None:
+    run_alone(
+        """
+        import gc, os, signal
+        import numpy as np
+        import ray
+        from multihop_search.engine.executors.ray import RayExecutor
+
+        class Large:
+            packed_in_transit = True
+
+            def __init__(self, size):
+                self.ones = np.ones(size)
+
+        before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
+        for make, read in ((np.ones, lambda value: value), (Large, lambda value: value.ones)):
+            session = RayExecutor(n_workers=1).start()
+            value = session.last_result(session.submit(make, 10**6))
+            assert not ray.is_initialized()
+            assert dict(os.environ) == before and signal.getsignal(signal.SIGTERM) is handler
+            session.close()
+            gc.collect()
+            assert read(value).sum() == 10**6, "it lay in the object store"
+
+        session = RayExecutor(n_workers=1).start()
+        try:
+            session.last_result(session.submit(divmod, 1, 0))
+        except ZeroDivisionError:
+            assert ray.is_initialized(), "somebody may want to know more"
+        session.close()
         """
     )
 

@@ -32,6 +32,7 @@ from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity, size_of
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.pool import default_intermediates
+from multihop_search.paths.probes import Probes
 from multihop_search.paths.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import stored_form
@@ -62,7 +63,8 @@ def ladder(teacher, student=None, *, intermediates=None, truncations=()):
 
 
 def ladder_between(made, teacher, student, intermediates):
-    return make_ladder(made, teacher, {"student": student}, intermediates, Budget())
+    pool = default_intermediates(made.X, made.n_outputs)
+    return make_ladder(Probes(made), teacher, {"student": student}, intermediates, pool, Budget())
 
 
 # Complexity

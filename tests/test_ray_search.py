@@ -200,6 +200,23 @@ def test_a_search_that_fails_ends_its_ray_too(handled: None, blobs: Any) -> None
     assert isinstance(caught.value.__cause__, ArithmeticError)
 
 
+class Noting(DecisionTreeClassifier):
+    """A tree that notes, in the process of its user, whether Ray is there while it is fitted."""
+
+    seen: ClassVar[list[bool]] = []
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        if not inside_worker():
+            self.seen.append(ray.is_initialized())
+        return super().fit(X, y, sample_weight)
+
+
+def test_ray_has_ended_when_the_chosen_path_is_fitted(handled: None, blobs: Any) -> None:
+    search = search_for(Noting(max_depth=2), schemes=[HardLabels()], executor=RayExecutor()).fit(*blobs)
+    assert Noting.seen == [False, False], "a probe before Ray has started, and the refit"
+    assert search.verdict_.method == "bbc"
+
+
 @dataclass(frozen=True)
 class Sleepy(Scheme):
     """Takes very long, and says so when it is done."""

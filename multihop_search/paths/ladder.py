@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import math
-import time
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 from sklearn.base import is_regressor
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.frozen import FrozenEstimator
-from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
-from multihop_search.keys import generator
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import SelfMeasured, complexity
 from multihop_search.paths.path import TEACHER, Truncate
-from multihop_search.paths.pool import default_intermediates
+from multihop_search.paths.probes import Probes
 from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
-from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import fit, last_step, settle
-from multihop_search.transfer.threads import thread_limit
-
-PROBE_ROWS = 2000
-"""Complexity is measured on a plain fit of at most this many rows (rule 13)."""
+from multihop_search.transfer.fitting import last_step, settle
 
 
 @dataclass(frozen=True)
@@ -49,8 +37,6 @@ class Ladder:
     """Members at which the teacher's outputs are graded, for truncations and for schemes that ask for them."""
     graded: bool = False
     """Whether a scheme asks for stages."""
-    probe_seconds: float = 0.0
-    """Seconds of one plain fit of every model on the probe rows; an estimate, used for no result."""
 
     @property
     def rungs(self) -> tuple[str, ...]:
@@ -83,60 +69,12 @@ class Ladder:
         return tuple(rung for rung in self.rungs if self.complexities[rung] > self.complexities[student])
 
 
-def probe_rows(problem: Problem) -> np.ndarray:
-    """Return at most `PROBE_ROWS` row numbers, at least one of each class among them."""
-    searched = problem.searched.train
-    if len(searched) <= PROBE_ROWS:
-        return searched
-    rows = generator(problem.random_state, "probe").permutation(searched)
-    if problem.classes is None:
-        return np.sort(rows[:PROBE_ROWS])
-    firsts = np.unique(problem.y[rows], return_index=True)[1]
-    return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
-
-
-def probe(problem: Problem, name: str, estimator: Any) -> Any:
-    """Return a plain fit of `estimator` on the probe rows.
-
-    Raises
-    ------
-    UnsuitableModel
-        If the fit fails: the message says which model and why, and names the way out for columns of strings.
-    """
-    if isinstance(estimator, (FrozenEstimator, RowTeacher)):  # used as it is
-        return estimator
-    rows = probe_rows(problem)
-    model, before = settle(estimator, name, problem.random_state, "probe", name)
-    X = problem.rows(rows)
-    try:
-        with thread_limit(problem.threads), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
-            fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
-    except UnsuitableModel:
-        raise
-    except (ValueError, TypeError) as error:
-        strings = _not_numbers(X)
-        if strings and not isinstance(estimator, Pipeline):
-            raise UnsuitableModel(
-                f"{name} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
-                "hold no numbers: use skrub.tabular_pipeline(student) or a Pipeline with a ColumnTransformer."
-            ) from error
-        raise UnsuitableModel(
-            f"{name} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
-        ) from error
-    return fitted.set_params(**before)
-
-
-def _not_numbers(X: Any) -> list[str]:
-    dtypes = dict(X.dtypes) if hasattr(X, "iloc") else {}
-    return [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"]
-
-
 def make_ladder(
-    problem: Problem,
+    probes: Probes,
     teacher: Any,
     students: Mapping[str, Any],
     intermediates: Any,
+    pool: Mapping[str, Any],
     budget: Budget,
     *,
     graded: bool = False,
@@ -145,15 +83,17 @@ def make_ladder(
 
     Parameters
     ----------
-    problem : Problem
+    probes : Probes
         Where complexities are measured.
     teacher : estimator
         The upper end.
     students : mapping of str to estimator
         The lower ends, by name, inside the budget as far as their parameters can say.
     intermediates : "auto" or list of (name, estimator)
-        "auto": the default pool and truncations of the teacher, as far as their complexity lies strictly between
-        the teacher's and that of the simplest student. A list keeps its order and its members.
+        "auto": the pool and truncations of the teacher, as far as their complexity lies strictly between the teacher's
+        and that of the simplest student. A list keeps its order and its members.
+    pool : mapping of str to estimator
+        What "auto" selects from.
     budget : Budget
         What no student may exceed.
     graded : bool, default=False
@@ -166,27 +106,24 @@ def make_ladder(
     UnsuitableModel
         If a model cannot fit the rows.
     """
-    start = time.perf_counter()
-    measured = {name: complexity(probe(problem, name, student)) for name, student in students.items()}
+    problem = probes.problem
+    measured = {name: complexity(probes.fitted(name, student)) for name, student in students.items()}
     simplest = min(measured.values())
-    top = probe(problem, TEACHER, teacher)
+    top = probes.fitted(TEACHER, teacher)
     sizes = stage_sizes(teacher) if graded else ()
     if not isinstance(intermediates, str):
         own = _own(intermediates, taken=(TEACHER, *students), regression=problem.classes is None)
         for name, estimator in own.items():
             settle(estimator, f"intermediate {name!r}", problem.random_state)
-        return Ladder(teacher, students, own, (), {}, budget, sizes, graded, time.perf_counter() - start)
+        return Ladder(teacher, students, own, (), {}, budget, sizes, graded)
     if intermediates != "auto":
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
     elsewhere = isinstance(top, RowTeacher) and not isinstance(top, SelfMeasured)
     measured[TEACHER] = math.inf if elsewhere else complexity(top)
-    pool = {
-        name if name not in students else f"{name} (intermediate)": model
-        for name, model in default_intermediates(problem.X, problem.n_outputs).items()
-    }
-    measured |= {name: complexity(probe(problem, name, estimator)) for name, estimator in pool.items()}
+    pool = {name if name not in students else f"{name} (intermediate)": model for name, model in pool.items()}
+    measured |= {name: complexity(probes.fitted(name, model)) for name, model in pool.items()}
     cuts = {Truncate(k): complexity(truncated(top, k)) for k in cut_sizes(teacher)}
     measured |= {hop.model: nodes for hop, nodes in cuts.items()}
 
@@ -196,9 +133,8 @@ def make_ladder(
     selected = sorted((name for name in pool if between(name)), key=lambda name: -measured[name])
     constructed = tuple(hop for hop in cuts if between(hop.model))
     sizes = tuple(sorted({*sizes, *(hop.k for hop in constructed)}, reverse=True))
-    seconds = time.perf_counter() - start
     chosen = {name: pool[name] for name in selected}
-    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, graded, seconds)
+    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, graded)
 
 
 def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], regression: bool) -> dict[str, Any]:

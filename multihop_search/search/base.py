@@ -15,7 +15,7 @@ from sklearn.base import BaseEstimator, MetaEstimatorMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Executor, SerialExecutor
+from multihop_search.engine.executors import Executor, Future, SerialExecutor
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
@@ -30,12 +30,10 @@ from multihop_search.engine.refits import refit_students
 from multihop_search.engine.study import new_study, told_study
 from multihop_search.errors import (
     FailedTrialsWarning,
-    HopTimeout,
     InvalidSetting,
     SearchFailed,
     SmallWindowWarning,
     StoppedWarning,
-    WorkerLost,
     warn,
 )
 from multihop_search.export import export_model
@@ -51,7 +49,7 @@ from multihop_search.results.table import cv_results, results_table
 from multihop_search.results.verdict import BBC
 from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.fingerprint import fingerprint, packages_of
-from multihop_search.search.judging import Bench, FreshRows, bench_for, fresh_rows
+from multihop_search.search.judging import Bench, FreshRows, bench_for, fresh_rows, runs_hops, teacher_of
 from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import select
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
@@ -200,8 +198,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 log = undo.enter_context(self._opened_log(made, plan, None))
                 prefixes = Prefixes(session, made.problem, made.ladder)
                 study, trials, teacher = self._run(made, plan, assessment, prefixes, log, n_trials, deadline)
-                bench = self._bench(made, assessment, prefixes, teacher, fresh, trials)
-                self._conclude(made, assessment, study, trials, teacher, bench)
+                taught = teacher_of(session, teacher, last=not runs_hops(made.problem, fresh))
+                bench = self._bench(made, assessment, prefixes, taught, fresh, trials)
+                self._conclude(made, assessment, study, trials, taught, bench)
 
     def _bench(
         self,
@@ -283,7 +282,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         log: Log | None,
         n_trials: int,
         deadline: float | None,
-    ) -> tuple[optuna.Study, Trials, Teacher]:
+    ) -> tuple[optuna.Study, Trials, Future]:
         """Run the search to its end, or until something stops it; return what was told until then, and the teacher."""
         trials, study = Trials(assessment), new_study()
         patience = Patience(self.n_trials_no_change, len(made.space.students))
@@ -317,13 +316,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 StoppedWarning,
             )
         check_some_worked(trials.records)
-        try:
-            taught = prefixes.session.result(teacher)
-        except (WorkerLost, HopTimeout) as error:
-            raise SearchFailed(
-                f"the teacher must be fitted on all rows for the verdict, it was not: {error}"
-            ) from error
-        return told_study(study, len(trials.records)), trials, taught
+        return told_study(study, len(trials.records)), trials, teacher
 
     def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
         """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""

@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
+from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.nested import NestedSearch, Routine
 from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
-from multihop_search.errors import InvalidData, StoppedWarning, warn
+from multihop_search.errors import HopTimeout, InvalidData, SearchFailed, StoppedWarning, WorkerLost, warn
 from multihop_search.problem.intake import labels_of, numeric_target
 from multihop_search.problem.problem import Problem
 from multihop_search.results.assessment import Assessment
@@ -66,6 +67,26 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
             f"verdict[1] must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
         )
     return FreshRows(X, np.searchsorted(problem.classes, labels))
+
+
+def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
+    """Return whether who judges needs further hops, which `bench_for` and the judge run."""
+    return fresh is not None or problem.held_out is not None or bool(problem.pairs)
+
+
+def teacher_of(session: Session, future: Future, *, last: bool) -> Teacher:
+    """Return the teacher on all rows; `last`: nothing else will be run, so the session is closed.
+
+    Raises
+    ------
+    SearchFailed
+        If it took too long or ended its process.
+    """
+    try:
+        teacher: Teacher = (session.last_result if last else session.result)(future)
+    except (WorkerLost, HopTimeout) as error:
+        raise SearchFailed(f"the teacher must be fitted on all rows for the verdict, it was not: {error}") from error
+    return teacher
 
 
 def bench_for(

@@ -11,7 +11,9 @@ import numpy as np
 
 from multihop_search.engine.executors import Session
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.ladder import Ladder, make_ladder, probe
+from multihop_search.paths.ladder import Ladder, make_ladder
+from multihop_search.paths.pool import default_intermediates
+from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.problem import Problem
@@ -25,6 +27,7 @@ from multihop_search.search.settings import (
     searched_of,
     servable,
     student_spaces,
+    submit_candidates,
     teacher_candidates,
     with_rows,
 )
@@ -56,7 +59,7 @@ def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
 class Begun:
     """A set-up as far as it goes without fits on all rows; every model that is known was fitted on a few."""
 
-    problem: Problem
+    probes: Probes
     settings: Mapping[str, Any]
     students: Mapping[str, Any]
     candidates: Mapping[str, Any]
@@ -69,13 +72,21 @@ class Begun:
     seconds: float
     """Seconds of one plain fit of every student and candidate on the probe rows."""
 
+    @property
+    def problem(self) -> Problem:
+        return self.probes.problem
+
     def finish(self, session: Session) -> SetUp:
         """Choose the teacher, whose fits `session` runs, and make ladder and space."""
         problem, settings, students = self.problem, self.settings, dict(self.students)
-        teacher = choose_teacher(self.candidates, problem, session)
+        futures = submit_candidates(self.candidates, problem, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
+        pool = default_intermediates(problem.X, problem.n_outputs) if isinstance(intermediates, str) else {}
+        for name, model in pool.items():  # while workers fit the candidates
+            self.probes.fitted(name, model)
+        teacher = choose_teacher(self.candidates, problem, session, futures)
         graded = any(scheme.needs_plain for scheme in self.schemes)
-        ladder = make_ladder(problem, teacher, students, intermediates, self.budget, graded=graded)
+        ladder = make_ladder(self.probes, teacher, students, intermediates, pool, self.budget, graded=graded)
         space = PathSpace(
             ladder.rungs,
             self.schemes,
@@ -131,10 +142,11 @@ def begin(
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     start = time.perf_counter()
-    fitted = {name: probe(problem, name, student) for name, student in students.items()}  # before anything larger
-    candidates = teacher_candidates(settings["teacher"], problem)
+    probes = Probes(problem)
+    fitted = {name: probes.fitted(name, student) for name, student in students.items()}  # before anything larger
+    candidates = teacher_candidates(settings["teacher"], probes)
     seconds = time.perf_counter() - start
     variance = float(np.var(problem.y[problem.searched.train])) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
-    return Begun(problem, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)
+    return Begun(probes, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)

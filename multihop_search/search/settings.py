@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from multihop_search.engine.crossfit import crossfit, mean_outputs, with_temperature
-from multihop_search.engine.executors import Session
+from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.errors import (
@@ -32,9 +32,10 @@ from multihop_search.errors import (
     warn,
 )
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.ladder import Ladder, probe
+from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import VOTE, default_teachers
+from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
@@ -396,8 +397,9 @@ def _of_student(name: str, students: Mapping[str, Any], wanted: Mapping[str, Any
     return {key.partition("__")[2]: value for key, value in wanted.items() if key.partition("__")[0] == name}
 
 
-def teacher_candidates(teacher: Any, problem: Problem) -> Mapping[str, Any]:
+def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
     """Return who may be the teacher, by name: the user's, or the defaults, each able to fit the rows."""
+    problem = probes.problem
     if not isinstance(teacher, str):
         if isinstance(teacher, FrozenEstimator):
             _check_frozen(teacher, problem)
@@ -406,14 +408,37 @@ def teacher_candidates(teacher: Any, problem: Problem) -> Mapping[str, Any]:
             teacher.check_rows(problem)
         return {TEACHER: teacher}
     candidates = default_teachers(problem.X, problem.n_outputs)
-    for name, candidate in candidates.items():
-        if name != VOTE and len(candidates) > 1:  # a single one is probed with the ladder
-            probe(problem, f"teacher {name!r}", candidate)
+    for name, candidate in _fitted_ones(candidates).items():
+        probes.fitted(f"teacher {name!r}", candidate)
+    if VOTE in candidates:
+        probes.join(candidates[VOTE], _fitted_ones(candidates))
     return candidates
 
 
-def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Session) -> Any:
-    """Return the candidate with the best cross-fitted score on all rows searched; `session` runs the fits.
+def _fitted_ones(candidates: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out the vote: it is made of the others, nothing has to be fitted."""
+    return {name: candidate for name, candidate in candidates.items() if name != VOTE}
+
+
+def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: Session) -> dict[str, Future]:
+    """Let `session` cross-fit on all rows searched who may be the teacher, and return the futures of the outputs."""
+    if len(candidates) == 1:
+        return {}
+    shared = session.share(_bare(problem))
+    return {
+        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), problem.searched.number, ())
+        for name, candidate in _fitted_ones(candidates).items()
+    }
+
+
+def _bare(problem: Problem) -> Problem:
+    return replace(problem, synthetic={})
+
+
+def choose_teacher(
+    candidates: Mapping[str, Any], problem: Problem, session: Session, futures: Mapping[str, Future]
+) -> Any:
+    """Return the candidate with the best cross-fitted score.
 
     Raises
     ------
@@ -425,13 +450,6 @@ def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Ses
     searched = problem.searched
     weights = problem.weights(searched.train)
     scoring = default_row_scoring(problem.classes)
-    bare = replace(problem, synthetic={})
-    shared = session.share(bare)
-    futures = {
-        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), searched.number, ())
-        for name, candidate in candidates.items()
-        if name != VOTE  # of those before it: nothing has to be fitted
-    }
     outputs: dict[str, TeacherOutputs] = {}
     lost = ""
     for name, future in futures.items():
@@ -442,7 +460,7 @@ def choose_teacher(candidates: Mapping[str, Any], problem: Problem, session: Ses
     if not outputs:
         raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
     if VOTE in candidates and not lost:
-        outputs[VOTE] = with_temperature(bare, searched, mean_outputs(list(outputs.values())))
+        outputs[VOTE] = with_temperature(_bare(problem), searched, mean_outputs(list(outputs.values())))
     scores = {name: scoring.score(problem.y[searched.train], of.calibrated, weights) for name, of in outputs.items()}
     return candidates[max(scores, key=lambda name: scores[name])]
 

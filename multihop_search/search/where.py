@@ -10,7 +10,7 @@ import joblib
 from multihop_search.engine.executors import Executor, SerialExecutor
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
-from multihop_search.paths.ladder import PROBE_ROWS
+from multihop_search.paths.probes import PROBE_ROWS
 from multihop_search.search.set_up import Begun
 
 WORTH_STARTING_S = 10.0

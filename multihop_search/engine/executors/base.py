@@ -2,7 +2,8 @@
 
 An `Executor` is a frozen description of where hops run; it can be stored and pickled. `start` makes a `Session` of it,
 which lives for one search. Calls of a session come in this order: `share`, then `submit`, `ready`, `wait`,
-`has_idle_worker`, `result` and `cancel` as the search goes, then `close`, always.
+`has_idle_worker`, `result` and `cancel` as the search goes, `last_result` if nothing else is to be run, then `close`,
+always.
 """
 
 from __future__ import annotations
@@ -46,6 +47,9 @@ class Session(Protocol):
 
     def result(self, future: Future) -> Any:
         """Return the value of `future`, waiting for it, or raise what its function, or one it depends on, raised."""
+
+    def last_result(self, future: Future) -> Any:
+        """Return `result`, and close: the value may be large, so it comes when what workers hold is free."""
 
     def cancel(self, future: Future) -> None:
         """Say that nobody needs `future` any more; it may still run."""

@@ -451,12 +451,14 @@ class _Packed:
 
 
 def _unpacked(value: Any) -> Any:
-    if not isinstance(value, _Packed):
-        return value
-    with gzip.GzipFile(fileobj=io.BytesIO(value.content)) as stream:  # type: ignore[arg-type]
-        whole = ray.cloudpickle.load(stream)
+    return _read(io.BytesIO(value.content)) if isinstance(value, _Packed) else value  # type: ignore[arg-type]
+
+
+def _read(content: io.BytesIO) -> Any:
+    with gzip.GzipFile(fileobj=content) as stream:
+        value = ray.cloudpickle.load(stream)
     give_back()  # the pickled arrays
-    return whole
+    return value
 
 
 def _portable(error: Exception) -> Exception:
@@ -600,13 +602,25 @@ class RaySession:
         return not self._queue and sum(future.call.may_run for future in self._flying.values()) < self._n_workers
 
     def result(self, future: _RayFuture) -> Any:
+        return _unpacked(self._received(future))
+
+    def last_result(self, future: _RayFuture) -> Any:
+        value = self._received(future)
+        packed = value if isinstance(value, _Packed) else _Packed.of(value)
+        stream = io.BytesIO(packed.content)  # type: ignore[arg-type]  # a copy: the object store goes with our Ray
+        del value, packed
+        self.close()
+        return _read(stream)
+
+    def _received(self, future: _RayFuture) -> Any:
+        """Return the value of a future as it was sent."""
         held: list[_RayFuture] = []  # what was sent again, since it may be needed once more
         while True:
             self.wait([future])
             if future.error is not None:
                 raise future.error
             try:
-                return _unpacked(ray.get(future.ref, timeout=LOOK_S))
+                return ray.get(future.ref, timeout=LOOK_S)
             except broken.GetTimeoutError:  # it comes from far away, or is computed again
                 self._look()
             except broken.RayError as error:

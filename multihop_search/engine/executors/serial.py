@@ -93,6 +93,9 @@ class SerialSession:
     def result(self, future: Any) -> Any:
         return future.result()
 
+    def last_result(self, future: Any) -> Any:
+        return self.result(future)
+
     def cancel(self, future: Any) -> None:
         """Nothing to do: what nobody asks for never runs."""
 

@@ -1,0 +1,105 @@
+"""Probes: plain fits on a few rows, which say whether a model can fit them, how complex it is and how long it takes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.frozen import FrozenEstimator
+from sklearn.pipeline import Pipeline
+
+from multihop_search.errors import UnsuitableModel
+from multihop_search.keys import generator
+from multihop_search.problem.problem import Problem
+from multihop_search.problem.teacher import RowTeacher
+from multihop_search.transfer.fitting import fit, last_step, settle
+from multihop_search.transfer.threads import thread_limit
+
+PROBE_ROWS = 2000
+"""Complexity is measured on a plain fit of at most this many rows (rule 13)."""
+
+
+class Probes:
+    """Plain fits of models on the probe rows, each made once.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose rows are fitted.
+    """
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        self._fits: dict[int, tuple[Any, Any]] = {}
+        """Model and its fit by the identity of the model, which is kept so that no other one gets it."""
+
+    def fitted(self, name: str, model: Any) -> Any:
+        """Return the fit of `model`, made now if there is none.
+
+        Raises
+        ------
+        UnsuitableModel
+            If the fit fails: the message says which model and why, and names the way out for columns of strings.
+        """
+        if id(model) not in self._fits:
+            self._fits[id(model)] = model, probe(self.problem, name, model)
+        return self._fits[id(model)][1]
+
+    def join(self, vote: Any, members: Mapping[str, Any]) -> None:
+        """Let the fit of a vote be that of its members, which were fitted already."""
+        joined = clone(vote)
+        last_step(joined).estimators_ = [last_step(self.fitted(name, model)) for name, model in members.items()]
+        self._fits[id(vote)] = vote, joined
+
+
+def probe_rows(problem: Problem) -> np.ndarray:
+    """Return at most `PROBE_ROWS` row numbers, at least one of each class among them."""
+    searched = problem.searched.train
+    if len(searched) <= PROBE_ROWS:
+        return searched
+    rows = generator(problem.random_state, "probe").permutation(searched)
+    if problem.classes is None:
+        return np.sort(rows[:PROBE_ROWS])
+    firsts = np.unique(problem.y[rows], return_index=True)[1]
+    return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
+
+
+def probe(problem: Problem, name: str, estimator: Any) -> Any:
+    """Return a plain fit of `estimator` on the probe rows.
+
+    Raises
+    ------
+    UnsuitableModel
+        If the fit fails: the message says which model and why, and names the way out for columns of strings.
+    """
+    if isinstance(estimator, (FrozenEstimator, RowTeacher)):  # used as it is
+        return estimator
+    rows = probe_rows(problem)
+    model, before = settle(estimator, name, problem.random_state, "probe", name)
+    X = problem.rows(rows)
+    try:
+        with thread_limit(problem.threads), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
+            fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
+    except UnsuitableModel:
+        raise
+    except (ValueError, TypeError) as error:
+        strings = _not_numbers(X)
+        if strings and not isinstance(estimator, Pipeline):
+            raise UnsuitableModel(
+                f"{name} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
+                "hold no numbers: use skrub.tabular_pipeline(student) or a Pipeline with a ColumnTransformer."
+            ) from error
+        raise UnsuitableModel(
+            f"{name} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
+        ) from error
+    return fitted.set_params(**before)
+
+
+def _not_numbers(X: Any) -> list[str]:
+    dtypes = dict(X.dtypes) if hasattr(X, "iloc") else {}
+    return [str(name) for name, dtype in dtypes.items() if getattr(dtype, "kind", "O") not in "biuf"]
