@@ -30,7 +30,7 @@ import multihop_search.engine.crossfit as crossfit
 import multihop_search.engine.lesson as lesson
 import multihop_search.engine.prefixes as prefixes
 import multihop_search.engine.student as student
-import multihop_search.paths.ladder as ladder
+import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.results.assessment import Assessment
@@ -114,7 +114,7 @@ def clocked() -> Clock:
     for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
         clock.around(holder, name, "hops, the rest")
     clock.around(Assessment, "verdict", "verdict")
-    clock.around(ladder, "fit", FITS)
+    clock.around(probes, "fit", FITS)
     clock.around(crossfit, "teach", FITS, fit_key)
     clock.around(student, "teach", FITS, fit_key)
     clock.around(lesson, "_generated", "synthetic rows")

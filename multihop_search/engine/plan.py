@@ -12,12 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, QMCSampler, RandomSampler
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import seed
+from multihop_search.paths.path import Path
 from multihop_search.paths.space import FIT, PathSpace
 
 RANDOM_EVERY = 5
@@ -50,9 +52,9 @@ class Plan:
         student = self.students[place]
         max_hops = self.space.max_hops_of(student)
         round_, group = divmod(turn, min(max_hops, 2) + 1)
-        defaults = (self.space.plain_defaults(student), self.space.one_hop_defaults(student), [])[group]
+        defaults = self._defaults[student][group]
         if round_ < len(defaults):
-            return self.space.encode(defaults[round_])
+            return dict(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}
         fits = list(self.space.fits[student])
         if fits and group == 0:  # each way of fitting is searched as hard, so that its gain is no hop's
@@ -60,6 +62,18 @@ class Plan:
         elif fits and round_ % 2:
             fixed[f"{student}.{FIT}"] = fits[-1]
         return {**fixed, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
+
+    @cached_property
+    def _defaults(self) -> dict[str, tuple[list[dict[str, Any]], ...]]:
+        """The parameters of the first trials of each student: plain, with one hop, and with more, of which are none."""
+
+        def encoded(paths: list[Path]) -> list[dict[str, Any]]:
+            return [self.space.encode(path) for path in paths]
+
+        return {
+            name: (encoded(self.space.plain_defaults(name)), encoded(self.space.one_hop_defaults(name)), [])
+            for name in self.space.students
+        }
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return who draws what is left."""

@@ -53,6 +53,8 @@ CONNECT_S = 5.0
 """Longest wait for the port of a cluster: `ray.init` itself tries a dead one for many minutes."""
 PLACE_S = 900.0
 """Longest wait while no node is large enough for a hop; a cluster that grows by itself may need minutes."""
+FRESH_S = 0.001
+"""Seconds for which what was seen of the tasks in flight is not looked at again: a search asks for many at a time."""
 LOOK_S = 30.0
 """Seconds between two looks at the nodes."""
 GRACE_S = 5.0
@@ -551,6 +553,7 @@ class RaySession:
         self._queue: deque[_RayFuture] = deque()
         self._flying: dict[Any, _RayFuture] = {}
         self._looked = time.monotonic()
+        self._pumped = -math.inf
         self._no_node_since: float | None = None
         self._closed = False
 
@@ -579,7 +582,8 @@ class RaySession:
 
     def ready(self, future: _RayFuture) -> bool:
         self._call_back(future)
-        self._pump()
+        if not future.done and time.monotonic() - self._pumped > FRESH_S:
+            self._pump()
         return future.done
 
     def wait(self, futures: Sequence[_RayFuture], timeout: float | None = None) -> None:
@@ -694,6 +698,7 @@ class RaySession:
                 if self._queue[0].unsent:
                     self._send(self._queue[0])
                 self._queue.popleft()  # afterwards, so that Ctrl-C loses none
+        self._pumped = time.monotonic()
 
     def _send(self, future: _RayFuture) -> None:
         above = future.above
