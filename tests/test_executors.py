@@ -25,9 +25,8 @@ import ray.cloudpickle
 
 import multihop_search
 from multihop_search.engine.executors import SerialExecutor, heap
-from multihop_search.engine.executors import ray as ray_module
 from multihop_search.engine.executors.nested import inside_worker
-from multihop_search.engine.executors.ray import RayExecutor, RaySession
+from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection, translation
 from multihop_search.errors import ClusterLost, InvalidSetting, WorkerLost
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -447,14 +446,14 @@ def test_a_hop_that_always_kills_its_worker_is_told_in_words(on_ray: RaySession,
         (ray.exceptions.LocalRayletDiedError("gone"), ClusterLost),
         (ray.exceptions.RuntimeEnvSetupError("no pip"), ClusterLost),
         (ray.exceptions.ObjectStoreFullError("full"), ClusterLost),
-        *((kind("head\nOdd: 1"), RuntimeError) for kind in ray_module._UNSERIALIZABLE),
+        *((kind("head\nOdd: 1"), RuntimeError) for kind in translation._UNSERIALIZABLE),
     ],
 )
 def test_what_ray_says_is_translated_at_any_depth(error: Exception, kind: type[Exception]) -> None:
     wrapped = error
     for _ in range(2):
         wrapped = ray.exceptions.RayTaskError("hop", "traceback", wrapped, "title", 1, "ip")
-    with pytest.raises(kind) as caught, ray_module._translating():
+    with pytest.raises(kind) as caught, translation.translating():
         raise wrapped.as_instanceof_cause()
     assert type(caught.value) is kind
 
@@ -491,7 +490,7 @@ def test_options_reach_the_tasks(on_ray: RaySession) -> None:
 
 
 def test_no_free_worker_is_told_in_time(on_ray: RaySession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ray_module, "PROBE_S", 1.0)
+    monkeypatch.setattr(connection, "PROBE_S", 1.0)
     with pytest.raises(ClusterLost, match=r"3 CPUs within 1 s, none did, \S+ of 2 CPUs"):
         RayExecutor(cpus_per_hop=3).start()
     assert on_ray.result(on_ray.submit(operator.add, 1, 1)) == 2
@@ -516,10 +515,10 @@ def test_a_module_that_workers_lack_ends_the_search(
 
     with pytest.raises(ClusterLost, match="No module named 'only_here'"):
         on_ray.result(on_ray.submit(only_here.double, 1))
-    with pytest.raises(ClusterLost, match=r"No module named 'only_here'.*runtime_env"), ray_module._translating():
+    with pytest.raises(ClusterLost, match=r"No module named 'only_here'.*runtime_env"), translation.translating():
         ray.get(ray.remote(only_here.double).remote(1))
     with pytest.raises(ClusterLost, match=r"able to import multihop_search, numpy, scikit-learn.*only_here"):
-        ray_module._probe(ray.remote(only_here.double), 1, 1)
+        connection.probe(ray.remote(only_here.double), 1, 1)
 
 
 # ---- Ray only: settings, and the process around a session
@@ -691,19 +690,16 @@ def test_the_last_result_outlives_a_ray_of_our_own() -> None:
         before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
         for make, read in ((np.ones, lambda value: value), (Large, lambda value: value.ones)):
             session = RayExecutor(n_workers=1).start()
+            try:
+                session.last_result(session.submit(divmod, 1, 0))
+            except ZeroDivisionError:
+                assert ray.is_initialized(), "somebody may want to know more"
             value = session.last_result(session.submit(make, 10**6))
             assert not ray.is_initialized()
             assert dict(os.environ) == before and signal.getsignal(signal.SIGTERM) is handler
             session.close()
             gc.collect()
             assert read(value).sum() == 10**6, "it lay in the object store"
-
-        session = RayExecutor(n_workers=1).start()
-        try:
-            session.last_result(session.submit(divmod, 1, 0))
-        except ZeroDivisionError:
-            assert ray.is_initialized(), "somebody may want to know more"
-        session.close()
         """
     )
 

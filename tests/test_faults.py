@@ -33,9 +33,9 @@ from sklearn.tree import DecisionTreeClassifier
 from test_ray_search import MEASURED, same_search, search_for, small
 
 from multihop_search import HardLabels, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.engine.executors import ray as ray_module
 from multihop_search.engine.executors.nested import inside_worker
-from multihop_search.engine.executors.ray import RayExecutor, RaySession
+from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection
+from multihop_search.engine.executors.ray import session as sessions
 from multihop_search.errors import ClusterLost, FailedTrialsWarning, HopTimeout, WorkerLost
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -185,7 +185,7 @@ def test_a_hop_that_takes_too_much_memory_ends(tmp_path: Path, monkeypatch: pyte
         pytest.skip("6 GB of free memory are needed")
     monkeypatch.setenv("RAY_memory_usage_threshold", f"{1 - (memory.available - 1.2e9) / memory.total:.3f}")
     monkeypatch.setenv("RAY_memory_monitor_refresh_ms", "100")
-    monkeypatch.setattr(ray_module, "MOST_RUNS", 3)
+    monkeypatch.setattr(sessions, "MOST_RUNS", 3)
     with cluster_of(1):
         session = RayExecutor(n_workers=1).start()
         assert "RAY_task_oom_retries" not in os.environ  # a guest cannot set it any more
@@ -317,18 +317,18 @@ def fail(folder: Path) -> None:
 
 
 def test_a_call_is_not_sent_for_ever(start: Any, tmp_path: Path, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ray_module, "_is_loss", lambda error: isinstance(error, ZeroDivisionError))
+    monkeypatch.setattr(sessions, "is_loss", lambda error: isinstance(error, ZeroDivisionError))
     session = start()
     with pytest.raises(ZeroDivisionError):
         session.result(session.submit(operator.not_, session.submit(fail, tmp_path)))
-    assert len((tmp_path / "failed").read_text()) == ray_module.MOST_SENDS == 4
+    assert len((tmp_path / "failed").read_text()) == sessions.MOST_SENDS == 4
 
 
 def test_a_node_that_nobody_has_is_told_in_words(
     nodes: Nodes, special: list[Any], start: Any, monkeypatch: Any
 ) -> None:
-    monkeypatch.setattr(ray_module, "LOOK_S", 0.3)
-    monkeypatch.setattr(ray_module, "PLACE_S", 1.5)
+    monkeypatch.setattr(sessions, "LOOK_S", 0.3)
+    monkeypatch.setattr(sessions, "PLACE_S", 1.5)
     session = start(**SPECIAL)
     nodes.kill(special.pop())
     late = session.submit(operator.add, 1, 1)
@@ -348,7 +348,7 @@ def test_a_node_that_nobody_has_is_told_in_words(
 
 @pytest.mark.parametrize("fault", ["loop", "sleep", "hang in C", "hang in C with the interpreter's lock"])
 def test_a_hop_that_hangs_is_ended_and_not_run_again(start: Any, tmp_path: Path, fault: str, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ray_module, "GRACE_S", 2.0)
+    monkeypatch.setattr(sessions, "GRACE_S", 2.0)
     session = start(1.0)
     began = time.monotonic()
     stuck = session.submit(meet, tmp_path, 0, fault, operator.add, 1, 1)
@@ -419,7 +419,7 @@ class Tiring(Scheme):
 
 
 def test_models_that_hang_cost_their_trials_only(nodes: Nodes, blobs: Any, monkeypatch: Any) -> None:
-    monkeypatch.setattr(ray_module, "GRACE_S", 2.0)
+    monkeypatch.setattr(sessions, "GRACE_S", 2.0)
     half = [(np.arange(120), np.arange(120, 240))]
 
     def fitted(**settings: Any) -> MultihopSearchClassifier:
@@ -513,7 +513,7 @@ class Trial:
         """Return when the actor is there."""
 
     def search(self, X: np.ndarray, y: np.ndarray, patience_s: float) -> Any:
-        ray_module.PROBE_S = 2 * patience_s
+        connection.PROBE_S = 2 * patience_s
         began = time.monotonic()
         try:
             return searched(X, y)

@@ -29,7 +29,6 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.engine.executors import ray as ray_module
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.engine.executors.ray import RayExecutor, RaySession
 from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning
@@ -348,7 +347,7 @@ def search_inside(X: np.ndarray, y: np.ndarray) -> tuple[MultihopSearchClassifie
     """Search with two jobs in a worker, where each hop would be worth a Ray."""
     where.WORTH_STARTING_S = 0.0
     started = []
-    ray_module.RayExecutor.start = lambda executor: started.append(executor)  # type: ignore[method-assign]
+    RayExecutor.start = lambda executor: started.append(executor)  # type: ignore[method-assign]
     search = small(n_jobs=2).fit(X, y)
     return search, len(started)
 

@@ -1,4 +1,4 @@
-"""Where hops run. Ray is imported by `ray.py` only, and only when it is used."""
+"""Where hops run. Ray is imported in `ray/` only, and only when it is used."""
 
 from multihop_search.engine.executors.base import Executor, Future, Session
 from multihop_search.engine.executors.serial import SerialExecutor
