@@ -28,14 +28,17 @@ from multihop_search import Hop, KnowledgeDistillation, TeacherOutputs, Truncate
 from multihop_search.engine import crossfit as engine
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity, size_of
 from multihop_search.paths.ladder import Ladder, make_ladder
+from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import stored_form
+from multihop_search.search.settings import teacher_candidates
 from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import fit
 from multihop_search.transfer.threads import thread_limit
@@ -65,6 +68,28 @@ def ladder(teacher, student=None, *, intermediates=None, truncations=()):
 def ladder_between(made, teacher, student, intermediates):
     pool = default_intermediates(made.X, made.n_outputs)
     return make_ladder(Probes(made), teacher, {"student": student}, intermediates, pool, Budget())
+
+
+# Probes
+
+
+@pytest.mark.parametrize("strings", [False, True])
+def test_a_model_is_probed_once_and_a_vote_never(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = data(80)
+    if strings:
+        X = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
+    seen = []
+    fit = probe_fits.fit
+    monkeypatch.setattr(probe_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
+    probes = Probes(problem(X, y))
+    candidates = teacher_candidates("auto", probes)
+    assert list(candidates) == ["forest", "extra-trees", "boosting", "vote"]
+    found = {name: complexity(probes.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}
+    assert len(seen) == 3
+    assert found["vote"] == found["forest"] + found["extra-trees"] + found["boosting"] > 600
+    probes.forget()
+    assert complexity(probes.fitted(TEACHER, candidates["forest"])) == found["forest"]
+    assert len(seen) == 4
 
 
 # Complexity
@@ -246,7 +271,6 @@ def test_a_list_of_the_users_keeps_its_order_and_its_members():
 @pytest.mark.parametrize(
     ("intermediates", "error", "words"),
     [
-        ("forest", InvalidSetting, "'auto' or a list"),
         ([RandomForestClassifier()], InvalidSetting, r"\(name, estimator\) pairs"),
         ([("a", RandomForestClassifier(), 3)], InvalidSetting, r"\(name, estimator\) pairs"),
         ([(3, RandomForestClassifier())], InvalidSetting, r"\(name, estimator\) pairs"),

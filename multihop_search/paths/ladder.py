@@ -116,10 +116,6 @@ def make_ladder(
         for name, estimator in own.items():
             settle(estimator, f"intermediate {name!r}", problem.random_state)
         return Ladder(teacher, students, own, (), {}, budget, sizes, graded)
-    if intermediates != "auto":
-        raise InvalidSetting(
-            f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
-        )
     elsewhere = isinstance(top, RowTeacher) and not isinstance(top, SelfMeasured)
     measured[TEACHER] = math.inf if elsewhere else complexity(top)
     pool = {name if name not in students else f"{name} (intermediate)": model for name, model in pool.items()}

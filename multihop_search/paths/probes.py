@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -37,8 +37,17 @@ class Probes:
         self._fits: dict[int, tuple[Any, Any]] = {}
         """Model and its fit by the identity of the model, which is kept so that no other one gets it."""
 
-    def fitted(self, name: str, model: Any) -> Any:
-        """Return the fit of `model`, made now if there is none.
+    def fitted(self, name: str, model: Any, shown: str = "") -> Any:
+        """Return the fit of `model`, made now if there is none; one of a vote can be measured only, it cannot predict.
+
+        Parameters
+        ----------
+        name : str
+            What the model stands for in the search; its random numbers are keyed by it.
+        model : estimator
+            Never changed.
+        shown : str, default=""
+            What a message calls it; "": by its name.
 
         Raises
         ------
@@ -46,14 +55,18 @@ class Probes:
             If the fit fails: the message says which model and why, and names the way out for columns of strings.
         """
         if id(model) not in self._fits:
-            self._fits[id(model)] = model, probe(self.problem, name, model)
+            self._fits[id(model)] = model, probe(self.problem, name, model, shown or name)
         return self._fits[id(model)][1]
 
-    def join(self, vote: Any, members: Mapping[str, Any]) -> None:
-        """Let the fit of a vote be that of its members, which were fitted already."""
+    def join(self, vote: Any, members: Iterable[Any]) -> None:
+        """Make the fit of a vote from those of its members, which are there: nothing has to be fitted."""
         joined = clone(vote)
-        last_step(joined).estimators_ = [last_step(self.fitted(name, model)) for name, model in members.items()]
+        last_step(joined).estimators_ = [last_step(self._fits[id(member)][1]) for member in members]
         self._fits[id(vote)] = vote, joined
+
+    def forget(self) -> None:
+        """Let go of all fits: they take memory, and once the ladder is made nobody asks for them."""
+        self._fits.clear()
 
 
 def probe_rows(problem: Problem) -> np.ndarray:
@@ -68,8 +81,8 @@ def probe_rows(problem: Problem) -> np.ndarray:
     return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
 
 
-def probe(problem: Problem, name: str, estimator: Any) -> Any:
-    """Return a plain fit of `estimator` on the probe rows.
+def probe(problem: Problem, name: str, estimator: Any, shown: str) -> Any:
+    """Return a plain fit of `estimator`, which messages call `shown`, on the probe rows.
 
     Raises
     ------
@@ -91,11 +104,11 @@ def probe(problem: Problem, name: str, estimator: Any) -> Any:
         strings = _not_numbers(X)
         if strings and not isinstance(estimator, Pipeline):
             raise UnsuitableModel(
-                f"{name} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
+                f"{shown} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
                 "hold no numbers: use skrub.tabular_pipeline(student) or a Pipeline with a ColumnTransformer."
             ) from error
         raise UnsuitableModel(
-            f"{name} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
+            f"{shown} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
         ) from error
     return fitted.set_params(**before)
 

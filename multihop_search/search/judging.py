@@ -70,7 +70,7 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
 
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
-    """Return whether who judges needs further hops, which `bench_for` and the judge run."""
+    """Return whether `bench_for`, or the judge that it returns, runs further hops: all but plain resampling do."""
     return fresh is not None or problem.held_out is not None or bool(problem.pairs)
 
 

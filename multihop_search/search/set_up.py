@@ -87,6 +87,7 @@ class Begun:
         teacher = choose_teacher(self.candidates, problem, session, futures)
         graded = any(scheme.needs_plain for scheme in self.schemes)
         ladder = make_ladder(self.probes, teacher, students, intermediates, pool, self.budget, graded=graded)
+        self.probes.forget()
         space = PathSpace(
             ladder.rungs,
             self.schemes,

@@ -278,7 +278,8 @@ def _served(students: Mapping[str, Any]) -> tuple[Scheme, ...]:
 
 
 def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, regression: bool) -> None:
-    if not isinstance(intermediates, (str, list, tuple)):
+    known = intermediates == "auto" if isinstance(intermediates, str) else isinstance(intermediates, (list, tuple))
+    if not known:
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
@@ -406,12 +407,13 @@ def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
             _check_answers(teacher, problem)
         if isinstance(teacher, RowTeacher):
             teacher.check_rows(problem)
+        probes.fitted(TEACHER, teacher)
         return {TEACHER: teacher}
     candidates = default_teachers(problem.X, problem.n_outputs)
     for name, candidate in _fitted_ones(candidates).items():
-        probes.fitted(f"teacher {name!r}", candidate)
+        probes.fitted(TEACHER, candidate, shown=f"teacher {name!r}")
     if VOTE in candidates:
-        probes.join(candidates[VOTE], _fitted_ones(candidates))
+        probes.join(candidates[VOTE], _fitted_ones(candidates).values())
     return candidates
 
 

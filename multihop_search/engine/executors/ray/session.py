@@ -162,11 +162,13 @@ class RaySession:
 
     def last_result(self, future: _RayFuture) -> Any:
         value = self._received(future)
-        packed = value if isinstance(value, Packed) else Packed.of(value)
-        stream = io.BytesIO(packed.content)  # type: ignore[arg-type]  # a copy: the object store goes with our Ray
-        del value, packed
+        if not isinstance(value, Packed):
+            self.close()
+            return value
+        content = io.BytesIO(value.content)  # type: ignore[arg-type]  # a copy, so that the object store is free too
+        del value
         self.close()
-        return read(stream)
+        return read(content)
 
     def _received(self, future: _RayFuture) -> Any:
         """Return the value of a future as it was sent."""
