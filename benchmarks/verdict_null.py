@@ -45,10 +45,11 @@ from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
 from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.choice import choose
+from multihop_search.results.comparison import compare
 from multihop_search.results.kept import Trials
 from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
 from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
-from multihop_search.results.verdict import OWN_FIT, Verdict, compare
+from multihop_search.results.verdict import OWN_FIT, Verdict
 from multihop_search.transfer.schemes import default_schemes
 from multihop_search.transfer.transfer_set import TeacherOutputs
 

@@ -26,9 +26,9 @@ from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import Outcome, judge
 from multihop_search.problem.intake import make_problem
 from multihop_search.results.assessment import Assessment
+from multihop_search.results.comparison import compare
 from multihop_search.results.early_stopping import Gap, paired_gap
 from multihop_search.results.out_of_fold import HeldOut
-from multihop_search.results.verdict import compare
 
 MEASURED = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
 N_FOLDS = 5
@@ -325,7 +325,7 @@ def test_weights_and_groups_count_in_the_rule(blobs: Any) -> None:
 def test_a_score_that_is_no_mean_over_rows_stops_by_the_default_one(
     cancer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multihop_search.results.verdict.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
     X, y = cancer
     data = X.iloc[::4], y.iloc[::4]
     settings = {"scoring": "roc_auc", "n_trials": 12, "n_ahead": 2}

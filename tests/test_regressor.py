@@ -36,7 +36,7 @@ from multihop_search import (
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.paths.path import Hop
-from multihop_search.results.verdict import judge
+from multihop_search.results.comparison import judge
 
 TREE = DecisionTreeRegressor(max_depth=3)
 TEACHER = RandomForestRegressor(12)
@@ -81,7 +81,7 @@ def found(diabetes: Any) -> MultihopSearchRegressor:
     ]
 )
 def test_scikit_learn_check(estimator: object, check: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multihop_search.results.verdict.N_DRAWS_REPLAYED", 5)
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 5)
     check(estimator)
 
 
@@ -121,7 +121,7 @@ def test_one_seed_gives_one_search_and_another_another(found: MultihopSearchRegr
 def test_the_first_trial_is_scored_as_scikit_learn_does(
     scoring: str, diabetes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multihop_search.results.verdict.N_DRAWS_REPLAYED", 5)
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 5)
     X, y = diabetes
     folds = KFold(3, shuffle=True, random_state=7)
     student = DecisionTreeRegressor(max_depth=3, random_state=5)

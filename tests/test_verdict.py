@@ -15,9 +15,10 @@ from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_fo
 from multihop_search.results import Verdict, judge
 from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.choice import choose
+from multihop_search.results.comparison import N_DRAWS, compare
 from multihop_search.results.out_of_fold import HeldOut, evidence_for
 from multihop_search.results.record import COMPLETE, TrialRecord
-from multihop_search.results.verdict import N_DRAWS, _advice, compare, unjudged, word
+from multihop_search.results.verdict import advice_on, unjudged, word
 
 ROWS = ["one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"]
 NAN = float("nan")
@@ -39,7 +40,7 @@ def trials(hits, *, n_rows=400, n_classes=2, random_state=0):
 @pytest.fixture
 def few_draws(monkeypatch):
     """Replay a score on few resamples: each takes milliseconds."""
-    monkeypatch.setattr("multihop_search.results.verdict.N_DRAWS_REPLAYED", 12)
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 12)
 
 
 # Words
@@ -352,7 +353,7 @@ ABOUT = "about {} more rows would settle it"
     ],
 )
 def test_advice_says_how_many_more_rows_would_settle_it(gain, low, high, region, n_rows, expected):
-    advice = _advice(gain, low, high, region, n_rows)
+    advice = advice_on(gain, low, high, region, n_rows)
     if expected is None:  # hopeless
         assert not re.match(r"about \d", advice)
         assert "settle it" in advice
@@ -581,7 +582,7 @@ def test_of_equal_trials_the_first_is_chosen_whatever_the_rounding():
 
 
 def test_a_replayed_score_compares_all_trials_and_knows_a_plain_choice(monkeypatch):
-    monkeypatch.setattr("multihop_search.results.verdict.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 4)
     y, hops = np.arange(60) % 2, np.repeat([0, 1], 12)
     verdict = judge(noisy_trials(hops, y), y, hops, scoring="roc_auc", random_state=0)
     assert verdict.n_trials == {"plain": 12, "one-hop": 12, "multi-hop": 0}

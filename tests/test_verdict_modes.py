@@ -21,8 +21,8 @@ from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import Accuracy
+from multihop_search.results.comparison import contrast
 from multihop_search.results.out_of_fold import HeldOut
-from multihop_search.results.verdict import contrast
 from multihop_search.transfer.tree_fits import OwnFit, Refined
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)

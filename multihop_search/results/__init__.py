@@ -11,6 +11,7 @@
 'beats'
 """
 
-from multihop_search.results.verdict import Verdict, judge
+from multihop_search.results.comparison import judge
+from multihop_search.results.verdict import Verdict
 
 __all__ = ["Verdict", "judge"]

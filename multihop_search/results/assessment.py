@@ -18,6 +18,7 @@ from multihop_search.keys import generator
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring
 from multihop_search.results.choice import choose
+from multihop_search.results.comparison import compare, contrast, members_of, same_as_chosen
 from multihop_search.results.early_stopping import Gap, paired_gap
 from multihop_search.results.out_of_fold import (
     Evidence,
@@ -28,15 +29,7 @@ from multihop_search.results.out_of_fold import (
     paired_error,
 )
 from multihop_search.results.record import PRUNED, TrialRecord
-from multihop_search.results.verdict import (
-    Verdict,
-    compare,
-    contrast,
-    group_sizes,
-    members_of,
-    same_as_chosen,
-    unjudged,
-)
+from multihop_search.results.verdict import Verdict, group_sizes, unjudged
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
