@@ -156,13 +156,14 @@ class Assessment:
         if isinstance(problem.scoring, ModelScoring):
             empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
             return replace(empty, notes=case.notes, **counts)
-        judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
+        n_entries = len(self.held_out.y)
+        judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(n_entries)
         if len(judging) == 0:
             said = "all rows are one group, of which one half chose: nothing is left to judge"
             empty = unjudged(hops, 0, problem.scoring, fits=case.fits)
             return replace(empty, notes=(said, *case.notes), **counts)
         verdict = compare(
-            [proba[judging] for proba in case.predictions],
+            [proba[judging] for proba in case.predictions] if len(judging) < n_entries else case.predictions,
             hops,
             self._believing(teacher).take(judging),
             problem.scoring,

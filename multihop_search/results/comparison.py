@@ -37,7 +37,7 @@ from multihop_search.problem.scoring import (
     scoring_for,
 )
 from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import HeldOut, ModelEvidence, RowEvidence, choice_evidence, evidence_for
+from multihop_search.results.out_of_fold import HeldOut, ModelEvidence, choice_evidence, evidence_for
 from multihop_search.results.verdict import (
     COMPARISONS,
     EQUIVALENT,
@@ -215,13 +215,13 @@ def _compare_groups(
     own_fit: np.ndarray | None,
     notes: tuple[str, ...],
 ) -> Verdict:
-    evidence, choosing = evidence_for(predictions, held_out, scoring), choice_evidence(predictions, held_out, scoring)
+    choosing = choice_evidence(predictions, held_out, scoring)
     members = members_of(hops, own_fit)
     if chosen is None:
-        chosen = int(choose(choosing, hops, np.ones((1, evidence.n_units)), members["selected"])[0])
-    measures: dict[str, Any] = {"score": evidence}
-    for label, measure in _measures(scoring).items():
-        measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in predictions]), held_out)
+        chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), members["selected"])[0])
+    measures = {name: evidence_for(predictions, held_out, measure) for name, measure in _all(scoring)}
+    if not isinstance(scoring, RowScoring):
+        measures["score"] = choosing  # the same, and its draws have been replayed
     draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
     honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
     same = same_as_chosen(members, chosen)
@@ -303,7 +303,7 @@ def contrast(
             score = ModelEvidence([] if models is None else [models[group] for group in groups], held_out, scoring)
         measures: dict[str, Any] = {"score": score}
         for label, measure in _measures(scoring).items():
-            measures[label] = RowEvidence(np.stack([measure.rows(held_out.y, proba) for proba in table]), held_out)
+            measures[label] = evidence_for(table, held_out, measure)
         draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
         drawn: dict[str, list[np.ndarray]] = {label: [] for label in measures}
         for bags in _bags(held_out.n_units, draws, random_state):
@@ -427,9 +427,8 @@ def _out_of_bag(
     random_state: int,
 ) -> dict[str, dict[str, np.ndarray]]:
     """Choose in each bag, score out of it: (n_draws,) for each group and measure; NaN for an empty group."""
-    evidence = measures["score"]
     found: dict[str, dict[str, list[np.ndarray]]] = {group: {label: [] for label in measures} for group in members}
-    for bags in _bags(evidence.n_units, n_draws, random_state):
+    for bags in _bags(choosing.n_units, n_draws, random_state):
         count, outside = len(bags), (bags == 0).astype(float)
         for group, trials in members.items():
             if len(trials) == 0:
@@ -437,9 +436,7 @@ def _out_of_bag(
                     parts.append(np.full(count, np.nan))
                 continue
             picks = choose(choosing, hops, bags, trials)
-            known = np.isfinite(evidence.means(bags)[:, trials]).any(
-                axis=1
-            )  # a draw may lack a class that a score needs
+            known = np.isfinite(choosing.means(bags)[:, trials]).any(axis=1)  # a draw may lack a class
             for label, measure in measures.items():
                 found[group][label].append(np.where(known, measure.scores_of(outside, picks), np.nan))
     return {group: {label: np.concatenate(parts) for label, parts in by.items()} for group, by in found.items()}

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +20,8 @@ from multihop_search.problem.scoring import RowScoring, Scoring
 
 BELIEVED = 0.25
 """Share of the teacher's held-out probabilities in what the choice ranks by (docs/decisions/0013)."""
+AT_ONCE = 100
+"""Trials whose errors are computed at a time, for the sake of memory."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,19 @@ class Evidence(Protocol):
         """Return the score (n_draws,) of one trial for each draw; NaN where a draw is empty."""
 
 
+class RowScores(Sequence[np.ndarray]):
+    """Row scores of trials, (n_entries,) each, made when they are asked for: predictions are many."""
+
+    def __init__(self, predictions: Sequence[np.ndarray], score: Callable[[np.ndarray], np.ndarray]) -> None:
+        self._predictions, self._score = predictions, score
+
+    def __len__(self) -> int:
+        return len(self._predictions)
+
+    def __getitem__(self, trial: Any) -> Any:
+        return self._score(self._predictions[trial])
+
+
 class RowEvidence:
     """Evidence of a score that is a weighted mean over rows: a few matrix products for all draws at once.
 
@@ -79,14 +95,26 @@ class RowEvidence:
     sqrt(sum(c (D_u - d W_u)^2)) / sum(c W), which for units of one row and equal weights is sd / sqrt(n).
     """
 
-    def __init__(self, row_scores: np.ndarray, held_out: HeldOut) -> None:
+    def __init__(self, row_scores: Sequence[np.ndarray] | np.ndarray, held_out: HeldOut) -> None:
         weight = np.ones(len(held_out.y)) if held_out.sample_weight is None else held_out.sample_weight
         self.n_trials, self.n_units = len(row_scores), held_out.n_units
         self._weights = np.bincount(held_out.unit, weights=weight, minlength=self.n_units)
         order = np.argsort(held_out.unit, kind="stable")
         starts = np.searchsorted(held_out.unit[order], np.arange(self.n_units))
-        self._sums = np.add.reduceat((row_scores * weight)[:, order], starts, axis=1)
+
+        def sums_of(trial: int) -> np.ndarray:
+            return np.asarray(np.add.reduceat((row_scores[trial] * weight)[order], starts))
+
+        self._sums_of = cache(sums_of)
         self._last: tuple[np.ndarray, np.ndarray] | None = None
+
+    @cached_property
+    def _sums(self) -> np.ndarray:
+        """Of all trials, (n_trials, n_units): the largest thing that a verdict makes, so one trial after the other."""
+        sums = np.empty((self.n_trials, self.n_units))
+        for trial in range(self.n_trials):
+            sums[trial] = self._sums_of.__wrapped__(trial)
+        return sums
 
     def means(self, draws: np.ndarray) -> np.ndarray:
         if self._last is None or self._last[0] is not draws:
@@ -96,18 +124,21 @@ class RowEvidence:
     def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
         found = np.empty((len(draws), len(trials)))
         for leader in np.unique(best):
-            mine = best == leader
+            mine = np.flatnonzero(best == leader)
             counts = draws[mine]
-            gaps = self._sums[leader] - self._sums[trials]
             total = counts @ self._weights
-            mean = (counts @ gaps.T) / total[:, None]
-            squares = counts @ (gaps**2).T - 2 * mean * (counts @ (gaps * self._weights).T)
-            squares += mean**2 * (counts @ self._weights**2)[:, None]
-            found[mine] = np.sqrt(np.maximum(squares, 0.0)) / total[:, None]
+            spread = (counts @ self._weights**2)[:, None]
+            for start in range(0, len(trials), AT_ONCE):
+                some = slice(start, start + AT_ONCE)
+                gaps = self._sums[leader] - self._sums[trials[some]]
+                mean = (counts @ gaps.T) / total[:, None]
+                squares = counts @ (gaps**2).T - 2 * mean * (counts @ (gaps * self._weights).T) + mean**2 * spread
+                found[mine, some] = np.sqrt(np.maximum(squares, 0.0)) / total[:, None]
         return found
 
     def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        sums = np.einsum("bu,bu->b", draws, self._sums[chosen])
+        trials, place = np.unique(chosen, return_inverse=True)  # few: nothing is known of the others
+        sums = np.einsum("bu,bu->b", draws, np.stack([self._sums_of(int(trial)) for trial in trials])[place])
         total = draws @ self._weights
         return np.asarray(np.divide(sums, total, out=np.full(len(draws), np.nan), where=total > 0))
 
@@ -224,11 +255,12 @@ def choice_evidence(
     """
     if held_out.believed is None or not isinstance(scoring, RowScoring):
         return evidence_for(predictions, held_out, scoring)
-    blended = [
-        (1.0 - BELIEVED) * scoring.rows(held_out.y, proba) + BELIEVED * scoring.expected_rows(held_out.believed, proba)
-        for proba in predictions
-    ]
-    return RowEvidence(np.stack(blended), held_out)
+    y, believed = held_out.y, held_out.believed
+
+    def blended(proba: np.ndarray) -> np.ndarray:
+        return (1.0 - BELIEVED) * scoring.rows(y, proba) + BELIEVED * scoring.expected_rows(believed, proba)
+
+    return RowEvidence(RowScores(predictions, blended), held_out)
 
 
 def evidence_for(
@@ -236,5 +268,5 @@ def evidence_for(
 ) -> RowEvidence | ReplayedEvidence:
     """Return the evidence that out-of-fold predictions, (n_entries, n_classes) each, give under `scoring`."""
     if isinstance(scoring, RowScoring):
-        return RowEvidence(np.stack([scoring.rows(held_out.y, proba) for proba in predictions]), held_out)
+        return RowEvidence(RowScores(predictions, partial(scoring.rows, held_out.y)), held_out)
     return ReplayedEvidence(predictions, held_out, scoring)
