@@ -59,7 +59,7 @@ N_DRAWS_REPLAYED = 100
 FEWEST_UNITS = 10
 """With fewer groups (or rows) to draw from an interval means nothing: every comparison is inconclusive. Measured under
 a null: with 3 groups "loses" is said in 8 % of cases, with 5 in 3 %."""
-CHUNK_BYTES = 8 << 20
+CHUNK_BYTES = 4 << 20
 """Of one of the some five arrays that a chunk of resamples takes."""
 
 
