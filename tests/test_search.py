@@ -600,7 +600,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(held_out.believed)
         return choice_evidence(predictions, held_out, scoring)
 
-    for place in ("assessment", "verdict"):
+    for place in ("assessment", "comparison"):
         monkeypatch.setattr(f"multihop_search.results.{place}.choice_evidence", watched)
     return found
 
