@@ -46,15 +46,18 @@ def small_trials() -> pd.DataFrame:
 def test_the_paper_s_claim_by_hand() -> None:
     gains = claims.scheme_gains(small_trials())
     mine = gains[(gains["scheme"] == ONE) & (gains["measure"] == "accuracy")].set_index("rule")
-    assert mine["gain"].round(9).to_dict() == {"fresh": 2, "split": -2, "cv": 3, "program": -2, "allowed": 0}
+    # Of three of the six paths the best by cross-validation is 83 in 10 draws of 20, 82 in 6, 81 in 3, 80 in 1; on
+    # fresh rows these have 84, 81, 80, 82, and the best of one hop 81.
+    equal = (10 * 3 + 6 * 0 + 3 * -1 + 1 * 1) / 20
+    expected = {"fresh": 2, "split": -2, "cv": 3, "program": -2, "allowed": 0, "equal": equal}
+    assert mine["gain"].round(9).to_dict() == expected
     assert (mine["n_one_hop"] == 3).all()
     assert (mine["n_multi_hop"] == 3).all()
     loss = gains[(gains["scheme"] == ONE) & (gains["measure"] == "log_loss")].set_index("rule")["gain"]
     assert loss["fresh"] == pytest.approx(100 * 0.02 / 0.18)  # log-loss .18 with one hop, .16 with two
     assert loss["cv"] == pytest.approx(100 * 0.03 / 0.19)
     mixed = gains[(gains["scheme"] == claims.ANY) & (gains["measure"] == "accuracy")].set_index("rule")
-    assert mixed["gain"].round(9).to_dict() == {
-        "fresh": 2, "split": -2, "cv": 3, "program": -2, "allowed": 0}  # fmt: skip
+    assert mixed["gain"].round(9).to_dict() == expected
 
 
 def test_a_scheme_without_several_hops_is_left_out() -> None:

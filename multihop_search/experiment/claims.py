@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.special import comb
 
 from multihop_search.experiment.rows import column
 from multihop_search.experiment.statistics import Ranks, estimate, holm, rank, signed_rank, wins_ties_losses
@@ -21,8 +22,10 @@ RULES = {
     "cv": "cross-validation",
     "program": "this program's choice",
     "allowed": "this program's choice, one hop allowed",
+    "equal": "cross-validation, one hop allowed, among as many",
 }
-"""Who picks the two paths that are compared. With the last a second hop is taken only if it pays."""
+"""Who picks the two paths that are compared. With the last two a second hop is taken only if it pays; the very last
+picks among as many paths as the one-hop ones, drawn from both kinds: the mean over all such draws."""
 ANY = "any"
 """Stands for paths of all schemes, mixed ones too."""
 
@@ -139,6 +142,10 @@ def _gains(
     picked = {"program": (one, many, own), "allowed": (one, np.concatenate([one, many]), both)}
     for measure in MEASURES:
         for rule in RULES:
+            if rule == "equal":
+                gain = _gain_among_equally_many(held, one, np.concatenate([one, many]), measure)
+                yield measure, rule, gain
+                continue
             if rule in picked:
                 first, second, flag = picked[rule]
                 pair = [_marked(held, first, own), _marked(held, second, flag)]
@@ -146,7 +153,24 @@ def _gains(
                 pair = [int(part[held[f"{rule} {measure}"][part].argmax()]) for part in (one, many)]
             if min(pair) >= 0:
                 before, after = (float(held[f"fresh_{measure}"][place]) for place in pair)
-                yield measure, rule, 100 * (after - before) if measure == "accuracy" else 100 * (1 - after / before)
+                yield measure, rule, _gain(before, after, measure)
+
+
+def _gain(before: float, after: float, measure: str) -> float:
+    return 100 * (after - before) if measure == "accuracy" else 100 * (1 - after / before)
+
+
+def _gain_among_equally_many(held: dict[str, np.ndarray], one: np.ndarray, both: np.ndarray, measure: str) -> float:
+    """Return the mean gain of the best by cross-validation of `len(one)` paths drawn from `both`, over that of `one`.
+
+    Of N paths the one of rank r is the best of n drawn with the probability C(N - r, n - 1) / C(N, n).
+    """
+    rule, fresh = held[f"cv {measure}"], held[f"fresh_{measure}"]
+    ranked, n = both[np.argsort(-rule[both], kind="stable")], len(one)
+    chances = comb(len(both) - np.arange(1, len(both) + 1), n - 1) / comb(len(both), n)
+    before = float(fresh[one[rule[one].argmax()]])
+    gains = [_gain(before, float(after), measure) for after in fresh[ranked]]
+    return float(np.average(gains, weights=chances))
 
 
 def _marked(held: dict[str, np.ndarray], among: np.ndarray, flag: str) -> int:
