@@ -1,5 +1,6 @@
 """A search that is killed at any moment and run again: nothing that was finished is run again, and nothing differs."""
 
+import contextlib
 import json
 import os
 import pickle
@@ -96,7 +97,8 @@ def check_killed(folder: Path, kills: int, **settings: int) -> None:
             process.kill()
             process.wait(timeout=500)
             if settings.get("ray"):
-                os.killpg(process.pid, signal.SIGKILL)  # what its Ray leaves behind for half a minute
+                with contextlib.suppress(ProcessLookupError):  # nothing, if it had ended its Ray
+                    os.killpg(process.pid, signal.SIGKILL)  # what its Ray leaves behind for half a minute
         assert process.wait(timeout=500) == (-signal.SIGKILL if number <= kills else 0)
         assert not before & keys_in(ran), "a finished trial was run again"
     same_search(pickle.loads(found.read_bytes()), whole)

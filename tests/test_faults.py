@@ -29,6 +29,7 @@ import ray.cloudpickle
 import test_ray_search
 from clusters import Nodes, cluster_of
 from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.pruners import NopPruner
 from sklearn.tree import DecisionTreeClassifier
 from test_ray_search import MEASURED, same_search, search_for, small
 
@@ -154,7 +155,7 @@ def dull(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
     return search_for(student, **{"schemes": [HardLabels()], "n_trials": 9, "cv": 2, **settings})
 
 
-LONG: dict[str, Any] = {"n_trials": 20, "cv": 4, "pruner": None}
+LONG: dict[str, Any] = {"n_trials": 20, "cv": 4, "pruner": NopPruner()}
 """Settings of a search of 84 hops; without them, 24."""
 
 
