@@ -201,31 +201,17 @@ def compare(
         What else is to be said.
     """
     with thread_limit():
-        return _compare_groups(predictions, hops, held_out, scoring, random_state, chosen, teacher, own_fit, notes)
-
-
-def _compare_groups(
-    predictions: Sequence[np.ndarray],
-    hops: np.ndarray,
-    held_out: HeldOut,
-    scoring: Scoring,
-    random_state: int,
-    chosen: int | None,
-    teacher: np.ndarray | None,
-    own_fit: np.ndarray | None,
-    notes: tuple[str, ...],
-) -> Verdict:
-    choosing = choice_evidence(predictions, held_out, scoring)
-    members = members_of(hops, own_fit)
-    if chosen is None:
-        chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), members["selected"])[0])
-    measures = {name: evidence_for(predictions, held_out, measure) for name, measure in _all(scoring)}
-    if not isinstance(scoring, RowScoring):
-        measures["score"] = choosing  # the same, and its draws have been replayed
-    draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
-    honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
-    same = same_as_chosen(members, chosen)
-    return _concluded(honest, None, held_out, scoring, group_sizes(hops), same, teacher, notes)
+        choosing = choice_evidence(predictions, held_out, scoring)
+        members = members_of(hops, own_fit)
+        if chosen is None:
+            chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), members["selected"])[0])
+        measures = {name: evidence_for(predictions, held_out, measure) for name, measure in _all(scoring)}
+        if not isinstance(scoring, RowScoring):
+            measures["score"] = choosing  # the same, and its draws have been replayed
+        draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
+        honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
+        same = same_as_chosen(members, chosen)
+        return _concluded(honest, None, held_out, scoring, group_sizes(hops), same, teacher, notes)
 
 
 def members_of(hops: np.ndarray, own_fit: np.ndarray | None = None) -> dict[str, np.ndarray]:

@@ -40,6 +40,7 @@ _ENVIRONMENT = {
 
 
 def check_address(name: str, address: Any) -> None:
+    """Raise `InvalidSetting` unless an address is one that `ray.init` can join; `name` is what the message calls it."""
     if isinstance(address, str) and address.startswith("ray://"):
         raise InvalidSetting(
             f"{name} must be that of the cluster itself, got {address!r}, a Ray client: submit this program as a job "

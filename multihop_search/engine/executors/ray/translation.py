@@ -33,6 +33,7 @@ def is_loss(error: Exception) -> bool:
 
 @contextlib.contextmanager
 def translating() -> Iterator[None]:
+    """Raise what Ray raises inside in the words of the package."""
     try:
         yield
     except broken.RayError as error:
@@ -64,4 +65,5 @@ def translated(error: Exception) -> Exception:
 
 
 def last_line(error: Exception) -> str:
+    """Return the last line of what an error says: the rest is Ray's own trace."""
     return (str(error).strip().splitlines() or [type(error).__name__])[-1].strip()

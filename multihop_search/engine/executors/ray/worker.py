@@ -64,10 +64,12 @@ class Task:
 
 
 def pack(fn: Callable[..., Any], *args: Any) -> bytes:
+    """Return the pickle of a call."""
     return bytes(ray.cloudpickle.dumps((fn, list(args))))  # type: ignore[no-untyped-call]
 
 
 def run_task(task: Task, *values: Any) -> Any:
+    """Run one call in a worker: the function of every Ray task."""
     run = ray.get_runtime_context().worker.core_worker.get_current_task_attempt_number() + 1
     if run > task.most_runs:
         raise WorkerLost(
@@ -115,10 +117,12 @@ class Packed:
 
 
 def unpacked(value: Any) -> Any:
+    """Return a value as its function returned it."""
     return read(io.BytesIO(value.content)) if isinstance(value, Packed) else value  # type: ignore[arg-type]
 
 
 def read(content: io.BytesIO) -> Any:
+    """Return the value that a compressed pickle holds."""
     with gzip.GzipFile(fileobj=content) as stream:
         value = ray.cloudpickle.load(stream)
     give_back()  # the pickled arrays
