@@ -222,6 +222,58 @@ def test_refusals():
         preparation(pd.DataFrame([[1, "x"]], columns=["a", "a"]), scaled=False)
 
 
+# A later file, read with other dtypes
+
+
+def later_rows():
+    """Two rows of a table in which "code" has digits among words, and how a file with fewer rows may be read."""
+    for code in (np.array([7, 9]), np.array([7.0, np.nan]), pd.array([7, None], dtype="Int64"), ["7", None]):
+        yield {"code": code}, {"code": ["7", "9" if not pd.isna(code[1]) else None]}
+    for missing in (None, np.nan, pd.NA):
+        yield {"wood": [missing, missing]}, {"wood": [None, None]}
+        yield {"wood": pd.array(["ash", missing], dtype="string")}, {"wood": ["ash", None]}
+        yield {"wood": pd.Categorical([None, None])}, {"wood": [None, None]}
+    yield {"sold": [True, False]}, {"sold": pd.Series([True, False], dtype=object)}
+    yield {"sold": [np.nan, np.nan]}, {"sold": [None, None]}
+    yield {"code": [True, False]}, {"code": ["True", "unseen"]}
+    yield {"wood": [7, 8]}, {"wood": ["unseen", "unheard of"]}
+    yield {"wood": pd.to_datetime(["2020-01-01", None])}, {"wood": ["unseen", None]}
+
+
+@pytest.mark.parametrize("scaled", [True, False])
+def test_values_are_read_as_in_training_whatever_the_dtype_of_a_later_file(scaled):
+    X = pd.DataFrame(
+        {
+            "code": ["7", "abc", None, "9", "True", "7"] * 3,
+            "wood": ["ash", None, "oak", "ash", "elm", "oak"] * 3,
+            "sold": pd.Series([True, None, False, True, True, False] * 3, dtype=object),
+            "size": [1.0, np.nan, 2.0, 3.0, 4.0, 5.0] * 3,
+        }
+    )
+    fitted = preparation(X, scaled=scaled).fit(X)
+    assert [name for name in fitted.get_feature_names_out() if name.endswith("nan")] == [
+        "code_nan",
+        "wood_nan",
+        "sold_nan",
+    ]
+    usual = X.iloc[[0, 3]].reset_index(drop=True)
+    for read, meant in later_rows():
+        expected = fitted.transform(usual.assign(**meant))
+        pd.testing.assert_frame_equal(fitted.transform(usual.assign(**read)), expected, obj=str(read))
+
+
+def test_each_row_alone_is_read_as_in_the_table(data_folder, tmp_path):
+    X = pd.read_csv(data_folder / "adult.csv.gz", nrows=400).drop(columns="target")
+    X["code"] = (["7", "A", None, "12"] * 100)[: len(X)]
+    fitted = preparation(X, scaled=False).fit(X)
+    whole = fitted.transform(X)
+    for row in range(0, len(X), 9):
+        file = tmp_path / "row.csv"
+        X.iloc[[row]].to_csv(file, index=False)
+        alone = fitted.transform(pd.read_csv(file))
+        np.testing.assert_array_equal(alone.to_numpy(), whole.iloc[[row]].to_numpy())
+
+
 # As an object
 
 

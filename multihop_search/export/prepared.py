@@ -30,6 +30,7 @@ from sklearn.utils import check_array
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.export.formula import Cases, Feature, Number, plain
+from multihop_search.paths.preparation import is_reader
 
 Steps: TypeAlias = tuple[tuple[str, float], ...]
 UNKNOWN = "\x00 a category that no training row has"
@@ -88,7 +89,9 @@ def _places(chosen: Any, names: list[str], n_inputs: int) -> list[int]:
 
 
 def _spells(step: Any) -> bool:
-    """Return whether a step turns values into strings, as `paths.preparation` does with mixed ones."""
+    """Return whether a step turns values into strings, as `paths.preparation` does with categories."""
+    if is_reader(step):
+        return any(_spells(part) for part in _flat(step.func.__self__))
     return (
         isinstance(step, FunctionTransformer)
         and step.func is check_array
@@ -96,7 +99,13 @@ def _spells(step: Any) -> bool:
     )
 
 
+def _flat(pipeline: Pipeline) -> list[Any]:
+    return [leaf for _, part in pipeline.steps for leaf in (_flat(part) if isinstance(part, Pipeline) else [part])]
+
+
 def _is_identity(step: Any) -> bool:
+    if is_reader(step):
+        return not _spells(step)
     if not isinstance(step, FunctionTransformer) or _spells(step):
         return False
     function = getattr(step.func, "func", step.func)  # a partial, inside histogram boosters

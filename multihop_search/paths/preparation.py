@@ -7,13 +7,14 @@ scikit-learn's own objects only.
 
 from __future__ import annotations
 
+from itertools import starmap
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import Binarizer, FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.utils import check_array
 
@@ -23,6 +24,11 @@ from multihop_search.transfer.synthetic.rows import TIMES
 MOST_CATEGORIES = 20
 """Columns that a categorical column becomes; rarer values share one."""
 NUMBERS = {"integer", "floating", "mixed-integer-float", "decimal"}
+LONGEST_SPELLED = 200
+"""Letters of the longest value of a column that is spelled out: a copy has 4 bytes for each, in every row."""
+GAP = "\x00 gap"
+RESPELLED = ((".0", ""), ("None", "nan"), ("<NA>", "nan"), ("NaT", "nan"))
+"""How a later file may spell a value: digits beside a gap are read as 7.0, and None, NA and NaT are gaps too."""
 
 
 def needs_preparation(X: Any) -> bool:
@@ -59,6 +65,9 @@ def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
     missing), categories and strings one column a value: at most 20, of which the last is shared by rare values and,
     then, by values unseen in training; without rare values unseen ones are 0 everywhere. A missing category is a
     category. The columns in `dropped_columns` are left out.
+
+    A later file may be read with other dtypes: a column of strings that holds only digits there, or only gaps. Its
+    values are compared as strings, so 7 and 7.0 are the category "7", and None, NaN and NA are one missing category.
 
     Parameters
     ----------
@@ -109,16 +118,20 @@ def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
         ("numbers", make_pipeline(*number_steps), names["number"]),
         ("booleans", make_pipeline(*boolean_steps), names["boolean"]),
     ]
-    categories = {name: _is_uniform(X[name]) for name in kinds if kinds[name] == "category"}
-    for group, (is_uniform, members) in enumerate(_without_clashes(categories)):
-        steps.append((f"categories{group or ''}", _encoder(is_uniform), members))
+    categories = {name: _reading(X[name]) for name in kinds if kinds[name] == "category"}
+    for group, (reading, members) in enumerate(_without_clashes(categories)):
+        steps.append((f"categories{group or ''}", _encoder(reading, len(members)), members))
     by_name = all(isinstance(name, str) for name in kinds)  # scikit-learn reads a number as a position
     place = {name: name if by_name else place for place, name in enumerate(kinds)}
     prepared = ColumnTransformer(
         [(step, model, [place[name] for name in members]) for step, model, members in steps if members],
         verbose_feature_names_out=any(_clash(name, other) for name in kinds for other in categories),
     )
-    return prepared.set_output(transform="pandas")
+    prepared.set_output(transform="pandas")
+    if not by_name:  # steps inside would give names of their own to what has none
+        for _, model, _ in prepared.transformers:
+            model.set_output(transform="default")
+    return prepared
 
 
 def _kind(column: pd.Series) -> str:
@@ -156,35 +169,63 @@ def _check_values(column: pd.Series) -> None:
         )
 
 
-def _is_uniform(column: pd.Series) -> bool:
-    """Return whether the encoder can take the values as they are: all numbers or all strings, no pd.NA.
+def is_reader(step: Any) -> bool:
+    """Return whether a step is the one before an encoder that reads values of any dtype as training did."""
+    function = getattr(step, "func", None)
+    return isinstance(step, FunctionTransformer) and isinstance(getattr(function, "__self__", None), Pipeline)
 
-    Spelled out are mixed values, and intervals and dates as categories, which skops would not write faithfully.
+
+def _reading(column: pd.Series) -> tuple[str, ...]:
+    """Return how the values of a category column are read, in a later file too, as names of steps.
+
+    Numbers, booleans and long strings stay what they are. Other strings, mixed values, intervals and dates are spelled
+    out; where a string is called "nan", gaps are this string.
     """
     values = np.asarray(column)
-    if values.dtype != object:
-        return values.dtype.kind in "biuf"
-    if any(value is pd.NA for value in values):
-        return False
-    inferred = pd.api.types.infer_dtype(values, skipna=True)
-    if inferred != "string":
-        return inferred in {"empty", "boolean"}
-    missing = pd.isna(values)
-    # The string "nan" beside a missing value: two columns of one name.
-    return {str(value) for value in values[missing]}.isdisjoint(values[~missing])
+    if values.dtype.kind in "biuf":
+        return ()
+    present = values[~pd.isna(values)]
+    has_na = any(value is pd.NA for value in values[pd.isna(values)])  # no imputer takes it
+    inferred = pd.api.types.infer_dtype(present, skipna=False)
+    texts = {str(value) for value in present}
+    is_long = inferred == "string" and max(map(len, texts)) > LONGEST_SPELLED
+    if (is_long or inferred == "boolean") and not has_na:
+        return ("as they are",)
+    respelled = [old for old, _ in RESPELLED if not any(old in text for text in texts)]
+    return ("spelled", *respelled, *(["nan"] if "nan" not in texts else []))
 
 
-def _encoder(is_uniform: bool) -> Any:
-    """Return the encoder of a group of columns; other than uniform ones are spelled out first."""
+def _encoder(reading: tuple[str, ...], n_columns: int) -> Any:
+    """Return the encoder of a group of columns, behind the step that reads their values."""
     # No `drop`: with it scikit-learn warns of each value that is unseen in training.
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
-    if is_uniform:
+    if not reading:
         return encoder
-    # Costs 4 bytes for each character of the longest value, in every row: only where it must be.
-    spelled = FunctionTransformer(
-        check_array, kw_args={"dtype": "str", "ensure_all_finite": False}, feature_names_out="one-to-one"
-    )
-    return make_pipeline(spelled, encoder)
+    new = dict(RESPELLED)
+    makers: dict[str, Any] = {
+        "as they are": lambda: make_pipeline(
+            _checked("object"), *starmap(_filled, ((np.nan, GAP), (None, GAP), (GAP, np.nan)))
+        ),
+        "spelled": lambda: make_pipeline(_checked("object"), _checked("str")),  # else 7 beside 7.5 becomes 7.0
+        "nan": lambda: make_pipeline(_checked("object"), _filled("nan", np.nan)),
+    }
+    steps = [makers[name]() if name in makers else _step(np.char.replace, old=name, new=new[name]) for name in reading]
+    # Of constant steps, so it is fitted here. As one function it needs no names of columns: SimpleImputer takes a
+    # column that it fills with NaN for an empty one, and has no name for it.
+    reader = make_pipeline(*steps).fit(np.full((1, n_columns), "", dtype=object))
+    return make_pipeline(_step(reader.transform), encoder)
+
+
+def _step(function: Any, **settings: Any) -> FunctionTransformer:
+    return FunctionTransformer(function, kw_args=settings or None, feature_names_out="one-to-one")
+
+
+def _checked(dtype: str) -> FunctionTransformer:
+    return _step(check_array, dtype=dtype, ensure_all_finite=False)
+
+
+def _filled(gap: Any, value: Any) -> SimpleImputer:
+    return SimpleImputer(missing_values=gap, strategy="constant", fill_value=value, keep_empty_features=True)
 
 
 def _clash(name: Any, other: Any) -> bool:
@@ -192,14 +233,14 @@ def _clash(name: Any, other: Any) -> bool:
     return str(name).startswith(f"{other}_")
 
 
-def _without_clashes(categories: dict[Any, bool]) -> list[tuple[bool, list[Any]]]:
-    """Return groups of equally uniform columns in which no two made names can be equal; mostly one."""
-    groups: list[tuple[bool, list[Any]]] = []
-    for name, is_uniform in categories.items():
+def _without_clashes(categories: dict[Any, tuple[str, ...]]) -> list[tuple[tuple[str, ...], list[Any]]]:
+    """Return groups of columns that are read alike, in which no two made names can be equal; mostly one."""
+    groups: list[tuple[tuple[str, ...], list[Any]]] = []
+    for name, reading in categories.items():
         for kind, members in groups:
-            if kind == is_uniform and not any(_clash(name, other) or _clash(other, name) for other in members):
+            if kind == reading and not any(_clash(name, other) or _clash(other, name) for other in members):
                 members.append(name)
                 break
         else:
-            groups.append((is_uniform, [name]))
+            groups.append((reading, [name]))
     return groups
