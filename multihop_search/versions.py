@@ -1,10 +1,11 @@
 """The versions of what is installed."""
 
+import functools
 import importlib.metadata
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"}
-"""Packages by the module that they install, where the names differ."""
+"""Packages by the module that they install, where the names differ; others are looked up."""
 
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
@@ -14,5 +15,13 @@ def versions_of(modules: Iterable[str]) -> dict[str, str]:
         try:
             found[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
         except importlib.metadata.PackageNotFoundError:
-            continue
+            names = distributions().get(module)
+            if names:
+                found[module] = importlib.metadata.version(names[0])
     return found
+
+
+@functools.cache
+def distributions() -> Mapping[str, list[str]]:
+    """Return the installed packages by the top-level modules that they hold."""
+    return importlib.metadata.packages_distributions()

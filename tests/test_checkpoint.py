@@ -157,6 +157,13 @@ def known_to(folder: Path) -> list[int]:
     return known
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes longest when a log is opened."""
+    monkeypatch.setattr(log_module, "versions_of", lambda modules: {"sklearn": "1.6"})
+    monkeypatch.setattr(log_module.os, "fsync", lambda descriptor: None)
+
+
 def test_what_is_written_is_found_again(tmp_path: Path) -> None:
     written(tmp_path)
     log = Log(tmp_path, PARTS)
@@ -184,6 +191,7 @@ def test_of_two_lines_on_one_path_the_later_counts(tmp_path: Path) -> None:
     same_outcome(outcome_of(5), found.outcomes[0])
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_torn_line_costs_one_path_wherever_it_is_torn(tmp_path: Path) -> None:
     file = written(tmp_path)
     whole = file.read_bytes()
@@ -199,6 +207,7 @@ def test_a_torn_line_costs_one_path_wherever_it_is_torn(tmp_path: Path) -> None:
     assert file.read_bytes() == whole
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
     file = written(tmp_path, 0)
     whole = file.read_bytes()
@@ -262,14 +271,172 @@ def test_one_log_serves_one_search_at_a_time(tmp_path: Path) -> None:
     Log(tmp_path, PARTS).close()
 
 
-def test_other_versions_are_refused_and_named(tmp_path: Path) -> None:
-    file = written(tmp_path)
-    header, rest = file.read_bytes().split(b"\n", 1)
-    line = json.loads(header)
-    line["versions"]["sklearn"] = "1.2.3"
-    file.write_bytes(json.dumps(line).encode() + b"\n" + rest)
+def test_other_versions_are_refused_and_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = log_module.versions_of
+    with monkeypatch.context() as before:
+        before.setattr(log_module, "versions_of", lambda modules: {**now(modules), "sklearn": "1.2.3"})
+        written(tmp_path)
     with pytest.raises(CheckpointFailed, match=r"it was begun with sklearn 1\.2\.3, this process has \d"):
         Log(tmp_path, PARTS)
+
+
+# ---- what the disk, or somebody, did to it
+
+
+def check_refused(folder: Path, file: Path, content: bytes, words: str = "hold lines as they were written") -> None:
+    """Assert that a log of this content is refused in one sentence that names it, and left as it is."""
+    file.write_bytes(content)
+    with pytest.raises(CheckpointFailed, match=words) as failure:
+        Log(folder, PARTS)
+    assert str(file) in str(failure.value)
+    assert "\n" not in str(failure.value)
+    assert file.read_bytes() == content
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_flipped_bit_of_a_log_goes_unnoticed(tmp_path: Path) -> None:
+    file = written(tmp_path, 1)
+    whole = file.read_bytes()
+    last = whole.rindex(b"\n", 0, -1) + 1
+    for place in range(len(whole)):
+        for bit in range(8):
+            flipped = bytearray(whole)
+            flipped[place] ^= 1 << bit
+            if place < len(whole) - 1:
+                check_refused(tmp_path, file, bytes(flipped))
+            else:  # the end of the last line: this line is torn
+                file.write_bytes(flipped)
+                assert known_to(tmp_path) == []
+                assert file.read_bytes() == whole[:last]
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_line_is_moved_doubled_or_taken_out_unnoticed(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    lines = file.read_bytes().splitlines(keepends=True)
+    header, *rest = lines
+    for number in range(4):
+        if number < 3:
+            check_refused(tmp_path, file, b"".join(lines[:number] + lines[number + 1 :]))
+        check_refused(tmp_path, file, b"".join(lines[: number + 1] + lines[number:]))
+        check_refused(tmp_path, file, b"".join([*lines[:number], b"\n", *lines[number:]]))
+    check_refused(tmp_path, file, b"".join([header, *reversed(rest)]))
+    file.write_bytes(b"".join(lines[:3]))  # as if the last path had not been run
+    assert known_to(tmp_path) == [0, 1]
+
+
+@pytest.mark.usefixtures("quick")
+def test_other_line_ends_marks_and_foreign_files_are_refused(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    whole = file.read_bytes()
+    for content in (
+        whole.replace(b"\n", b"\r\n"),
+        b"\xef\xbb\xbf" + whole,
+        whole[:50] + whole[90:],
+        b"x" * 10_000_000,
+        b"a letter to a friend, without an end",
+        b"[]\n",
+        b"\n",
+        whole.replace(b'"score":-0.0', b'"score":NaN'),
+    ):
+        check_refused(tmp_path, file, content)
+
+
+def test_the_log_of_another_search_under_this_name_is_refused(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    Log(tmp_path / "other", {"X": "another"}).close()
+    (other,) = (tmp_path / "other").iterdir()
+    check_refused(tmp_path, file, other.read_bytes(), "hold the log of this search under its name")
+
+
+def test_a_line_that_changes_while_the_log_is_open_is_noticed(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    whole = file.read_bytes()
+    log = Log(tmp_path, PARTS)
+    file.write_bytes(whole.replace(b'"score":-0.1,', b'"score":-0.3,'))
+    with pytest.raises(CheckpointFailed, match="hold lines as they were written"):
+        log.find(path_of(1))
+    log.close()
+
+
+def test_only_a_plain_file_is_a_log(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    elsewhere = tmp_path / "elsewhere"
+    file.rename(elsewhere)
+    content = elsewhere.read_bytes()
+    for make, kind in (
+        (lambda: file.symlink_to(elsewhere), "a symbolic link"),
+        (lambda: file.symlink_to(tmp_path / "nowhere"), "a symbolic link"),
+        (lambda: file.symlink_to("/dev/null"), "a symbolic link"),
+        (lambda: os.mkfifo(file), "a pipe"),
+        (lambda: file.mkdir(), "a folder"),
+    ):
+        make()
+        with pytest.raises(CheckpointFailed, match=f"be a folder that can be written, .*it is {kind}, no plain file"):
+            Log(tmp_path, PARTS)
+        file.rmdir() if kind == "a folder" else file.unlink()
+    assert elsewhere.read_bytes() == content
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_pipes_and_links_beside_a_log_are_passed_over(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    os.mkfifo(tmp_path / "pipe.jsonl")
+    (tmp_path / "link.jsonl").symlink_to(file)
+    (tmp_path / "folder.jsonl").mkdir()
+    (tmp_path / "list.jsonl").write_text("[1]\n")
+    (tmp_path / "long.jsonl").write_bytes(b"x" * 3_000_000)
+    with pytest.warns(NewLogWarning, match=r"holds 1 log\(s\) of other searches"):
+        Log(tmp_path, {**PARTS, "X": "c"}).close()
+
+
+def test_a_log_is_written_where_a_system_has_no_writes_at_a_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = written(tmp_path / "usual").read_bytes()
+    monkeypatch.delattr(log_module.os, "pwrite")
+    monkeypatch.delattr(log_module.os, "pread")
+    monkeypatch.setattr(log_module, "fcntl", None)
+    file = written(tmp_path / "without")
+    assert file.read_bytes() == whole
+    test_what_is_written_is_found_again(tmp_path / "again")
+    log = Log(tmp_path / "without", PARTS)
+    assert log.find(path_of(0)) is not None  # reads, then goes on writing at the end
+    log.add(path_of(3), [outcome_of(3)])
+    log.close()
+    assert known_to(tmp_path / "without") == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("name", ["fsync", "ftruncate"])
+def test_what_the_disk_says_is_told_in_words(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*args: Any) -> None:
+        raise OSError(5, "Input/output error")
+
+    log = Log(tmp_path, PARTS)
+    monkeypatch.setattr(log_module, "SYNC_S", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(log_module.os, name, broken)
+        with pytest.raises(CheckpointFailed, match=r"have room .* Input/output error: correct that"):
+            log.add(path_of(1), [outcome_of(1)])
+        log.close()
+    assert known_to(tmp_path) == [1]
+
+
+def test_a_folder_may_be_named_in_any_way_that_python_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for given in ("~/logs", Path("~/logs"), b"~/logs", os.fsencode(tmp_path) + b"/logs"):
+        Log(given, PARTS).close()
+        assert len(list((tmp_path / "logs").iterdir())) == 1
+        assert not (tmp_path / "~").exists()
+    odd = os.fsencode(tmp_path) + b"/\xff\n"
+    for name in (odd, os.fsdecode(odd)):
+        Log(name, PARTS).close()
+    (file,) = os.listdir(odd)
+    Path(os.fsdecode(odd), os.fsdecode(file)).write_bytes(b"nonsense\n")
+    with pytest.raises(CheckpointFailed, match=r"\\udcff\\n.*line 1 at byte 0 is damaged") as failure:
+        Log(odd, PARTS)
+    str(failure.value).encode()  # can be printed
 
 
 def test_the_versions_of_the_models_packages_count_too(tmp_path: Path) -> None:
@@ -365,6 +532,11 @@ def test_a_search_that_cannot_be_told_again_is_refused(tmp_path: Path) -> None:
         small(tmp_path).set_params(random_state=None).fit(X, y)
     with pytest.raises(InvalidSetting, match="checkpoint must be None or the path of a folder, got 3"):
         small(tmp_path).set_params(checkpoint=3).fit(X, y)
+    for empty in ("", b"", "a\0b"):
+        with pytest.raises(InvalidSetting, match="checkpoint must be a path that is not empty"):
+            small(tmp_path).set_params(checkpoint=empty).fit(X, y)
+    with pytest.raises(InvalidSetting, match="checkpoint begins with ~ and must name a home folder"):
+        small(tmp_path).set_params(checkpoint="~nobody_of_this_name/logs").fit(X, y)
     with pytest.raises(InvalidSetting, match="checkpoint needs scoring that another process can name"):
         small(tmp_path).set_params(scoring=lambda model, X, y: 0.0).fit(X, y)
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import click
 
+from multihop_search.cli.paths import GivenPath
 from multihop_search.errors import MultihopError
 
 
 @click.command()
-@click.argument("config", type=click.Path(path_type=File, dir_okay=False))
-@click.option("--out", type=click.Path(path_type=File, file_okay=False), required=True, help="Folder of the results.")
+@click.argument("config", type=GivenPath(dir_okay=False))
+@click.option("--out", type=GivenPath(file_okay=False), required=True, help="Folder of the results.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Cells at once, on Ray.")
 @click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
 @click.option("--cells", "most", type=click.IntRange(min=1), help="Most cells to run now.")

@@ -6,14 +6,13 @@ from pathlib import Path as File
 
 import click
 
+from multihop_search.cli.paths import GivenPath
 from multihop_search.errors import MultihopError
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=File, file_okay=False))
-@click.option(
-    "--file", type=click.Path(path_type=File, dir_okay=False), help="The page; by default FOLDER/report.html."
-)
+@click.argument("folder", type=GivenPath(file_okay=False))
+@click.option("--file", type=GivenPath(dir_okay=False), help="The page; by default FOLDER/report.html.")
 def report(folder: File, file: File | None) -> None:
     """Make one HTML page of the experiment in FOLDER: claims and fresh rows, tables, figures and conditions."""
     from multihop_search.experiment.page import write_report

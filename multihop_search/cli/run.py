@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 import textwrap
 import warnings
 from pathlib import Path as File
@@ -14,8 +12,10 @@ import click
 
 from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
 from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
+from multihop_search.cli.paths import GivenPath
 from multihop_search.errors import InvalidSetting, MultihopError, MultihopWarning
 from multihop_search.export.skops import write_skops
+from multihop_search.files import whole_folder
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
 from multihop_search.report.figures import draw_search
@@ -29,7 +29,7 @@ WIDTH = 100
 
 
 @click.command()
-@click.argument("data", type=click.Path(path_type=File), required=False)
+@click.argument("data", type=GivenPath(), required=False)
 @click.option("--target", help="Column to predict.")
 @click.option("--example", type=click.Choice(sorted(EXAMPLES)), help="A real data set that needs no file.")
 @click.option(
@@ -49,11 +49,11 @@ WIDTH = 100
 @click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
 @click.option(
     "--checkpoint",
-    type=click.Path(path_type=File),
+    type=GivenPath(),
     help="Folder where finished trials are kept: the same command goes on from there.",
 )
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=click.Path(path_type=File), help="New folder for page, model, results and verdict.")
+@click.option("--out", type=GivenPath(), help="New folder for page, model, results and verdict.")
 def run(
     data: File | None,
     target: str | None,
@@ -163,19 +163,12 @@ def summary(search: MultihopSearch, X: Any) -> str:
 
 
 def _write(search: MultihopSearch, out: File) -> None:
-    """Write the folder whole or not at all: everything goes to a folder beside it, which is then renamed."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = File(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
+    """Write the folder whole or not at all."""
+    with whole_folder(out) as partial:
         write_skops(search.best_estimator_, partial / "model.skops")
         search.results_.to_csv(partial / "results.csv", index=False)
         search.verdict_.table.to_csv(partial / "verdict.csv", index_label="comparison")
         (partial / "verdict.txt").write_text(f"{search.verdict_}\n")
         search.report(partial / "report.html")
         draw_search(search.results_, search.verdict_, search.best_index_).savefig(partial / "search.svg")
-        partial.chmod(0o755)
         _check_out(out)
-        partial.rename(out)
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise

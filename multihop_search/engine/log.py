@@ -7,13 +7,16 @@ that the remaining paths need are fitted again.
 
 A log is a file of JSON lines in the user's folder, named by the fingerprint of all that its values depend on. The first
 line says what that was. A line is written at once and whole, so that a search killed at any moment leaves at most one
-torn line, the last; it is cut off when the log is opened again.
+torn line, the last; it is cut off when the log is opened again. The last field of a line is a checksum of this line and
+of all before it. So no value that was changed on the disk is taken for a result, and no line that was moved, doubled or
+taken out goes unnoticed: such a log is refused.
 """
 
 from __future__ import annotations
 
 import base64
 import contextlib
+import hashlib
 import json
 import os
 import platform
@@ -27,6 +30,7 @@ import numpy as np
 
 from multihop_search.engine.student import Outcome
 from multihop_search.errors import CheckpointFailed, NewLogWarning, warn
+from multihop_search.files import kind_of, path_of, shown
 from multihop_search.keys import digest
 from multihop_search.paths.complexity import Size
 from multihop_search.paths.path import Path
@@ -37,9 +41,22 @@ try:
 except ImportError:  # not on this system: two searches at once on one log are not noticed
     fcntl = None  # type: ignore[assignment]
 
-SCHEMA = 1
+SCHEMA = 2
 SYNC_S = 5.0
 """Longest time in which a power failure, not the end of this process, can lose what was written."""
+LONGEST_HEADER = 1 << 20
+"""Bytes after which the first line of another search's log is no header."""
+CURE = "correct that or pass another folder"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a line stands."""
+
+    start: int
+    length: int
+    before: str
+    """Checksum of the line before it."""
 
 
 @dataclass(frozen=True)
@@ -86,21 +103,20 @@ class Log:
         *,
         quiet: bool = False,
     ) -> None:
-        self._file = File(folder) / f"{digest(SCHEMA, dict(parts))}.jsonl"
+        self._file = path_of(folder, "checkpoint") / f"{digest(SCHEMA, dict(parts))}.jsonl"
         header = {"schema": SCHEMA, "parts": dict(parts), "versions": _versions(packages)}
-        self._places: dict[str, tuple[int, int]] = {}
+        self._places: dict[str, Place] = {}
         self._synced = time.monotonic()
-        try:
+        with self._usable("be a folder that can be written"):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            new = not self._file.exists()
+            new = not os.path.lexists(self._file)
             if new and not quiet:
                 _say_what_differs(self._file.parent, parts)
-            self._fd = os.open(self._file, os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise self._unusable("be a folder that can be written", error) from error
+            self._fd = _open_plain(self._file, os.O_RDWR | os.O_CREAT)
         try:
             self._lock()
-            self._end = self._read(header)
+            with self._usable("be a log that can be read"):
+                self._end, self._checksum = self._read(header)
             if not self._end:
                 self._write(header)
         except BaseException:
@@ -108,27 +124,59 @@ class Log:
             raise
 
     def find(self, path: Path) -> Logged | None:
-        """Return what is known of `path`."""
+        """Return what is known of `path`.
+
+        Raises
+        ------
+        CheckpointFailed
+            If the line was changed since the log was opened.
+        """
         place = self._places.get(path.key)
         if place is None:
             return None
-        line = json.loads(os.pread(self._fd, place[1], place[0]))
-        return Logged(tuple(map(_outcome, line["folds"])), line["failure"])
+        with self._usable("be a log that can be read"):
+            line, _ = _content(_read_at(self._fd, place), place.before)
+        if line is None:
+            raise self._damaged("a line", place.start)
+        try:
+            return Logged(tuple(map(_outcome, line["folds"])), line["failure"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged("a line", place.start) from error
 
     def add(self, path: Path, outcomes: Sequence[Outcome], failure: str = "") -> None:
         """Write what a path did, all that is known of it."""
         folds = [_as_json(outcome) for outcome in outcomes]
         self._places[path.key] = self._write({"key": path.key, "path": str(path), "failure": failure, "folds": folds})
         if time.monotonic() > self._synced + SYNC_S:
-            os.fsync(self._fd)
+            with self._usable("have room for what is found"):
+                os.fsync(self._fd)
             self._synced = time.monotonic()
 
     def close(self) -> None:
         """Let others use the log."""
-        os.close(self._fd)
+        with contextlib.suppress(OSError):  # what the disk did not take is run again at the next resume
+            os.fsync(self._fd)
+        with contextlib.suppress(OSError):
+            os.close(self._fd)
 
-    def _unusable(self, wanted: str, came: object) -> CheckpointFailed:
-        return CheckpointFailed(f"checkpoint must {wanted}, {self._file}: {came}: correct that or pass another folder.")
+    @contextlib.contextmanager
+    def _usable(self, wanted: str) -> Iterator[None]:
+        """Turn what the system says of the log into one sentence."""
+        try:
+            yield
+        except OSError as error:
+            if isinstance(error, CheckpointFailed):
+                raise
+            raise self._unusable(wanted, error.strerror or error) from error
+
+    def _unusable(self, wanted: str, came: object, cure: str = CURE) -> CheckpointFailed:
+        return CheckpointFailed(f"checkpoint must {wanted}, {shown(self._file)}: {came}: {cure}.")
+
+    def _damaged(self, line: str, start: int) -> CheckpointFailed:
+        cure = "cut it off there, what stands before is whole," if start else "delete the file"
+        return self._unusable(
+            "hold lines as they were written", f"{line} at byte {start} is damaged", f"{cure} or pass another folder"
+        )
 
     def _lock(self) -> None:
         if fcntl is None:
@@ -140,26 +188,35 @@ class Log:
         except OSError:  # a file system without locks
             pass
 
-    def _read(self, header: Mapping[str, Any]) -> int:
-        """Note where each path stands, cut off a torn last line, and return where the next line begins."""
-        end = 0
+    def _read(self, header: Mapping[str, Any]) -> tuple[int, str]:
+        """Note where each path stands, cut off a torn last line; return where the next line begins, and its checksum.
+
+        The checksum of a line covers that of the line before it.
+        """
+        end, checksum, number = 0, "", 1
+        os.lseek(self._fd, 0, os.SEEK_SET)
         with open(self._fd, "rb", closefd=False) as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
+                    if not end and not _is_torn_header(line):
+                        raise self._damaged("line 1", 0)
                     break
-                try:
-                    found = json.loads(line)
-                    if end == 0:
-                        self._check(found, header)
-                    else:
-                        self._places[found["key"]] = (end, len(line))
-                except (ValueError, KeyError, TypeError) as error:
-                    raise self._unusable("hold lines as they were written", f"byte {end} is damaged") from error
-                end += len(line)
+                content, after = _content(line, checksum)
+                if content is None:
+                    raise self._damaged(f"line {number}", end)
+                if not end:
+                    self._check(content, header)
+                elif isinstance(content.get("key"), str):
+                    self._places[content["key"]] = Place(end, len(line), checksum)
+                else:
+                    raise self._damaged(f"line {number}", end)
+                end, checksum, number = end + len(line), after, number + 1
         os.ftruncate(self._fd, end)
-        return end
+        return end, checksum
 
     def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+        if found.get("schema") != header["schema"] or found.get("parts") != header["parts"]:
+            raise self._unusable("hold the log of this search under its name", "it is that of another one")
         before, now = found["versions"], header["versions"]
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
@@ -168,18 +225,82 @@ class Log:
                     f"it was begun with {name} {before.get(name)}, this process has {now.get(name)}",
                 )
 
-    def _write(self, line: Mapping[str, Any]) -> tuple[int, int]:
+    def _write(self, line: Mapping[str, Any]) -> Place:
         """Append a line and return its place."""
-        text = json.dumps(line, separators=(",", ":"), default=_plain).encode() + b"\n"
-        start, rest = self._end, memoryview(text)
-        try:
+        text, checksum = _line(line, self._checksum)
+        place, rest = Place(self._end, len(text), self._checksum), memoryview(text)
+        with self._usable("have room for what is found"):
             while rest:  # at its own place, so that a write that was interrupted is written over
-                rest = rest[os.pwrite(self._fd, rest, start + len(text) - len(rest)) :]
-            os.ftruncate(self._fd, start + len(text))
-        except OSError as error:
-            raise self._unusable("have room for what is found", error) from error
-        self._end = start + len(text)
-        return start, len(text)
+                rest = rest[_write_at(self._fd, rest, place.start + len(text) - len(rest)) :]
+            os.ftruncate(self._fd, place.start + len(text))
+        self._end, self._checksum = place.start + len(text), checksum
+        return place
+
+
+def _open_plain(file: File, flags: int) -> int:
+    """Open a plain file and nothing else: no link is followed, and no pipe waited for."""
+    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if os.path.lexists(file):
+        _check_plain(os.lstat(file))
+    descriptor = os.open(file, flags | never, 0o666)
+    try:
+        _check_plain(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_plain(status: os.stat_result) -> None:
+    kind = kind_of(status.st_mode)
+    if kind:
+        raise OSError(f"it is {kind}, no plain file")
+
+
+def _read_at(descriptor: int, place: Place) -> bytes:
+    if hasattr(os, "pread"):
+        return os.pread(descriptor, place.length, place.start)
+    os.lseek(descriptor, place.start, os.SEEK_SET)  # not on this system
+    return os.read(descriptor, place.length)
+
+
+def _write_at(descriptor: int, text: memoryview, start: int) -> int:
+    if hasattr(os, "pwrite"):
+        return os.pwrite(descriptor, text, start)
+    os.lseek(descriptor, start, os.SEEK_SET)
+    return os.write(descriptor, text)
+
+
+def _line(content: Mapping[str, Any], before: str) -> tuple[bytes, str]:
+    """Return a line, whose last field is its checksum, and the checksum."""
+    text = json.dumps(content, separators=(",", ":"), default=_plain).encode()
+    checksum = _checksum(text, before)
+    return text[:-1] + _ending(checksum), checksum
+
+
+def _content(line: bytes, before: str) -> tuple[dict[str, Any] | None, str]:
+    """Return what `_line` wrote, and its checksum; None for the content of a line that it did not write."""
+    length = len(_ending(_checksum(b"", "")))
+    text = line[:-length] + b"}"
+    checksum = _checksum(text, before)
+    if line[-length:] != _ending(checksum):
+        return None, ""
+    content: dict[str, Any] = json.loads(text)
+    return content, checksum
+
+
+def _checksum(text: bytes, before: str) -> str:
+    return hashlib.blake2b(before.encode() + text, digest_size=16).hexdigest()
+
+
+def _ending(checksum: str) -> bytes:
+    return f',"checksum":"{checksum}"}}\n'.encode()
+
+
+def _is_torn_header(line: bytes) -> bool:
+    """Return whether a file without a whole line is a log that was torn when it was begun, no file of another kind."""
+    begin = f'{{"schema":{SCHEMA},"parts":{{'.encode()
+    return not line.strip(b"\0") or line[: len(begin)] == begin[: len(line)]
 
 
 def _plain(value: np.generic) -> Any:
@@ -224,5 +345,8 @@ def _say_what_differs(folder: File, parts: Mapping[str, str]) -> None:
 
 def _others(folder: File) -> Iterator[Mapping[str, str]]:
     for file in sorted(folder.glob("*.jsonl")):
-        with contextlib.suppress(OSError, ValueError, KeyError, TypeError), file.open("rb") as lines:
-            yield json.loads(next(lines, b""))["parts"]
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            with open(_open_plain(file, os.O_RDONLY), "rb") as lines:
+                parts = json.loads(lines.readline(LONGEST_HEADER))["parts"]
+            if isinstance(parts, dict):
+                yield parts

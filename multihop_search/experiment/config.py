@@ -12,6 +12,7 @@ from typing import Any
 from multihop_search.errors import InvalidSetting
 from multihop_search.experiment.data import EXAMPLES, Source
 from multihop_search.experiment.recipes import make_model, make_recipe
+from multihop_search.files import path_of
 
 TOP = (
     "title",
@@ -92,7 +93,7 @@ def read_config(file: File | str) -> Config:
     InvalidSetting
         If the file cannot be read, holds an unknown name, lacks a needed one, or names a class that is not there.
     """
-    file = File(file)
+    file = path_of(file, "config")
     try:
         found = tomllib.loads(file.read_text())
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

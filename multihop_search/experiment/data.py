@@ -15,6 +15,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 from multihop_search.errors import InvalidData
 from multihop_search.experiment.generator import generate
+from multihop_search.files import path_of
 
 EXAMPLES = {"breast-cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
 """Real tables that scikit-learn ships; no download."""
@@ -141,7 +142,7 @@ def table(source: Source, folder: File, content: str) -> tuple[pd.DataFrame, np.
     if source.example:
         bunch = EXAMPLES[source.example](as_frame=True)
         return bunch.frame, None
-    frame = _read(folder / source.file)
+    frame = _read(folder / path_of(source.file, "file"))
     missing = [name for name in (source.target, *source.drop) if name not in frame.columns]
     if missing:
         raise InvalidData(
@@ -150,7 +151,7 @@ def table(source: Source, folder: File, content: str) -> tuple[pd.DataFrame, np.
         )
     if frame[source.target].isna().any():
         raise InvalidData(f"{source.file} must have no missing label in {source.target!r}, it has: drop these rows.")
-    groups = _read(folder / source.groups).iloc[:, 0].to_numpy() if source.groups else None
+    groups = _read(folder / path_of(source.groups, "groups")).iloc[:, 0].to_numpy() if source.groups else None
     if groups is not None and len(groups) != len(frame):
         raise InvalidData(
             f"{source.groups} must have a row for each of the {len(frame)} rows of {source.file}, it has "
@@ -161,7 +162,7 @@ def table(source: Source, folder: File, content: str) -> tuple[pd.DataFrame, np.
 
 def content(source: Source, folder: File) -> str:
     """Return a hash of the files of a source: another table makes other cells."""
-    files = [folder / name for name in (source.file, source.groups) if name]
+    files = [folder / path_of(name, "file") for name in (source.file, source.groups) if name]
     for file in files:
         if not file.is_file():
             raise InvalidData(f"{file} must be the table of data set {source.name!r}, it is not there: correct it.")

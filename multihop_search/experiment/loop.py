@@ -15,6 +15,7 @@ from multihop_search.experiment.config import Config, make_config, read_config
 from multihop_search.experiment.grid import Cell, cells_of
 from multihop_search.experiment.run import check_cells, run_cell
 from multihop_search.experiment.store import Records
+from multihop_search.files import path_of
 
 GATHER_S = 60.0
 """Seconds between two gatherings of the tables while cells are run: a page can be made at any time."""
@@ -53,7 +54,7 @@ def run_experiment(
     """
     store.pyarrow()
     plan = _config(config)
-    folder, cells = File(out), cells_of(plan)
+    folder, cells = path_of(out, "out"), cells_of(plan)
     check_cells(cells)
     waiting = [cell for cell in cells if not store.is_finished(folder, cell.key)][:n_cells]
     keys, failed = [cell.key for cell in cells], []

@@ -17,7 +17,7 @@ from multihop_search.experiment.figures import critical_difference, forest, heat
 from multihop_search.experiment.sign import skills
 from multihop_search.experiment.statistics import Estimate, estimate
 from multihop_search.experiment.store import Records, read_records
-from multihop_search.files import whole_file
+from multihop_search.files import path_of, whole_file
 from multihop_search.report.markup import join, shown, tag
 
 SEVERAL = claims.NAMES[1]
@@ -44,7 +44,7 @@ def write_report(folder: File | str, file: File | str | None = None) -> File:
     InvalidData
         If the folder holds no tables of an experiment.
     """
-    target = File(folder) / PAGE if file is None else File(file)
+    target = path_of(folder, "folder") / PAGE if file is None else path_of(file, "file")
     text = page(read_records(folder))
     with whole_file(target) as part:
         part.write_text(text, encoding="utf-8")

@@ -18,7 +18,7 @@ import pandas as pd
 
 from multihop_search.errors import InvalidData, InvalidSetting
 from multihop_search.experiment.run import Finished
-from multihop_search.files import whole_file
+from multihop_search.files import path_of, whole_file
 
 CELLS, TRIALS, FOLDER = "cells.parquet", "trials.parquet", "cells"
 ROWS = b"multihop_search.rows"
@@ -94,7 +94,7 @@ def read_records(folder: File | str) -> Records:
         If they are not there.
     """
     pyarrow()
-    files = [File(folder) / name for name in (CELLS, TRIALS)]
+    files = [path_of(folder, "folder") / name for name in (CELLS, TRIALS)]
     for file in files:
         if not file.is_file():
             raise InvalidData(f"{file} must be a table of an experiment, it is not there: run the experiment first.")

@@ -9,11 +9,10 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Sequence
-from pathlib import Path as File
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
-from multihop_search.files import whole_file
+from multihop_search.files import path_of, whole_file
 
 SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
 
@@ -78,7 +77,7 @@ def export_model(
     2. age > 0.5: yes 100 % (50 % of the rows)
     <BLANKLINE>
     """
-    file = File(file)
+    file = path_of(file, "file")
     if file.suffix not in SUFFIXES:
         raise InvalidSetting(
             f"file must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {file.name!r}: choose one format."

@@ -17,7 +17,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.files import whole_file
+from multihop_search.files import path_of, whole_file
 from multihop_search.paths.path import TEACHER
 from multihop_search.report.charts import GROUPS, MOST_POINTS, history_chart, n_below, size_chart
 from multihop_search.report.facts import Facts
@@ -87,13 +87,8 @@ def write_page(facts: Facts, file: str | os.PathLike[str]) -> None:
     """
     file = checked_file(file)
     content = page(facts).encode()
-    try:
-        with whole_file(file) as part:
-            part.write_bytes(content)
-    except OSError as error:
-        raise InvalidSetting(
-            f"file must be one that can be written, {str(file)!r} is not ({error.strerror}): choose another place."
-        ) from error
+    with whole_file(file) as part:
+        part.write_bytes(content)
 
 
 def checked_file(file: str | os.PathLike[str]) -> File:
@@ -104,7 +99,7 @@ def checked_file(file: str | os.PathLike[str]) -> File:
     InvalidSetting
         If it is no .html, or its folder is missing.
     """
-    file = File(file)
+    file = path_of(file, "file")
     if file.suffix.lower() not in (".html", ".htm"):
         raise InvalidSetting(f"file must end in .html, got {file.name!r}: pass for instance 'report.html'.")
     if not file.absolute().parent.is_dir():

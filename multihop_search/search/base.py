@@ -235,10 +235,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""
         if self.checkpoint is None:
             return nullcontext()
-        parts = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
-        if without is not None:
-            parts = {**parts, "without": str(without)}
-        return closing(Log(self.checkpoint, parts, packages_of(made.ladder), quiet=without is not None))
+        known = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
+        parts = known.parts if without is None else {**known.parts, "without": str(without)}
+        packages = packages_of(made.ladder) | known.packages
+        return closing(Log(self.checkpoint, parts, packages, quiet=without is not None))
 
     def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
         """Return problem, ladder and space of this search on the user's data, made in this process."""

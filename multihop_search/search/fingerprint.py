@@ -4,27 +4,45 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
 
 import joblib
 import numpy as np
 import pandas as pd
+from optuna.pruners import BasePruner
+from optuna.samplers import BaseSampler
 from sklearn.base import BaseEstimator
 
 from multihop_search.engine.plan import Plan
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.space import PathSpace
 from multihop_search.results.verdict import BBC
+from multihop_search.search.code import Code
 from multihop_search.search.set_up import SetUp
 from multihop_search.search.settings import holds_frozen
+from multihop_search.transfer.synthetic import GENERATORS
 
 PLAIN = (bool, int, float, str, type(None))
 
 
-def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any]) -> dict[str, str]:
-    """Return the hash of each part of a search; what only says how long or where it runs is left out.
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a search depends on."""
+
+    parts: dict[str, str]
+    """The hash of each part, by its name."""
+    packages: set[str]
+    """Top-level modules of the installed packages whose versions say what their code does."""
+
+
+def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any]) -> Fingerprint:
+    """Return what a search depends on; what only says how long or where it runs is left out.
+
+    Code that is no installed package's counts by what it does; see `search.code`.
 
     Raises
     ------
@@ -47,16 +65,24 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "scoring": _named(problem.scoring),
         "random_state": problem.random_state,
         "cpus_per_hop": problem.threads,
-        "teacher": _content(ladder.teacher) if holds_frozen(ladder.teacher) else ladder.teacher,
+        "teacher": [_content(ladder.teacher), ladder.teacher] if holds_frozen(ladder.teacher) else ladder.teacher,
         "students": ladder.students,
         "intermediates": [ladder.intermediates, ladder.truncations, ladder.stage_sizes],
         "budget": settings["budget"],
-        "space": [space.distributions, space.students, space.schemes, space.compression, space.menu],
+        "space": [
+            space.distributions,
+            space.students,
+            space.schemes,
+            space.compression,
+            space.menu,
+            *_generators(space),
+        ],
         "sampler": _plain(plan.sampler),
         "pruner": _plain(pruner),
         "n_ahead": settings["n_ahead"],
     }
-    return {name: _hash(name, value) for name, value in values.items()}
+    packages: set[str] = set()
+    return Fingerprint({name: _hash(name, value, packages) for name, value in values.items()}, packages)
 
 
 def packages_of(ladder: Ladder) -> set[str]:
@@ -70,11 +96,21 @@ def _inside(model: Any) -> Iterator[Any]:
     yield from (part for part in model.get_params(deep=True).values() if isinstance(part, BaseEstimator))
 
 
-def _hash(name: str, value: Any) -> str:
+def _hash(name: str, value: Any, packages: set[str]) -> str:
+    """Return the hash of a part, and add to `packages` those that it needs."""
+    code = Code()
     try:
-        return digest(value)
+        described = code.describe(value)
     except TypeError as error:
         raise InvalidSetting(f"checkpoint needs {name} that another process can name, it says: {error}") from error
+    packages |= code.packages
+    return digest(described)
+
+
+def _generators(space: PathSpace) -> list[Any]:
+    """Return who makes the synthetic rows: a user may add to them."""
+    wanted = () if space.compression is None else space.compression.generators
+    return [GENERATORS[name] for name in wanted if name in GENERATORS]
 
 
 def _content(teacher: Any) -> Any:
@@ -106,11 +142,14 @@ def _named(scoring: Any) -> Any:
     scorer = getattr(scoring, "scorer", None)
     if scorer is None or not hasattr(scorer, "_score_func"):
         return scoring
-    return [type(scoring), type(scorer), scorer._score_func, scorer._sign, scorer._kwargs]
+    response = getattr(scorer, "_response_method", None)
+    return [type(scoring), type(scorer), scorer._score_func, scorer._sign, scorer._kwargs, response]
 
 
 def _plain(thing: Any) -> Any:
-    """Return the class of an Optuna object and its settings, as far as they are plain values."""
+    """Return the class of an Optuna object and its settings: plain values, functions and further such objects."""
     if isinstance(thing, PLAIN):
         return thing
-    return [type(thing), {name: value for name, value in vars(thing).items() if isinstance(value, PLAIN)}]
+    settings = {name: value for name, value in vars(thing).items() if isinstance(value, PLAIN) or callable(value)}
+    inner = {name: value for name, value in vars(thing).items() if isinstance(value, (BaseSampler, BasePruner))}
+    return [type(thing), settings, {name: _plain(value) for name, value in inner.items()}]

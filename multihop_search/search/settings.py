@@ -31,6 +31,7 @@ from multihop_search.errors import (
     WorkerLost,
     warn,
 )
+from multihop_search.files import path_of
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
@@ -78,8 +79,10 @@ def check_numbers(settings: Mapping[str, Any]) -> None:
             f"n_trials_no_change must be None or an integer of at least 1, got {patience!r}: pass one of these."
         )
     checkpoint = settings["checkpoint"]
-    if checkpoint is not None and not isinstance(checkpoint, (str, PathLike)):
+    if checkpoint is not None and not isinstance(checkpoint, (str, bytes, PathLike)):
         raise InvalidSetting(f"checkpoint must be None or the path of a folder, got {checkpoint!r}: pass a path.")
+    if checkpoint is not None:
+        path_of(checkpoint, "checkpoint")
     if checkpoint is not None and not isinstance(settings["random_state"], Integral):
         raise InvalidSetting(
             f"random_state must be an integer for a search with a checkpoint, got {settings['random_state']!r}: pass "
