@@ -129,6 +129,53 @@ def test_a_wrong_config_is_one_sentence(change: dict[str, Any], said: str) -> No
         make_config({**given(), **change})
 
 
+TREE = {"class": "sklearn.tree.DecisionTreeClassifier"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        {"class": "os.mkdir"},
+        {"class": "pathlib.Path"},
+        {"class": "multihop_search.files.whole_file"},
+        {"class": "multihop_search.experiment.run_experiment"},
+        {"class": "numpy.zeros", "shape": [2]},
+        {"class": "pandas.DataFrame"},
+        {"pipeline": [TREE, {"class": "os.mkdir"}]},
+        {"class": "sklearn.ensemble.BaggingClassifier", "estimator": {"class": "os.mkdir"}},
+        {"class": ".oak"},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", ["teachers", "students", "intermediates", "schemes", "tree_fits"])
+def test_a_config_makes_models_and_recipes_only_and_calls_nothing_else(
+    spec: dict[str, Any], place: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+    for function in ("os.mkdir", "numpy.zeros", "pandas.DataFrame", "multihop_search.files.whole_file"):
+        monkeypatch.setattr(function, lambda *args, **kwargs: calls.append((args, kwargs)))
+    entry = {
+        "schemes": {"schemes": {"a": [spec]}},
+        "tree_fits": {"search": {"tree_fits": [spec]}},
+    }.get(place, {place: {"a": spec}})
+    with pytest.raises(InvalidSetting, match=r"must (name|hold)"):
+        make_config({**given(), **entry})
+    assert calls == []
+
+
+def test_a_dry_run_calls_nothing_and_says_so_in_one_sentence(tmp_path: Path) -> None:
+    mark, file = tmp_path / "mark", tmp_path / "hostile.toml"
+    file.write_text(
+        CONFIG.replace('"sklearn.ensemble.RandomForestClassifier"', '"os.system"').replace(
+            "n_estimators = 30", f'command = "touch {mark}"'
+        )
+    )
+    result = command("experiment", file, "--out", tmp_path / "out", "--dry-run")
+    assert result.exit_code == 1
+    assert "[teachers.forest] must name a class of models, got 'os.system' of the standard library" in result.output
+    assert not mark.exists()
+
+
 def test_a_file_that_is_no_toml_is_said(tmp_path: Path) -> None:
     file = tmp_path / "a.toml"
     file.write_text("seeds = [")

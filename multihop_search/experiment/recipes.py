@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from importlib import import_module
 from typing import Any
@@ -11,6 +12,8 @@ from sklearn.pipeline import make_pipeline
 
 import multihop_search
 from multihop_search.errors import InvalidSetting
+from multihop_search.transfer.schemes.base import Scheme
+from multihop_search.transfer.tree_fits.base import TreeFit
 
 CLASS, STEPS = "class", "pipeline"
 
@@ -44,6 +47,8 @@ def make_model(spec: Any, place: str) -> Any:
             "'sklearn.tree.DecisionTreeClassifier'."
         )
     kind = _found(spec[CLASS], place)
+    if not isinstance(kind, type) or not all(hasattr(kind, method) for method in ("fit", "get_params")):
+        raise _other(spec[CLASS], place, "an estimator")
     given = {
         name: make_model(value, f"{place} {name}") if isinstance(value, Mapping) and CLASS in value else value
         for name, value in spec.items()
@@ -73,6 +78,8 @@ def make_recipe(spec: Any, place: str) -> Any:
         raise InvalidSetting(f"{place} must hold names or tables with a class, got {spec!r}: pass 'SRatio', say.")
     name = str(spec[CLASS])
     kind = getattr(multihop_search, name) if name in multihop_search.__all__ else _found(name, place)
+    if not isinstance(kind, type) or not issubclass(kind, (Scheme, TreeFit)):
+        raise _other(name, place, "a scheme or a tree fit")
     given = {
         field: CategoricalDistribution(value) if isinstance(value, list) else value
         for field, value in spec.items()
@@ -81,11 +88,18 @@ def make_recipe(spec: Any, place: str) -> Any:
     return _made(kind, given, place)
 
 
+def _other(name: Any, place: str, what: str) -> InvalidSetting:
+    return InvalidSetting(f"{place} must name the class of {what}, got {name!r}, which is none: correct it.")
+
+
 def _found(name: Any, place: str) -> Any:
+    """Return what a dotted name stands for; of the standard library nothing is imported."""
     module, _, kind = str(name).rpartition(".")
+    if module.split(".")[0] in sys.stdlib_module_names:
+        raise InvalidSetting(f"{place} must name a class of models, got {name!r} of the standard library: correct it.")
     try:
         return getattr(import_module(module), kind)
-    except (ImportError, AttributeError, ValueError) as error:
+    except Exception as error:  # whatever a module raises
         raise InvalidSetting(
             f"{place} must name a class that is installed, got {name!r} ({error}): correct it."
         ) from error
