@@ -108,6 +108,10 @@ class SmallWindowWarning(MultihopWarning):
     """`n_ahead` is below the number of workers, so some will wait."""
 
 
+class SeenRowsWarning(MultihopWarning):
+    """Rows that judge, or rows of their groups, were also trained on, so no gain is proven."""
+
+
 class MirrorWarning(MultihopWarning):
     """Some finished trials could not be copied to the study of a `StudyMirror`, or still wait."""
 

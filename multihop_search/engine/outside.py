@@ -48,6 +48,8 @@ class Outside:
     teacher: np.ndarray | None
     """What the teacher says of the rows without having seen them, (n_rows, n_outputs)."""
     method: str
+    leaks: tuple[str, ...] | None = None
+    """As in `Answers`."""
 
     def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
         """Return the verdict on one student; `teacher` helps to choose within the groups."""
@@ -67,6 +69,7 @@ class Outside:
             {group: (models[record.path], self.X) for group, record in picks.items()},
             self.teacher,
             self.method,
+            self.leaks,
         )
         if self.method == HELD_OUT:
             case = replace(case, notes=(*case.notes, REFITTED))
@@ -108,12 +111,14 @@ def judge_held_out(assessment: Assessment, prefixes: Prefixes, teacher: TeacherO
     return Outside(assessment, prefixes, problem.held_out.number, problem.rows(rows), held_out, said, HELD_OUT)
 
 
-def judge_fresh(assessment: Assessment, prefixes: Prefixes, X: Any, y: np.ndarray, teacher: Any) -> Outside:
+def judge_fresh(
+    assessment: Assessment, prefixes: Prefixes, X: Any, y: np.ndarray, teacher: Any, leaks: tuple[str, ...]
+) -> Outside:
     """Return who judges by fresh rows, `y` in the problem's codes; `teacher` is fitted on all rows of the search."""
     problem = assessment.problem
     held_out = HeldOut(y, np.zeros(len(y), dtype=int), np.arange(len(y)), np.arange(len(y)))
     said = None if not hasattr(teacher, "predict") else stored_form(teacher, X, problem.classes)
-    return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH)
+    return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH, leaks)
 
 
 def _held_out(y: np.ndarray, rows: np.ndarray, problem: Problem) -> HeldOut:

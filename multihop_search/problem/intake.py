@@ -12,8 +12,9 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.errors import InvalidData, InvalidSetting, SeenRowsWarning, warn
 from multihop_search.problem.folds import make_folds
+from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import ModelScoring, scoring_for
 
@@ -95,7 +96,7 @@ def make_problem(
         )
     if weight is not None:
         _check_fold_weights((*made.folds, *made.pairs.values(), *filter(None, [made.held_out])), weight)
-    return Problem(
+    problem = Problem(
         X,
         codes,
         classes,
@@ -112,6 +113,9 @@ def make_problem(
         made.held_out,
         made.pairs,
     )
+    for leak in leaks_of_folds(problem):
+        warn(f"{leak}: use a cv that holds out what it does not train on, for instance cv=5.", SeenRowsWarning)
+    return problem
 
 
 def _check_fold_weights(folds: tuple[Fold, ...], weight: np.ndarray) -> None:

@@ -27,7 +27,7 @@ from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.scales import LOSSES, gain_unit
 from multihop_search.report.steps import steps_of
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED
-from multihop_search.results.verdict import JUDGED_BY, Verdict
+from multihop_search.results.verdict import Verdict, judged_on
 
 MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
 LOWER_IS_BETTER = {"log_loss", "rmse"}
@@ -159,11 +159,6 @@ def measures_of(verdict: Verdict) -> dict[str, str]:
     """Return the columns of scores that are shown, and their names: the search's own too, unless one says it."""
     found = {name: MEASURES.get(name, name) for name in verdict.scores.columns if name != "score"}
     return found if verdict.score in SHOWN_ANYWAY else {"score": shown(verdict.score), **found}
-
-
-def judged_on(verdict: Verdict) -> str:
-    """Return which rows judged, in words."""
-    return f"{verdict.n_rows:,} {JUDGED_BY[verdict.method]}"
 
 
 def reasons_of(results: pd.DataFrame) -> list[Reason]:

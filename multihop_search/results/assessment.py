@@ -29,7 +29,7 @@ from multihop_search.results.out_of_fold import (
     paired_error,
 )
 from multihop_search.results.record import PRUNED, TrialRecord
-from multihop_search.results.verdict import Verdict, group_sizes, unjudged
+from multihop_search.results.verdict import Verdict, group_sizes, unjudged, with_leaks
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
@@ -41,7 +41,9 @@ class Assessment:
     adaptive: bool
     """Whether the sampler learns from the scores that it is told."""
     optimistic: bool = False
-    """Whether the teacher is used as it is, so that it may have seen the rows that judge."""
+    """Whether a model is used as it is, so that it may have seen the rows that judge."""
+    leaks: tuple[str, ...] = ()
+    """How the rows that judge may have been learned from, in words."""
     believes: bool = True
     """Whether what the teacher says of held-out rows may help to choose: plain students alone need no teacher."""
 
@@ -155,7 +157,7 @@ class Assessment:
         problem, hops, counts = self.problem, case.hops, case.counts
         if isinstance(problem.scoring, ModelScoring):
             empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
-            return replace(empty, notes=case.notes, **counts)
+            return with_leaks(replace(empty, notes=case.notes, **counts), self.leaks)
         n_entries = len(self.held_out.y)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(n_entries)
         if len(judging) == 0:
@@ -173,14 +175,15 @@ class Assessment:
             own_fit=case.own_fit,
             notes=(*self._notes(case.records), *case.notes),
         )
-        return replace(verdict, **counts)
+        return with_leaks(replace(verdict, **counts), self.leaks)
 
     def verdict_on(self, answers: Answers, case: Case) -> Verdict:
         """Return the verdict by rows that chose nothing."""
         scoring, counts = self.problem.scoring, case.counts
+        leaks = self.leaks if answers.leaks is None else answers.leaks
         if isinstance(scoring, ModelScoring) and answers.models is None:
             verdict = unjudged(case.hops, answers.held_out.n_rows, scoring, fits=case.fits)
-            return replace(verdict, notes=case.notes, method=answers.method, **counts)
+            return with_leaks(replace(verdict, notes=case.notes, method=answers.method, **counts), leaks)
         verdict = contrast(
             answers.predictions,
             answers.held_out,
@@ -193,15 +196,13 @@ class Assessment:
             teacher=answers.teacher,
             notes=(*self._notes(case.records), *case.notes),
         )
-        return replace(verdict, method=answers.method, **counts)
+        return with_leaks(replace(verdict, method=answers.method, **counts), leaks)
 
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
         notes = []
         several = [record for record in records if record.hops >= 2]
         if several and max(several, key=self.score).path.only_truncated:
             notes.append("several hops here means only a truncated teacher")
-        if self.optimistic:
-            notes.append("the teacher was used as it is and may have seen these rows, so all gains are optimistic")
         return tuple(notes)
 
     def _evidence(
@@ -276,6 +277,8 @@ class Answers:
     """What the teacher says of the rows without having seen them, (n_entries, n_outputs)."""
     method: str
     """As in `Verdict`."""
+    leaks: tuple[str, ...] | None = None
+    """How these rows may have been learned from, in words; None: as those of the search."""
 
 
 def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -57,6 +57,8 @@ class Verdict:
     """Multi-hop trials that were stopped early; they are in no comparison."""
     method: str = BBC
     """"bbc", "nested", "held-out" or "fresh": which rows judged."""
+    leaks: tuple[str, ...] = ()
+    """How these rows may have been learned from; if any, no gain is proven. They are in `notes` too."""
 
     def __str__(self) -> str:
         return _sentences(self)
@@ -74,6 +76,27 @@ def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = Fa
     groups = [*GROUPS, OWN_FIT] if fits else list(GROUPS)
     scores = pd.DataFrame(nan, index=groups, columns=["score", *shown])
     return Verdict(table, scores, group_sizes(hops), n_rows, scoring.name_shown, nan, {})
+
+
+def with_leaks(verdict: Verdict, leaks: tuple[str, ...]) -> Verdict:
+    """Return a verdict by rows that may have been learned from: what speaks for a path is not proven by them."""
+    if not leaks:
+        return verdict
+    table, advice = verdict.table.copy(), dict(verdict.advice)
+    for name, row in table.iterrows():
+        itself = row["gain"] == row["low"] == row["high"] == 0
+        if row["verdict"] in (BEATS, EQUIVALENT) and not itself:
+            table.loc[name, "verdict"] = INCONCLUSIVE
+        if table.loc[name, "verdict"] == INCONCLUSIVE and np.isfinite(row["gain"]):
+            advice[str(name)] = "fresh rows would settle it, as verdict=(X, y)"
+    return replace(verdict, table=table, advice=advice, notes=(*leaks, *verdict.notes), leaks=leaks)
+
+
+def judged_on(verdict: Verdict) -> str:
+    """Say how many rows judged, and which."""
+    return (
+        f"{verdict.n_rows:,} {'rows that may have been learned from' if verdict.leaks else JUDGED_BY[verdict.method]}"
+    )
 
 
 def group_sizes(hops: Sequence[int] | np.ndarray) -> dict[str, int]:
@@ -135,7 +158,7 @@ def _sentences(verdict: Verdict) -> str:
         f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials{stopped}"
     )
     second = f"One hop {one}; several hops {many}{notes}; {searched}"
-    return f"{first}. {second}, judged on {verdict.n_rows:,} {JUDGED_BY[verdict.method]}."
+    return f"{first}. {second}, judged on {judged_on(verdict)}."
 
 
 def _said(verdict: Verdict, name: str, other: str) -> str:

@@ -39,6 +39,7 @@ from multihop_search.errors import (
 from multihop_search.export import export_model
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
+from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Problem
 from multihop_search.report.page import checked_file, fragment, write_page
 from multihop_search.report.progress import progress
@@ -53,7 +54,7 @@ from multihop_search.search.judging import Bench, FreshRows, bench_for, fresh_ro
 from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import select
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
-from multihop_search.search.settings import holds_frozen, named_students
+from multihop_search.search.settings import named_students
 from multihop_search.search.where import check_executor, choose_executor
 
 
@@ -191,10 +192,11 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             with closing(executor.start(*limits)) as session:
                 made = begun.finish(session)
                 plan = self._plan(made)
-                frozen = holds_frozen(made.ladder.teacher)
+                of_models = made.model_leaks()
                 believes = made.space.max_hops > 0
                 halves = plan.adaptive and isinstance(self.verdict, str) and self.verdict == BBC
-                assessment = Assessment(made.problem, halves, optimistic=frozen, believes=believes)
+                leaks = (*of_models, *leaks_of_folds(made.problem))
+                assessment = Assessment(made.problem, halves, bool(of_models), leaks, believes)
                 log = undo.enter_context(self._opened_log(made, plan, None))
                 prefixes = Prefixes(session, made.problem, made.ladder)
                 study, trials, teacher = self._run(made, plan, assessment, prefixes, log, n_trials, deadline)

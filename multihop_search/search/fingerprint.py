@@ -20,10 +20,10 @@ from multihop_search.errors import InvalidSetting
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.space import PathSpace
+from multihop_search.problem.leaks import used_as_it_is
 from multihop_search.results.verdict import BBC
 from multihop_search.search.code import Code
 from multihop_search.search.set_up import SetUp
-from multihop_search.search.settings import holds_frozen
 from multihop_search.transfer.synthetic import GENERATORS
 
 PLAIN = (bool, int, float, str, type(None))
@@ -65,9 +65,13 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "scoring": _named(problem.scoring),
         "random_state": problem.random_state,
         "cpus_per_hop": problem.threads,
-        "teacher": [_content(ladder.teacher), ladder.teacher] if holds_frozen(ladder.teacher) else ladder.teacher,
-        "students": ladder.students,
-        "intermediates": [ladder.intermediates, ladder.truncations, ladder.stage_sizes],
+        "teacher": _model(ladder.teacher),
+        "students": {name: _model(model) for name, model in ladder.students.items()},
+        "intermediates": [
+            {name: _model(model) for name, model in ladder.intermediates.items()},
+            ladder.truncations,
+            ladder.stage_sizes,
+        ],
         "budget": settings["budget"],
         "space": [
             space.distributions,
@@ -113,8 +117,12 @@ def _generators(space: PathSpace) -> list[Any]:
     return [GENERATORS[name] for name in wanted if name in GENERATORS]
 
 
-def _content(teacher: Any) -> Any:
-    """Return the hash of a fitted teacher that is used as it is.
+def _model(model: Any) -> Any:
+    return [_content(model), model] if used_as_it_is(model) else model
+
+
+def _content(model: Any) -> Any:
+    """Return the hash of a fitted model that is used as it is.
 
     Raises
     ------
@@ -122,10 +130,10 @@ def _content(teacher: Any) -> Any:
         If it cannot be pickled: a lambda, for instance.
     """
     try:
-        return joblib.hash(teacher)
+        return joblib.hash(model)
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise InvalidSetting(
-            f"checkpoint needs a teacher that can be pickled, this one cannot ({error}): use a named function of a "
+            f"checkpoint needs a model that can be pickled, this one cannot ({error}): use a named function of a "
             "module in place of a lambda, or from_predictions."
         ) from error
 

@@ -5,7 +5,7 @@ The argument `verdict` names it; see `results.verdict` for what each says.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,8 +16,17 @@ from multihop_search.engine.nested import NestedSearch, Routine
 from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
-from multihop_search.errors import HopTimeout, InvalidData, SearchFailed, StoppedWarning, WorkerLost, warn
+from multihop_search.errors import (
+    HopTimeout,
+    InvalidData,
+    SearchFailed,
+    SeenRowsWarning,
+    StoppedWarning,
+    WorkerLost,
+    warn,
+)
 from multihop_search.problem.intake import labels_of, numeric_target
+from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
 from multihop_search.results.assessment import Assessment
 from multihop_search.search.rows import checked_like
@@ -31,6 +40,8 @@ class FreshRows:
     X: Any
     y: np.ndarray
     """In the codes of the problem, or values."""
+    leaks: tuple[str, ...]
+    """How they may have been learned from, in words."""
 
 
 @dataclass(frozen=True)
@@ -59,14 +70,21 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
     X = checked_like(search, "verdict[0]", X, problem.X)
     n_rows = np.shape(X)[0]
     if problem.classes is None:
-        return FreshRows(X, numeric_target(y, n_rows))
+        return _checked_fresh(X, numeric_target(y, n_rows), problem)
     labels = labels_of(y, n_rows)
     unknown = ~np.isin(labels, problem.classes)
     if unknown.any():
         raise InvalidData(
             f"verdict[1] must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
         )
-    return FreshRows(X, np.searchsorted(problem.classes, labels))
+    return _checked_fresh(X, np.searchsorted(problem.classes, labels), problem)
+
+
+def _checked_fresh(X: Any, y: np.ndarray, problem: Problem) -> FreshRows:
+    leaks = leaks_of_rows(X, y, problem)
+    if leaks:
+        warn(f"{leaks[0]}: pass rows as verdict=(X, y) that are not among those of fit.", SeenRowsWarning)
+    return FreshRows(X, y, leaks)
 
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
@@ -104,7 +122,7 @@ def bench_for(
     """
     problem = assessment.problem
     if fresh is not None:
-        judge = judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model)
+        judge = judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model, fresh.leaks)
         return Bench(judge, teacher.outputs, fresh=True)
     if problem.held_out is not None:
         outputs = result(prefixes.session, prefixes.outputs(problem.held_out.number, ()))
@@ -121,6 +139,9 @@ def bench_for(
     except Interrupted as signal:
         if not ended:
             warn(f"{signal} ended the nested search: the verdict is given by resampling instead.", StoppedWarning)
-        learned = ", and the sampler learned from these rows, so all gains are optimistic" if routine.adaptive else ""
-        return Bench(assessment, teacher.outputs, (f"the nested search was ended before its time{learned}",))
+        ended_note = "the nested search was ended before its time"
+        if not routine.adaptive:
+            return Bench(assessment, teacher.outputs, (ended_note,))
+        learned = f"{ended_note}, and the sampler learned from these rows, so all gains are optimistic"
+        return Bench(replace(assessment, leaks=(*assessment.leaks, learned)), teacher.outputs)
     return Bench(nested, teacher.outputs)

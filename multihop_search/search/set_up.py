@@ -12,10 +12,12 @@ import numpy as np
 from multihop_search.engine.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
+from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
+from multihop_search.problem.leaks import leaks_of_models
 from multihop_search.problem.problem import Problem
 from multihop_search.search.settings import (
     check_models,
@@ -46,6 +48,17 @@ class SetUp:
     def with_fits(self) -> list[str]:
         """Names of the students of which ways of fitting are searched."""
         return [name for name, student in self.space.students.items() if student.fits]
+
+    def model_leaks(self) -> tuple[str, ...]:
+        """Return what is to be said of models that are used as they are, and may have seen the rows that judge."""
+        ladder, students = self.ladder, self.space.students
+        named: dict[str, Any] = {TEACHER: ladder.teacher}
+        named |= {f"intermediate {name!r}": model for name, model in ladder.intermediates.items()}
+        for name, model in ladder.students.items():
+            choices = [getattr(searched, "choices", ()) for searched in students[name].distributions.values()]
+            named[f"student {name!r}" if len(students) > 1 else STUDENT] = [model, choices]
+        named |= {f"scheme {type(scheme).__name__}": scheme for scheme in self.space.schemes}
+        return leaks_of_models(named)
 
 
 def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
 from numbers import Integral, Real
@@ -286,7 +286,15 @@ def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, reg
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
-    if isinstance(intermediates, str) or regression or not any(scheme.needs_weights for scheme in schemes):
+    if isinstance(intermediates, str):
+        return
+    for item in intermediates:
+        if isinstance(item, tuple) and len(item) == 2 and isinstance(last_step(item[1]), FrozenEstimator):
+            raise UnsuitableModel(
+                f"intermediate {item[0]!r} must be a model that can be taught, it is frozen and learns nothing: pass "
+                "the model itself, or use the frozen one as the teacher."
+            )
+    if regression or not any(scheme.needs_weights for scheme in schemes):
         return
     for item in intermediates:
         if isinstance(item, tuple) and len(item) == 2 and not takes_weights(item[1]):
@@ -511,9 +519,3 @@ def _check_answers(teacher: FrozenEstimator, problem: Problem) -> None:
         raise UnsuitableModel(
             f"a frozen teacher must predict the rows of X, it said: {type(error).__name__}: {error}."
         ) from error
-
-
-def holds_frozen(teacher: Any) -> bool:
-    """Return whether the teacher is, or has inside, a model that is used as it is."""
-    parts: Sequence[Any] = [teacher, *teacher.get_params(deep=True).values()]
-    return any(isinstance(part, FrozenEstimator) for part in parts)
