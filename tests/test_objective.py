@@ -1,8 +1,11 @@
 """`PathObjective` and `OneHopPruner` in a study of the user's own."""
 
+import copy
+import pickle
 from collections import Counter
 from typing import Any
 
+import joblib
 import numpy as np
 import optuna
 import pytest
@@ -23,6 +26,8 @@ from multihop_search import (
     OneHopPruner,
     OwnFit,
     PathObjective,
+    RayExecutor,
+    SerialExecutor,
 )
 from multihop_search.errors import InvalidSetting
 
@@ -308,6 +313,76 @@ def test_one_value_that_is_no_score_is_not_reported(blobs: Any) -> None:
     study = optuna.create_study(direction="minimize", sampler=RandomSampler(seed=0), pruner=OneHopPruner())
     study.optimize(objective, n_trials=3)
     assert all(trial.intermediate_values == {} and trial.value > 0 for trial in study.trials)
+
+
+@pytest.mark.parametrize(
+    ("values", "directions"),
+    [
+        (("score",), ["minimize"]),
+        (("nodes",), ["maximize"]),
+        (("score",), ["maximize", "minimize"]),
+        (("score", "nodes"), ["maximize"]),
+        (("score", "nodes"), ["maximize", "maximize"]),
+        (("nodes", "score"), ["maximize", "minimize"]),
+    ],
+)
+def test_a_study_of_other_directions_is_refused_at_the_first_trial(values: Any, directions: Any, blobs: Any) -> None:
+    study = optuna.create_study(directions=directions)
+    with pytest.raises(InvalidSetting, match="the study must have the directions"):
+        study.optimize(PathObjective(search_for(), *blobs, values=values), n_trials=2)
+    assert [trial.state for trial in study.trials] == [TrialState.FAIL]
+
+
+def test_fixed_and_finished_trials_are_scored_as_those_of_a_study(optimized: optuna.Study, objective: Any) -> None:
+    complete = [trial for trial in optimized.trials if trial.state == TrialState.COMPLETE][:6]
+    assert any(trial.user_attrs["hops"] == 1 for trial in complete)
+    for trial in complete:
+        before = told(trial)
+        fixed = optuna.trial.FixedTrial(trial.params)
+        assert objective(fixed) == trial.value == objective(trial)
+        assert fixed.user_attrs == trial.user_attrs
+        assert told(trial) == before
+
+
+@pytest.mark.parametrize("copied", [lambda thing: pickle.loads(pickle.dumps(thing)), copy.deepcopy])
+def test_a_copy_of_an_objective_scores_alike(copied: Any, optimized: optuna.Study, objective: Any) -> None:
+    again = copied(objective)
+    for trial in optimized.trials[:4]:
+        assert again(optuna.trial.FixedTrial(trial.params)) == trial.value
+    assert again.defaults == objective.defaults
+
+
+def test_other_processes_score_alike(optimized: optuna.Study, objective: Any) -> None:
+    trials = [trial for trial in optimized.trials if trial.state == TrialState.COMPLETE][:2]
+    fixed = [optuna.trial.FixedTrial(trial.params) for trial in trials]
+    assert joblib.Parallel(n_jobs=2)(joblib.delayed(objective)(trial) for trial in fixed) == [t.value for t in trials]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("executor", RayExecutor(n_workers=1)),
+        ("n_jobs", 2),
+        ("hop_timeout", 5.0),
+        ("checkpoint", "folder"),
+        ("timeout", 10.0),
+        ("n_trials_no_change", 5),
+        ("callbacks", [print]),
+        ("sampler", lambda seed: TPESampler(seed=seed)),
+        ("pruner", NopPruner()),
+        ("verdict", 0.3),
+        ("verdict", "nested"),
+        ("n_ahead", 2),
+        ("verbose", 1),
+    ],
+)
+def test_settings_that_an_objective_has_no_use_for_are_refused(name: str, value: Any, blobs: Any) -> None:
+    with pytest.raises(InvalidSetting, match=f"an objective has no use for {name}, the search has {name}="):
+        PathObjective(search_for(**{name: value}), *blobs)
+
+
+def test_settings_that_say_what_an_objective_does_anyway_are_taken(blobs: Any) -> None:
+    PathObjective(search_for(executor=SerialExecutor(), n_jobs=1, n_trials=7, verbose=False), *blobs)
 
 
 @pytest.mark.parametrize("values", [("score", "depth"), "score", (), ["nodes", "Score"], [1], [["score"]], None, 3])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
 
 import optuna
+from optuna.trial import FrozenTrial
 
 from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.loop import Asked
@@ -20,6 +22,21 @@ from multihop_search.results.record import COMPLETE, TrialRecord
 from multihop_search.search.base import MultihopSearch
 
 MEASURED = ("score", "nodes", "n_features_used", "size_bytes", "latency_us", "fit_seconds")
+OF_THE_STUDY = {
+    "timeout": "study.optimize(timeout=...)",
+    "n_trials_no_change": "a callback of study.optimize",
+    "callbacks": "study.optimize(callbacks=...)",
+    "sampler": "optuna.create_study(sampler=...)",
+    "pruner": "optuna.create_study(pruner=...)",
+    "checkpoint": "optuna.create_study(storage=...)",
+    "verdict": "the search itself",
+    "n_ahead": "the search itself",
+    "hop_timeout": "the search itself",
+    "executor": "the search itself",
+    "n_jobs": "the search itself",
+    "verbose": "optuna.logging",
+}
+"""Settings of a search that an objective has no use for, and who has."""
 
 
 class PathObjective:
@@ -29,11 +46,13 @@ class PathObjective:
     trial; pass `OneHopPruner` there. In a multi-objective study nothing is reported and nothing stopped, since Optuna
     has no pruning there. Each trial gets the user attributes `path`, `hops` and `student`. Prefixes are shared among
     trials; calls wait for each other, so ``n_jobs`` of the study gains nothing: use the search itself for that.
+    `optuna.trial.FixedTrial` and a finished trial are scored as well. A pickle of an objective holds the rows.
 
     Parameters
     ----------
     search : MultihopSearchClassifier or MultihopSearchRegressor
-        An unfitted search that holds the settings.
+        An unfitted search that holds the settings. Those that say how trials are run and judged, such as `sampler` or
+        `executor`, are the study's and stay at their defaults here; `n_trials` is not looked at.
     X, y : array-like
         Training rows and target.
     values : sequence of str, default=("score",)
@@ -53,7 +72,8 @@ class PathObjective:
     Raises
     ------
     InvalidSetting
-        If `values` holds an unknown name.
+        If `values` holds an unknown name, or the search has a setting that an objective has no use for; at the first
+        trial if the directions of the study are not those of `values`.
 
     Examples
     --------
@@ -95,6 +115,7 @@ class PathObjective:
             raise InvalidSetting(
                 f"values must be a list of names among {', '.join(MEASURED)}, got {values!r}: pass ('score', 'nodes')."
             )
+        _check_settings(search)
         made = search._set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
         self.space = made.space
         self.values = tuple(values)
@@ -114,18 +135,46 @@ class PathObjective:
         return [space.encode(path) for turn in turns for path in turn if path is not None]
 
     def __call__(self, trial: optuna.Trial) -> float | tuple[float, ...]:
+        self._check_directions(trial)
         path = self.space.suggest(trial)
-        trial.set_user_attr("path", str(path))
-        trial.set_user_attr("hops", len(path.hops))
-        trial.set_user_attr("student", path.student)
-        trial.set_user_attr("fold_weights", self._assessment.fold_weights)
+        noted = not isinstance(trial, FrozenTrial)  # a finished trial is read, not written
+        if noted:
+            trial.set_user_attr("path", str(path))
+            trial.set_user_attr("hops", len(path.hops))
+            trial.set_user_attr("student", path.student)
+            trial.set_user_attr("fold_weights", self._assessment.fold_weights)
         with self._lock:
             record = self._judged(trial, path)
-        set_constraints(trial, record.excess)
+        if noted:
+            set_constraints(trial, record.excess)
         measured = tuple(
             self._assessment.score(record) if name == "score" else float(getattr(record, name)) for name in self.values
         )
         return measured if len(measured) > 1 else measured[0]
+
+    def _check_directions(self, trial: Any) -> None:
+        """Raise unless the study of a trial wants what is measured; fixed and finished trials have no study."""
+        study = getattr(trial, "study", None)
+        if study is None:
+            return
+        wanted = ["maximize" if name == "score" else "minimize" for name in self.values]
+        directions = [direction.name.lower() for direction in study.directions]
+        if directions != wanted:
+            values = ", ".join(self.values)
+            raise InvalidSetting(
+                f"the study must have the directions {wanted} for the values {values}, it has {directions}: pass "
+                f"optuna.create_study({_argument(wanted)})."
+            )
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_lock", "_prefixes")} | {
+            "_models": (self._prefixes.problem, self._prefixes.ladder)
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        problem, ladder = state.pop("_models")
+        self.__dict__.update(state)
+        self._prefixes, self._lock = Prefixes(SerialExecutor().start(), problem, ladder), threading.Lock()
 
     def _judged(self, trial: optuna.Trial, path: Path) -> TrialRecord:
         folds = self._prefixes.problem.folds
@@ -134,9 +183,27 @@ class PathObjective:
         for step, fold in enumerate(folds):
             asked.outcomes.append(session.result(self._prefixes.outcome(fold.number, path)))
             record = asked.record(COMPLETE, "", self._budget)
-            if len(trial.study.directions) == 1 and self.values == ("score",):
+            if self.values == ("score",):
                 trial.report(self._assessment.score(record), step)
                 if step + 1 < len(folds) and trial.should_prune():
                     set_constraints(trial, record.excess)
                     raise optuna.TrialPruned(f"after {step + 1} of {len(folds)} folds")
         return record
+
+
+def _argument(directions: list[str]) -> str:
+    return f"direction={directions[0]!r}" if len(directions) == 1 else f"directions={directions}"
+
+
+def _check_settings(search: MultihopSearch) -> None:
+    """Raise unless what an objective has no use for is as the search has it by default."""
+    defaults = inspect.signature(MultihopSearch.__init__).parameters
+    for name, place in OF_THE_STUDY.items():
+        value, default = getattr(search, name), defaults[name].default
+        serial = name in ("executor", "n_jobs") and (isinstance(value, SerialExecutor) or value == 1)
+        plain = value is None or isinstance(value, (str, bool, int, float))
+        if not serial and not (plain and value == default):
+            raise InvalidSetting(
+                f"an objective has no use for {name}, the search has {name}={value!r}: leave it at {default!r} and use "
+                f"{place}."
+            )
