@@ -24,6 +24,7 @@
     |-- MirrorWarning                       some trials are not in the study that mirrors the search
     |-- StoppedWarning                      a signal ended the search before its last trial
     |-- RetiredWarning                      a scheme or an intermediate failed so often that it is not tried again
+    |-- RefitWarning                        a chosen path could not be fitted on all rows: the next best is taken
     `-- NewLogWarning                       the logs in the checkpoint folder are of other searches
 
 Each error is one sentence: what was expected, what came, what to do. Each also derives from the built-in that a
@@ -122,6 +123,10 @@ class StoppedWarning(MultihopWarning):
 
 class RetiredWarning(MultihopWarning):
     """A scheme or an intermediate failed three times in the same way and never worked: it is not tried again."""
+
+
+class RefitWarning(MultihopWarning):
+    """The path that was chosen could not be fitted on all rows, so the next best one was taken."""
 
 
 class NewLogWarning(MultihopWarning):

@@ -83,9 +83,9 @@ def slow_blend(proba, y, believed):
 class Watched:
     """Stands in for the selection of a search, to choose by hand from what it was given; for rows of equal weight."""
 
-    def __call__(self, problem, ladder, assessment, trials, teacher, bench, with_fits=()):
-        self.problem, self.trials, self.outputs = problem, trials, teacher.outputs
-        return select(problem, ladder, assessment, trials, teacher, bench, with_fits)
+    def __call__(self, assessment, trials, prefixes, teacher, believed, with_fits=()):
+        self.problem, self.trials, self.outputs = assessment.problem, trials, teacher.outputs
+        return select(assessment, trials, prefixes, teacher, believed, with_fits)
 
     def believed(self):
         """Return the calibrated probabilities of the teacher on the held-out rows, fold after fold."""

@@ -21,6 +21,7 @@ from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
 from multihop_search.engine.executors import Future, Session
+from multihop_search.engine.executors.attempts import may_pass
 from multihop_search.engine.log import Log, Logged
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.retirement import Retirement
@@ -33,6 +34,8 @@ from multihop_search.problem.problem import Problem
 from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
+MOST_LOST = 3
+"""Trials of the only student that may fail by what may pass before any other one works."""
 Told = tuple[TrialRecord, np.ndarray | None]
 """A record, and the predictions (n_entries, n_outputs) on all held-out rows, fold after fold, if it is complete and
 the first of its path."""
@@ -287,7 +290,9 @@ class Loop:
             elif done == asked.n_known + len(asked.futures) < asked.n_folds:
                 self._submit(asked, done + 1)
         if self._log is not None and not asked.open and asked.futures:
-            self._log.add(asked.path, asked.outcomes, asked.failure)
+            lasting = "" if asked.cause is not None and may_pass(asked.cause) else asked.failure
+            if asked.outcomes or lasting:
+                self._log.add(asked.path, asked.outcomes, lasting)
             asked.futures = []
 
     def _take_in(self, asked: Asked) -> bool:
@@ -308,7 +313,7 @@ class Loop:
             raise
         except Exception as error:
             asked.failure, asked.cause = f"{type(error).__name__}: {error}", error
-            if asked.number == 0 and len(self._plan.students) == 1:
+            if asked.number == 0 and len(self._plan.students) == 1 and not may_pass(error):
                 raise SearchFailed(
                     f"the plain student must be fitted and scored in every fold, it said: {error}"
                 ) from error
@@ -354,6 +359,7 @@ class Loop:
             if record.complete and not math.isfinite(means[-1]):
                 record, predictions = replace(record, state=FAIL, reason="no fold could be scored"), None
             self._told[asked.path] = record, means
+            self._check_hope(asked, record)
             if asked.outcomes or asked.cause is not None or asked.logged is not None:
                 self._retirement.note(record)
         set_constraints(asked.trial, record.excess)
@@ -366,6 +372,16 @@ class Loop:
         if predictions is not None:
             self._remember_baseline(record, predictions, means[-1])
         return record, predictions
+
+    def _check_hope(self, asked: Asked, record: TrialRecord) -> None:
+        """Raise `SearchFailed` when the only student fails from the first trial on, each time by what may pass."""
+        if record.state != FAIL or len(self._plan.students) > 1 or asked.number >= MOST_LOST:
+            return
+        if asked.number == MOST_LOST - 1 and all(told.state == FAIL for told, _ in self._told.values()):
+            raise SearchFailed(
+                f"the student must be fitted and scored in every fold, its first {MOST_LOST} trials failed, this one "
+                f"by: {record.reason}"
+            ) from asked.cause
 
     def _record(self, asked: Asked) -> TrialRecord:
         """Return the record of a trial whose turn it is."""

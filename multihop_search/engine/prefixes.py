@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Callable
 from typing import Any
 
 from multihop_search.engine.crossfit import crossfit, crossfit_plain
@@ -37,6 +38,10 @@ class Prefixes:
         self._cache: OrderedDict[tuple[Any, ...], tuple[Future, int]] = OrderedDict()
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
+
+    def run(self, fn: Callable[..., Any], *args: Any) -> Any:
+        """Return ``fn(problem, ladder, *args)``, run by the session."""
+        return self.session.result(self.session.submit(fn, *self.shared, *args))
 
     def teacher(self) -> Future:
         """Return the future of the teacher on all rows, which the end of the search needs: free workers may begin."""

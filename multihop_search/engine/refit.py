@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
-
-import numpy as np
 
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain
 from multihop_search.engine.student import fit_student
@@ -41,14 +39,17 @@ def refit_teacher(problem: Problem, ladder: Ladder) -> Teacher:
     return Teacher(model, outputs)
 
 
-def refit(problem: Problem, ladder: Ladder, path: Path, teacher: Teacher) -> Refit:
-    """Fit every model of `path` on all rows."""
-    whole, outputs, models = problem.whole.number, teacher.outputs, {TEACHER: teacher.model}
+def refit(run: Callable[..., Any], number: int, path: Path, teacher: Teacher | None) -> Refit:
+    """Fit every model of `path` on all rows, which fold `number` holds; `run` is `Prefixes.run`."""
+    outputs: TeacherOutputs | None = None
+    models: dict[str, Any] = {}
+    if teacher is not None:
+        outputs, models = teacher.outputs, {TEACHER: teacher.model}
     for place, hop in enumerate(path.prefix, start=1):
-        hops = path.hops[:place]
-        plain = _plain(problem, ladder, hop)
-        outputs, models[hop.model] = crossfit_and_fit(problem, ladder, whole, hops, outputs, plain, teacher.model)
-    student = fit_student(problem, ladder, whole, path, outputs if path.hops else None)
+        plain = run(crossfit_plain, number, hop.model) if _needs_plain(hop) else None
+        above = models[TEACHER] if isinstance(hop.scheme, Truncate) else None  # large, and of no use to others
+        outputs, models[hop.model] = run(crossfit_and_fit, number, path.hops[:place], outputs, plain, above)
+    student = run(fit_student, number, path, outputs if path.hops else None)
     return Refit(student, {**models, path.student: student})
 
 
@@ -57,12 +58,12 @@ def refit_student(problem: Problem, ladder: Ladder, path: Path) -> Any:
     outputs: TeacherOutputs | None = None
     for place in range(len(path.hops)):
         hops = path.hops[:place]
-        plain = _plain(problem, ladder, hops[-1]) if hops else None
+        plain = None
+        if hops and _needs_plain(hops[-1]):
+            plain = crossfit_plain(problem, ladder, problem.whole.number, hops[-1].model)
         outputs = crossfit(problem, ladder, problem.whole.number, hops, outputs, plain)
     return fit_student(problem, ladder, problem.whole.number, path, outputs)
 
 
-def _plain(problem: Problem, ladder: Ladder, hop: Hop) -> np.ndarray | None:
-    if isinstance(hop.scheme, Truncate) or not hop.scheme.needs_plain:
-        return None
-    return crossfit_plain(problem, ladder, problem.whole.number, hop.model)
+def _needs_plain(hop: Hop) -> bool:
+    return not isinstance(hop.scheme, Truncate) and hop.scheme.needs_plain

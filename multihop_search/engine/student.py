@@ -60,7 +60,8 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
 
 def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:
     """Return the student of `path` fitted on the training rows of fold `number` (-1: all rows)."""
-    return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
+    with thread_limit(problem.threads):
+        return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
 
 
 def _student(ladder: Ladder, path: Path) -> Any:

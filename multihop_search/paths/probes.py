@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.errors import UnsuitableModel
+from multihop_search.errors import ClusterLost, UnsuitableModel, WorkerLost
 from multihop_search.keys import generator
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import RowTeacher
@@ -30,10 +30,12 @@ class Probes:
     ----------
     problem : Problem
         Whose rows are fitted.
+    run : callable
+        Called with a function and its arguments; runs it where the search runs its hops, if that is known.
     """
 
-    def __init__(self, problem: Problem) -> None:
-        self.problem = problem
+    def __init__(self, problem: Problem, run: Callable[..., Any]) -> None:
+        self.problem, self._run = problem, run
         self._fits: dict[int, tuple[Any, Any]] = {}
         """Model and its fit by the identity of the model, which is kept so that no other one gets it."""
 
@@ -55,7 +57,7 @@ class Probes:
             If the fit fails: the message says which model and why, and names the way out for columns of strings.
         """
         if id(model) not in self._fits:
-            self._fits[id(model)] = model, probe(self.problem, name, model, shown or name)
+            self._fits[id(model)] = model, probe(self.problem, name, model, shown or name, self._run)
         return self._fits[id(model)][1]
 
     def join(self, vote: Any, members: Iterable[Any]) -> None:
@@ -81,7 +83,7 @@ def probe_rows(problem: Problem) -> np.ndarray:
     return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
 
 
-def probe(problem: Problem, name: str, estimator: Any, shown: str) -> Any:
+def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable[..., Any]) -> Any:
     """Return a plain fit of `estimator`, which messages call `shown`, on the probe rows.
 
     Raises
@@ -95,12 +97,10 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str) -> Any:
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
-        with thread_limit(problem.threads), warnings.catch_warnings():
-            warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
-            fitted = fit(model, X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
-    except UnsuitableModel:
+        fitted = run(_plain_fit, model, X, problem.y[rows], problem.classes, problem.weights(rows), problem.threads)
+    except (UnsuitableModel, ClusterLost):
         raise
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, MemoryError, OSError, WorkerLost) as error:
         strings = _not_numbers(X)
         if strings and not isinstance(estimator, Pipeline):
             raise UnsuitableModel(
@@ -111,6 +111,12 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str) -> Any:
             f"{shown} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
         ) from error
     return fitted.set_params(**before)
+
+
+def _plain_fit(model: Any, X: Any, y: np.ndarray, classes: Any, weights: np.ndarray | None, threads: int) -> Any:
+    with thread_limit(threads), warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
+        return fit(model, X, y, classes, sample_weight=weights)
 
 
 def _not_numbers(X: Any) -> list[str]:

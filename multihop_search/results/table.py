@@ -97,7 +97,7 @@ def cv_results(
     found: dict[str, Any] = {
         "params": list(params),
         "mean_test_score": score,
-        "std_test_score": np.where(np.isfinite(score), folds.std(axis=1), np.nan),
+        "std_test_score": np.where(np.isfinite(score), folds.std(axis=1) if n_folds else np.nan, np.nan),
         "rank_test_score": pd.Series(-np.where(np.isfinite(score), score, -np.inf))
         .rank(method="min")
         .astype(int)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self
@@ -12,10 +12,11 @@ import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
 from sklearn.base import BaseEstimator, MetaEstimatorMixin
+from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Executor, Future, SerialExecutor
+from multihop_search.engine.executors import Executor, Future, SerialExecutor, Session
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
@@ -25,12 +26,14 @@ from multihop_search.engine.patience import Patience
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
-from multihop_search.engine.refit import Teacher, refit_student
+from multihop_search.engine.refit import Teacher, refit_student, refit_teacher
 from multihop_search.engine.refits import refit_students
 from multihop_search.engine.study import new_study, told_study
 from multihop_search.errors import (
+    ClusterLost,
     FailedTrialsWarning,
     InvalidSetting,
+    RefitWarning,
     SearchFailed,
     SmallWindowWarning,
     StoppedWarning,
@@ -50,12 +53,13 @@ from multihop_search.results.table import cv_results, results_table
 from multihop_search.results.verdict import BBC
 from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.fingerprint import fingerprint, packages_of
-from multihop_search.search.judging import Bench, FreshRows, bench_for, fresh_rows, runs_hops, teacher_of
+from multihop_search.search.judging import Bench, FreshRows, NoJudge, bench_for, fresh_rows, runs_hops, teacher_of
 from multihop_search.search.rows import checked_rows, checked_unlabeled
-from multihop_search.search.selection import select
+from multihop_search.search.selection import Selection, select, verdicts_of
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
 from multihop_search.search.settings import named_students
-from multihop_search.search.where import check_executor, choose_executor
+from multihop_search.search.where import check_executor, choose_executor, known_executor
+from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
 @dataclass(frozen=True)
@@ -164,45 +168,73 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         -------
         self
         """
-        start = time.monotonic()
-        begun = self._begin(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
-        fresh = fresh_rows(self, self.verdict, begun.problem)
-        n_trials = self.n_trials * len(begun.students)
-        deadline = None if self.timeout is None else start + self.timeout
-        executor = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
-        workers = getattr(executor, "n_workers", 1)
-        if workers > self.n_ahead:
-            warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
+        learned = self._forget()
         try:
-            self._search(begun, executor, n_trials, deadline, fresh)
-            self._making = making_of(self._workshop.problem, self._workshop.ladder, time.monotonic() - start)
-        finally:
-            MEMO.clear()
-            for callback in self.callbacks or ():
-                if hasattr(callback, "flush"):
-                    callback.flush()
+            self._fit(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        except BaseException:
+            if not hasattr(self, "results_"):  # nothing was told: the search is as it was
+                self._forget()
+                self.__dict__.update(learned)
+            raise
         return self
 
-    def _search(
-        self, begun: Begun, executor: Executor, n_trials: int, deadline: float | None, fresh: FreshRows | None
-    ) -> None:
-        """Run the trials where the executor runs them, and conclude."""
+    def _forget(self) -> dict[str, Any]:
+        """Take away what an earlier fit learned, and return it."""
+        state: dict[str, Any] = self.__dict__
+        names = [name for name in state if name.endswith("_") or name in ("_workshop", "_making")]
+        return {name: state.pop(name) for name in names}
+
+    def _fit(self, X: Any, y: Any, **rows: Any) -> None:
+        start = time.monotonic()
         with ExitStack() as undo:
             limits = () if self.hop_timeout is None else (self.hop_timeout,)
-            with closing(executor.start(*limits)) as session:
-                made = begun.finish(session)
-                plan = self._plan(made)
-                of_models = made.model_leaks()
-                believes = made.space.max_hops > 0
-                halves = plan.adaptive and isinstance(self.verdict, str) and self.verdict == BBC
-                leaks = (*of_models, *leaks_of_folds(made.problem))
-                assessment = Assessment(made.problem, halves, bool(of_models), leaks, believes)
-                log = undo.enter_context(self._opened_log(made, plan, None))
-                prefixes = Prefixes(session, made.problem, made.ladder)
-                study, trials, teacher = self._run(made, plan, assessment, prefixes, log, n_trials, deadline)
-                taught = teacher_of(session, teacher, last=not runs_hops(made.problem, fresh))
-                bench = self._bench(made, assessment, prefixes, taught, fresh, trials)
-                self._conclude(made, assessment, study, trials, taught, bench)
+            sessions: list[Session] = []
+
+            def session_on(executor: Executor) -> Session:
+                if not sessions:
+                    sessions.append(undo.enter_context(closing(executor.start(*limits))))
+                return sessions[0]
+
+            executor = known_executor(self.executor, self.n_jobs, hop_timeout=self.hop_timeout)
+            here = SerialExecutor().start()
+            begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, **rows)
+            fresh = fresh_rows(self, self.verdict, begun.problem)
+            n_trials = self.n_trials * len(begun.students)
+            deadline = None if self.timeout is None else start + self.timeout
+            chosen = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
+            workers = getattr(chosen, "n_workers", 1)
+            if workers > self.n_ahead:
+                warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
+            try:
+                self._search(begun, session_on(chosen), n_trials, deadline, fresh)
+                self._making = making_of(self._workshop.problem, self._workshop.ladder, time.monotonic() - start)
+            finally:
+                MEMO.clear()
+                for callback in self.callbacks or ():
+                    if hasattr(callback, "flush"):
+                        callback.flush()
+
+    def _search(
+        self, begun: Begun, session: Session, n_trials: int, deadline: float | None, fresh: FreshRows | None
+    ) -> None:
+        """Run the trials, keep what they told, and conclude."""
+        made = begun.finish(session)
+        plan = self._plan(made)
+        of_models = made.model_leaks()
+        believes = made.space.max_hops > 0
+        halves = plan.adaptive and isinstance(self.verdict, str) and self.verdict == BBC
+        leaks = (*of_models, *leaks_of_folds(made.problem))
+        assessment = Assessment(made.problem, halves, bool(of_models), leaks, believes)
+        with self._opened_log(made, plan, None) as log:
+            prefixes = Prefixes(session, made.problem, made.ladder)
+            trials, study, teacher = Trials(assessment), new_study(), prefixes.teacher()
+            try:
+                self._run(made, plan, assessment, prefixes, log, n_trials, deadline, study, trials)
+            finally:
+                if trials.records:
+                    self._keep_trials(made, told_study(study, len(trials.records)), trials)
+            check_some_worked(trials.records)
+            self._conclude(made, assessment, prefixes, trials, teacher, fresh)
 
     def _bench(
         self,
@@ -244,10 +276,18 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
         """Return problem, ladder and space of this search on the user's data, made in this process."""
-        return self._begin(X, y, **rows).finish(SerialExecutor().start())
+        session = SerialExecutor().start()
+        return self._begin(X, y, session=lambda: session, **rows).finish(session)
 
     def _begin(
-        self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, X_unlabeled: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        session: Callable[[], Session],
+        sample_weight: Any = None,
+        groups: Any = None,
+        X_unlabeled: Any = None,
     ) -> Begun:
         """Check settings and data, and begin to set up."""
         settings = self.get_params(deep=False)
@@ -264,6 +304,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             groups=groups,
             unlabeled=X_unlabeled,
             threads=getattr(self.executor, "cpus_per_hop", 1),
+            session=session,
         )
 
     def _validated(self, X: Any, y: Any, X_unlabeled: Any) -> tuple[Any, Any, Any]:
@@ -284,11 +325,11 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         log: Log | None,
         n_trials: int,
         deadline: float | None,
-    ) -> tuple[optuna.Study, Trials, Future]:
-        """Run the search to its end, or until something stops it; return what was told until then, and the teacher."""
-        trials, study = Trials(assessment), new_study()
+        study: optuna.Study,
+        trials: Trials,
+    ) -> None:
+        """Run the search to its end, or until something stops it; `study` and `trials` take in what is told."""
         patience = Patience(self.n_trials_no_change, len(made.space.students))
-        teacher = prefixes.teacher()
         loop = Loop(
             study,
             plan,
@@ -317,8 +358,6 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 "fitted and judged now, a second signal stops that too.",
                 StoppedWarning,
             )
-        check_some_worked(trials.records)
-        return told_study(study, len(trials.records)), trials, teacher
 
     def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
         """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
@@ -332,52 +371,105 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 stopped = True
         return stopped
 
-    def _conclude(
-        self,
-        made: SetUp,
-        assessment: Assessment,
-        study: optuna.Study,
-        trials: Trials,
-        teacher: Teacher,
-        bench: Bench,
-    ) -> None:
-        """Choose, refit, judge, and keep what was learned."""
-        problem, ladder = made.problem, made.ladder
+    def _keep_trials(self, made: SetUp, study: optuna.Study, trials: Trials) -> None:
+        """Keep what was told: whatever the last step meets, it is not lost."""
         records = trials.records
+        self.study_ = study
+        self.space_ = made.space
+        self.scorer_ = made.problem.scoring
+        self.n_splits_ = len(made.problem.folds)
+        self._workshop = _Workshop(made.problem, made.ladder, tuple(record.path for record in records))
+        self._keep_task(made.problem)
+        self._keep_table(trials, {})
         failed = [record for record in records if record.state == FAIL]
         if failed:
             warn(
                 f"{len(failed)} of {len(records)} trials failed, the first by {failed[0].reason}: see results_.",
                 FailedTrialsWarning,
             )
-        start = time.perf_counter()
-        selection = select(problem, ladder, assessment, trials, teacher, bench, made.with_fits)
-        self.refit_time_ = time.perf_counter() - start
-        by_row = teacher.outputs.predictions[assessment.held_out.row]
+
+    def _keep_table(self, trials: Trials, fidelities: Mapping[int, float]) -> None:
+        records, students = trials.records, named_students(self.student)
         scores = {record.number: trials.score(record) for record in records if record.complete}
-        students = named_students(self.student)
         labels = {name: name if len(students) > 1 else type(model).__name__ for name, model in students.items()}
-        fidelities = {record.number: fidelity(predictions, by_row) for record, predictions in trials.kept()}
-        frozen = study.get_trials(deepcopy=False)
-        best = selection.best
         self.results_ = results_table(records, labels, scores, fidelities)
-        self.verdicts_ = selection.verdicts
-        self.verdict_ = selection.verdicts[best.path.student]
+        params = [trial.params for trial in self.study_.get_trials(deepcopy=False)]
+        self.cv_results_ = cv_results(records, self.results_, params)
+
+    def _conclude(
+        self,
+        made: SetUp,
+        assessment: Assessment,
+        prefixes: Prefixes,
+        trials: Trials,
+        teacher: Future,
+        fresh: FreshRows | None,
+    ) -> None:
+        """Choose, refit, judge, and keep what was learned, as far as it goes.
+
+        Raises
+        ------
+        SearchFailed
+            If a part of it failed; what is there by then is kept.
+        """
+        local = Prefixes(SerialExecutor().start(), made.problem, made.ladder)
+        limited = self.hop_timeout is not None  # else workers hold no memory while this process refits
+        taught: Teacher | None = None
+        try:
+            last = not limited and not runs_hops(made.problem, fresh)
+            taught = teacher_of(prefixes.session, teacher, last=last)
+        except ClusterLost as error:
+            warn(f"the last step runs in this process: {error}", RefitWarning)
+            prefixes, taught = local, local.run(refit_teacher)
+        except Exception as error:
+            self._keep_best(made, assessment, local if not limited else prefixes, trials, None, None)
+            raise SearchFailed(
+                f"the teacher must be fitted on all rows for the verdict, it was not ({type(error).__name__}: "
+                f"{error}): best_estimator_ is the best student without a teacher, of trial {self.best_index_}, "
+                "without a verdict."
+            ) from error
+        by_row = taught.outputs.predictions[assessment.held_out.row]
+        self._keep_table(trials, {record.number: fidelity(said, by_row) for record, said in trials.kept()})
+        try:
+            bench = self._bench(made, assessment, prefixes, taught, fresh, trials)
+        except Exception as error:
+            bench = Bench(NoJudge(error), taught.outputs)
+        start = time.perf_counter()
+        runner = prefixes if limited else local
+        selection = self._keep_best(made, assessment, runner, trials, taught, bench.believed)
+        self.teacher_ = self.path_models_[TEACHER]
+        try:
+            verdicts = verdicts_of(selection, bench, made.ladder)
+        except ClusterLost:
+            raise
+        except Exception as error:
+            raise SearchFailed(
+                f"best_estimator_ is fitted, but the verdict could not be given, it said: {error} "
+                "(results_ holds the trials)."
+            ) from error
+        self.verdicts_ = verdicts
+        self.verdict_ = verdicts[selection.best.path.student]
+        self.refit_time_ = time.perf_counter() - start
+
+    def _keep_best(
+        self,
+        made: SetUp,
+        assessment: Assessment,
+        prefixes: Prefixes,
+        trials: Trials,
+        teacher: Teacher | None,
+        believed: TeacherOutputs | None,
+    ) -> Selection:
+        selection = select(assessment, trials, prefixes, teacher, believed, made.with_fits)
+        best = selection.best
         self.chosen_ = {name: record.number for name, record in selection.chosen.items()}
-        self.study_ = study
-        self.space_ = made.space
         self.best_index_, self.best_path_ = best.number, best.path
-        self.best_trial_ = frozen[best.number]
+        self.best_trial_ = self.study_.get_trials(deepcopy=False)[best.number]
         self.best_params_ = dict(self.best_trial_.params)
-        self.best_score_ = scores[best.number][0]
+        self.best_score_ = trials.score(best)[0]
         self.best_estimator_ = selection.refit.student
         self.path_models_ = dict(selection.refit.models)
-        self.teacher_ = self.path_models_[TEACHER]
-        self.cv_results_ = cv_results(records, self.results_, [trial.params for trial in frozen])
-        self.scorer_ = problem.scoring
-        self.n_splits_ = len(problem.folds)
-        self._workshop = _Workshop(problem, ladder, tuple(record.path for record in records))
-        self._keep_task(problem)
+        return selection
 
     def _keep_task(self, problem: Problem) -> None:
         """Keep what only one of the two estimators learns."""
@@ -430,7 +522,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             MEMO.clear()
 
     def _checked_workshop(self, numbers: Sequence[int]) -> _Workshop:
-        check_is_fitted(self)
+        check_is_fitted(self, "results_")  # also where the last step failed
         if self._workshop is None:
             raise SearchFailed("refit_trial needs the training rows, a pickled search leaves them out: fit it again.")
         states = self.results_["state"]
@@ -462,7 +554,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         --------
         multihop_search.export.export_model : The same for any fitted model, with more to say.
         """
-        check_is_fitted(self)
+        self._check_ready()
         export_model(self.best_estimator_, file, X=None if self._workshop is None else self._workshop.problem.X)
 
     def report(self, file: Any) -> None:
@@ -481,7 +573,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         InvalidSetting
             If the file cannot be written.
         """
-        check_is_fitted(self)
+        self._check_ready("verdicts_")
         checked_file(file)
         write_page(facts_of(self), file)
 
@@ -501,11 +593,23 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score `best_estimator_` by `scoring`, as scikit-learn's searches do; greater is better."""
-        check_is_fitted(self)
+        self._check_ready()
         return self.scorer_(self, X, y, sample_weight)
 
-    def _delegate(self, method: str, X: Any) -> Any:
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "best_estimator_")
+
+    def _check_ready(self, name: str = "best_estimator_") -> None:
+        """Raise `NotFittedError` unless the search got as far as an attribute."""
+        if hasattr(self, "results_") and not hasattr(self, name):
+            raise NotFittedError(
+                f"the search must have {name} for this, its last step failed: results_ holds the trials, "
+                "refit_trial(number) fits the student of one, or call fit again."
+            )
         check_is_fitted(self)
+
+    def _delegate(self, method: str, X: Any) -> Any:
+        self._check_ready()
         if hasattr(X, "iloc"):
             validate_data(self, X, reset=False, skip_check_array=True)
         return getattr(self.best_estimator_, method)(X)

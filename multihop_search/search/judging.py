@@ -16,19 +16,12 @@ from multihop_search.engine.nested import NestedSearch, Routine
 from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
-from multihop_search.errors import (
-    HopTimeout,
-    InvalidData,
-    SearchFailed,
-    SeenRowsWarning,
-    StoppedWarning,
-    WorkerLost,
-    warn,
-)
+from multihop_search.errors import InvalidData, SeenRowsWarning, StoppedWarning, warn
 from multihop_search.problem.intake import labels_of, numeric_target
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
-from multihop_search.results.assessment import Assessment
+from multihop_search.results.assessment import Assessment, Case
+from multihop_search.results.verdict import Verdict
 from multihop_search.search.rows import checked_like
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
@@ -93,18 +86,19 @@ def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
 
 
 def teacher_of(session: Session, future: Future, *, last: bool) -> Teacher:
-    """Return the teacher on all rows; `last`: nothing else will be run, so the session is closed.
-
-    Raises
-    ------
-    SearchFailed
-        If it took too long or ended its process.
-    """
-    try:
-        teacher: Teacher = (session.last_result if last else session.result)(future)
-    except (WorkerLost, HopTimeout) as error:
-        raise SearchFailed(f"the teacher must be fitted on all rows for the verdict, it was not: {error}") from error
+    """Return the teacher on all rows; `last`: nothing else will be run, so the session is closed."""
+    teacher: Teacher = (session.last_result if last else session.result)(future)
     return teacher
+
+
+@dataclass(frozen=True)
+class NoJudge:
+    """Stands for a judge that could not be prepared: raises why when the verdict is asked for."""
+
+    error: Exception
+
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+        raise self.error
 
 
 def bench_for(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -123,8 +123,12 @@ def begin(
     groups: Any = None,
     unlabeled: Any = None,
     threads: int = 1,
+    session: Callable[[], Session],
 ) -> Begun:
-    """Begin a search with checked settings on validated rows; models are fitted on a few of them only."""
+    """Begin a search with checked settings on validated rows; models are fitted on a few of them only.
+
+    `session` returns the one that runs these fits; it is called once the data are checked.
+    """
     budget = Budget.of(settings["budget"])
     students = named_students(settings["student"])
     schemes, compression = choose_schemes(
@@ -156,7 +160,7 @@ def begin(
     )
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     start = time.perf_counter()
-    probes = Probes(problem)
+    probes = Probes(problem, lambda fn, *args: session().result(session().submit(fn, *args)))
     fitted = {name: probes.fitted(name, student) for name, student in students.items()}  # before anything larger
     candidates = teacher_candidates(settings["teacher"], probes)
     seconds = time.perf_counter() - start

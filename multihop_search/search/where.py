@@ -38,22 +38,35 @@ def choose_executor(
     Inside somebody's Ray worker a search stays in its process: it holds the worker's CPU, and hops would wait for it
     for ever.
     """
-    if executor is not None:
-        return executor
-    workers = joblib.effective_n_jobs(n_jobs)
-    if workers == 1 or inside_worker():
-        return SerialExecutor()
+    known = known_executor(executor, n_jobs, hop_timeout=hop_timeout)
+    if known is not None:
+        return known
     seconds = estimated_seconds(begun, n_trials)
-    if seconds < WORTH_STARTING_S and hop_timeout is None:
+    if seconds < WORTH_STARTING_S:
         warn(
             f"n_jobs={n_jobs} was asked for about {seconds:.0f} s of work, and starting workers takes longer: the "
             "search runs in this process; an executor of your own (RayExecutor) is used all the same.",
             SerialSearchWarning,
         )
         return SerialExecutor()
+    return _workers(n_jobs)
+
+
+def known_executor(
+    executor: Executor | None, n_jobs: int | None, *, hop_timeout: float | None = None
+) -> Executor | None:
+    """Return the executor of a search, known before anything is fitted; None where the size of the search decides."""
+    if executor is not None:
+        return executor
+    if joblib.effective_n_jobs(n_jobs) == 1 or inside_worker():
+        return SerialExecutor()
+    return None if hop_timeout is None else _workers(n_jobs)
+
+
+def _workers(n_jobs: int | None) -> Executor:
     from multihop_search.engine.executors.ray import RayExecutor
 
-    return RayExecutor(n_workers=workers)
+    return RayExecutor(n_workers=joblib.effective_n_jobs(n_jobs))
 
 
 def estimated_seconds(begun: Begun, n_trials: int) -> float:

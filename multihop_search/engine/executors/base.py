@@ -30,6 +30,8 @@ class Session(Protocol):
     def submit(self, fn: Callable[..., Any], *args: Any) -> Future:
         """Return the future of ``fn(*args)``; futures among `args` are replaced by their values.
 
+        A call that raises is run again where it ran, by `attempts.attempted`; what it raises at last is its error.
+
         A value with a true attribute `packed_in_transit` is large and read once: it may be compressed on its way.
         """
 

@@ -3,7 +3,8 @@
 Two alarms. The first raises in the thread that runs the call, which ends Python code, sleeps and waits for locks at
 once. What does not come back within the grace (a loop in C, code that swallows everything) ends with its process: the
 second alarm is set off by C code of `faulthandler`, which needs nothing that the call may hold. It leaves its traceback
-in a small file, the mark; the executor's own retry of the call finds it and raises instead of hanging once more.
+in a small file, the mark; the executor's own retry of the call finds it, and at the second one raises instead of
+hanging once more.
 """
 
 from __future__ import annotations
@@ -36,10 +37,7 @@ def time_limit(seconds: float, grace_s: float, name: str) -> Iterator[None]:
     name : str
         Of the call, the same when it is run again. The mark is found on the same machine only.
     """
-    mark = Path(tempfile.gettempdir()) / f"multihop_search_{name}"
-    if mark.exists() and mark.stat().st_size:
-        mark.unlink()
-        raise HopTimeout(_words(seconds, f"its worker had to be ended {grace_s:g} s later"))
+    mark = _mark(name)
     running, late = True, False
 
     def ring(number: int, frame: Any) -> None:
@@ -64,6 +62,23 @@ def time_limit(seconds: float, grace_s: float, name: str) -> Iterator[None]:
             mark.unlink(missing_ok=True)
             if late:  # also where the block swallowed it, or made another exception of it
                 raise HopTimeout(_words(seconds, "it was stopped")) from None
+
+
+def check_ended(seconds: float, grace_s: float, name: str) -> None:
+    """Raise `HopTimeout` if the worker of a call was ended in all of its attempts; called before the first of a run."""
+    mark, before = _mark(name), _mark(f"{name}_before")
+    if not (mark.exists() and mark.stat().st_size):
+        return
+    if not before.exists():
+        mark.rename(before)
+        return
+    mark.unlink()
+    before.unlink()
+    raise HopTimeout(_words(seconds, f"its worker had to be ended {grace_s:g} s later"))
+
+
+def _mark(name: str) -> Path:
+    return Path(tempfile.gettempdir()) / f"multihop_search_{name}"
 
 
 def _words(seconds: float, end: str) -> str:

@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from multihop_search.engine.executors.attempts import attempted
 from multihop_search.errors import InvalidSetting
 
 
 class _Deferred:
-    """A call that runs at most once; what it raised is raised again to everybody who depends on it."""
+    """A call that gets one value; what it raised at its last attempt is raised again to everybody who depends on it."""
 
     def __init__(self, fn: Callable[..., Any], args: tuple[Any, ...]) -> None:
         self._call: tuple[Callable[..., Any], tuple[Any, ...]] | None = (fn, args)
@@ -37,7 +38,8 @@ class _Deferred:
         if self._call is not None:
             fn, args = self._call
             try:
-                self._value = fn(*(arg.result() if isinstance(arg, _Deferred) else arg for arg in args))
+                values = [arg.result() if isinstance(arg, _Deferred) else arg for arg in args]
+                self._value = attempted(lambda: fn(*values))
             except Exception as error:
                 self._error = error
             self._call = None  # an interrupted call stays, to be run when it is asked for again

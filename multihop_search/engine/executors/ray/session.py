@@ -16,7 +16,14 @@ from typing import Any
 import ray
 from ray import exceptions as broken
 
-from multihop_search.engine.executors.ray.translation import CANCELLED, is_loss, translated, translating, unwrapped
+from multihop_search.engine.executors.ray.translation import (
+    CANCELLED,
+    is_death,
+    is_loss,
+    translated,
+    translating,
+    unwrapped,
+)
 from multihop_search.engine.executors.ray.worker import GRACE_S, MOST_RUNS, Packed, Shared, Task, pack, read, unpacked
 from multihop_search.errors import ClusterLost, WorkerLost
 
@@ -30,6 +37,8 @@ LOOK_S = 30.0
 """Seconds between two looks at the nodes."""
 PEEK_S = 10.0
 """Longest look at a value, to see whether it is there."""
+DEADLY_SENDS = 2
+"""Times that a call is sent at most, each time for 4 runs, when its workers die."""
 MOST_SENDS = 4
 """Times that a call is sent at most, each time for 4 runs, when Ray cannot bring back what went with a node."""
 
@@ -183,7 +192,8 @@ class RaySession:
                 self._look()
             except broken.RayError as error:
                 cause = unwrapped(error)
-                if not is_loss(cause) or future.call.n_sends >= MOST_SENDS:
+                again = is_loss(cause) and future.call.n_sends < MOST_SENDS
+                if not again and not (is_death(cause) and _n_deadly_sends(future.call) < DEADLY_SENDS):
                     raise translated(cause) from error
                 held += self._send_again(future.call, getattr(cause, "object_ref_hex", ""))
 
@@ -331,6 +341,13 @@ def _renew(call: _Call, lost: str, anew: list[_RayFuture]) -> _RayFuture:
     return future
 
 
+def _n_deadly_sends(call: _Call) -> int:
+    """Return how often a call was sent whose workers died, or the input of it that is why it has no value."""
+    above = [(source, source.future()) for source in call.inputs if isinstance(source, _Call)]
+    dead = [source for source, future in above if future is not None and _lacks_value(future, "")]
+    return max(map(_n_deadly_sends, dead)) if dead else call.n_sends
+
+
 def _lacks_value(future: _RayFuture, lost: str) -> bool:
     """Return whether a future can be no input of a call that failed, since `lost` is gone; "" if Ray does not say what.
 
@@ -340,10 +357,13 @@ def _lacks_value(future: _RayFuture, lost: str) -> bool:
         return False  # it waits to be sent
     if lost:
         return lost in future.call.above | {future.ref.hex()}
+    if not future.done:
+        return False  # it is under way
     try:
         ray.get(future.ref, timeout=PEEK_S)
     except broken.GetTimeoutError:
         return True
     except broken.RayError as error:
-        return is_loss(unwrapped(error))
+        cause = unwrapped(error)
+        return is_loss(cause) or is_death(cause)
     return False

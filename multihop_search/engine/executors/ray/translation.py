@@ -18,9 +18,10 @@ _UNSERIALIZABLE: tuple[type, ...] = tuple(
 CANCELLED = "a hop must run to its end, it was cancelled: ask for it again or leave its trial out."
 
 _WORKER_LOST = {
-    broken.WorkerCrashedError: "a hop must leave its process alive, it ended it in 4 runs of 4: leave that model out.",
+    broken.WorkerCrashedError: "a hop must leave its process alive, its worker ended in 8 runs of 8: see whether "
+    "the system or somebody else ends workers and search again, or leave that model out if it does so itself.",
     broken.OutOfMemoryError: "a hop must fit into the memory of its node, it was stopped again and again: use fewer "
-    "workers, pass ray_options={'memory': ...} or leave that model out.",
+    "workers or pass ray_options={'memory': ...}, or leave that model out if it is too large for any node.",
     broken.TaskCancelledError: CANCELLED,
 }
 
@@ -29,6 +30,11 @@ def is_loss(error: Exception) -> bool:
     """Return whether Ray says that a value, or the node that computed it, is gone and stays so."""
     lost = isinstance(error, broken.NodeDiedError | broken.ObjectLostError)
     return lost and not isinstance(error, broken.OwnerDiedError)  # the owner is this process
+
+
+def is_death(error: Exception) -> bool:
+    """Return whether Ray says that the worker of a call died in each run, by whosever fault."""
+    return isinstance(error, broken.WorkerCrashedError | broken.OutOfMemoryError)
 
 
 @contextlib.contextmanager

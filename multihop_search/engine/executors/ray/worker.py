@@ -15,7 +15,8 @@ import ray
 import ray.cloudpickle
 from ray import exceptions as broken
 
-from multihop_search.engine.executors.clock import time_limit
+from multihop_search.engine.executors.attempts import attempted
+from multihop_search.engine.executors.clock import check_ended, time_limit
 from multihop_search.engine.executors.heap import give_back
 from multihop_search.errors import ClusterLost, WorkerLost
 
@@ -86,9 +87,15 @@ def run_task(task: Task, *values: Any) -> Any:
     for place, value in zip(task.places, values, strict=True):
         args[place] = _opened(value) if isinstance(value, Shared) else unpacked(value)
     limit = task.hop_timeout
-    try:
+
+    def call() -> Any:
         with contextlib.nullcontext() if limit is None else time_limit(limit, task.grace_s, task.name):
-            value = fn(*args)
+            return fn(*args)
+
+    try:
+        if limit is not None:
+            check_ended(limit, task.grace_s, task.name)
+        value = attempted(call)
         if getattr(type(value), "packed_in_transit", False):
             value = Packed.of(value)  # the value itself is free before pages are given back
         return value

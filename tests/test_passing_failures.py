@@ -1,0 +1,371 @@
+"""Failures that may pass: tried again, in the run and at a resume; and a last step that fails loses nothing."""
+
+import pickle
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.exceptions import NotFittedError
+from sklearn.tree import DecisionTreeClassifier
+
+import multihop_search.results.assessment as assessing
+import multihop_search.search.base as base
+from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
+from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.executors.attempts import MOST_ATTEMPTS, may_pass
+from multihop_search.errors import (
+    ClusterLost,
+    FailedTrialsWarning,
+    HopTimeout,
+    InvalidData,
+    RefitWarning,
+    SearchFailed,
+    UnsuitableModel,
+    WorkerLost,
+)
+
+N_TRIALS = 9
+
+
+class Fault:
+    """What raises in the fits of one kind of model, and how often yet; a file counts, so that workers share it."""
+
+    left: ClassVar[dict[str, int]] = {}
+    error: ClassVar[Any] = MemoryError
+    n_rows: ClassVar[int] = 0
+    """Least rows of a fit that may raise."""
+
+    @classmethod
+    def meet(cls, kind: str, X: Any) -> None:
+        if len(X) >= cls.n_rows and cls.left.get(kind, 0) > 0:
+            cls.left[kind] -= 1
+            raise cls.error(f"{kind} meets a fault")
+
+
+@pytest.fixture(autouse=True)
+def no_fault() -> Any:
+    Fault.left, Fault.error, Fault.n_rows = {}, MemoryError, 0
+    yield
+    Fault.left = {}
+
+
+class Forest(RandomForestClassifier):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        Fault.meet("teacher", X)
+        return super().fit(X, y, sample_weight)
+
+
+class Tree(DecisionTreeClassifier):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Any:
+        Fault.meet("student", X)
+        return super().fit(X, y, sample_weight, check_input)
+
+
+@pytest.fixture(scope="module")
+def rows() -> tuple[np.ndarray, np.ndarray]:
+    X, y = make_classification(150, 5, random_state=0)
+    return X, y
+
+
+def search_for(**settings: Any) -> MultihopSearchClassifier:
+    given = {"schemes": [HardLabels(), KnowledgeDistillation()], "n_trials": N_TRIALS, "cv": 3, **settings}
+    return MultihopSearchClassifier(
+        Tree(max_depth=2), Forest(5), intermediates=[], crossfit_cv=2, max_hops=1, random_state=0, **given
+    )
+
+
+def after_trial(number: int, what: Callable[[], None]) -> list[Any]:
+    """Return callbacks that do something once a trial was told."""
+    return [lambda study, trial: what() if trial.number == number else None]
+
+
+def arm(kind: str, times: int, *, n_rows: int = 0, error: Any = MemoryError) -> Callable[[], None]:
+    def set_fault() -> None:
+        Fault.left, Fault.error, Fault.n_rows = {kind: times}, error, n_rows
+
+    return set_fault
+
+
+def same(one: Any, two: Any) -> None:
+    columns = ["state", "path", "score", "reason"]
+    assert one.results_[columns].equals(two.results_[columns])
+    assert one.best_index_ == two.best_index_
+    assert str(one.verdict_) == str(two.verdict_)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(rows: Any) -> MultihopSearchClassifier:
+    return search_for().fit(*rows)
+
+
+# ---- in the run
+
+
+@pytest.mark.parametrize("kind", ["teacher", "student"])
+@pytest.mark.parametrize(("error", "times"), [(MemoryError, 2), (RuntimeError, 2), (ValueError, 1)])
+def test_a_failure_that_passes_costs_no_trial(
+    rows: Any, undisturbed: Any, kind: str, error: type[Exception], times: int
+) -> None:
+    search = search_for(callbacks=after_trial(0, arm(kind, times, error=error))).fit(*rows)
+    assert Fault.left[kind] == 0
+    same(search, undisturbed)
+
+
+@pytest.mark.parametrize("kind", ["teacher", "student"])
+def test_so_it_is_in_the_first_fits_of_all(rows: Any, undisturbed: Any, kind: str) -> None:
+    arm(kind, 1)()
+    same(search_for().fit(*rows), undisturbed)
+    assert Fault.left[kind] == 0
+
+
+def test_a_failure_that_repeats_is_kept_with_its_reason(rows: Any) -> None:
+    with pytest.warns(FailedTrialsWarning), pytest.raises(SearchFailed, match="teacher must be fitted on all rows"):
+        search_for(callbacks=after_trial(0, arm("teacher", 10**6, error=KeyError))).fit(*rows)
+    session = SerialExecutor().start()
+    Fault.left = {"student": 10**6}
+    future = session.submit(Fault.meet, "student", [])
+    for _ in range(2):
+        with pytest.raises(KeyError, match="student meets a fault"):
+            session.result(future)
+    assert Fault.left["student"] == 10**6 - MOST_ATTEMPTS
+
+
+def test_a_memory_error_of_every_fit_is_one_sentence(rows: Any) -> None:
+    arm("student", 10**6)()
+    with pytest.raises(UnsuitableModel, match=r"student \(Tree\) must be able to fit the rows, it said: student meets"):
+        search_for().fit(*rows)
+
+
+def test_an_error_says_whether_it_may_pass() -> None:
+    def wrapped() -> None:
+        try:
+            raise MemoryError
+        except MemoryError as error:
+            raise ValueError("a member failed") from error
+
+    texts = iter("abc")
+
+    def unsteady() -> None:
+        raise ValueError(next(texts))
+
+    session = SerialExecutor().start()
+    for fn, expected in ((wrapped, True), (unsteady, True), (lambda: int("x"), False)):
+        with pytest.raises(ValueError) as caught:  # noqa: PT011
+            session.result(session.submit(fn))
+        assert may_pass(caught.value) is expected
+
+
+# ---- at a resume
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+@pytest.mark.parametrize(
+    "error", [MemoryError, OSError, HopTimeout, WorkerLost, ConnectionResetError], ids=lambda kind: kind.__name__
+)
+def test_a_failure_that_may_pass_is_tried_again_at_a_resume(
+    rows: Any, undisturbed: Any, tmp_path: Path, error: type[Exception]
+) -> None:
+    disarm = after_trial(N_TRIALS - 1, lambda: Fault.left.update(student=0))
+    callbacks = [*after_trial(3, arm("student", 10**6, error=error)), *disarm]
+    first = search_for(checkpoint=tmp_path, callbacks=callbacks).fit(*rows)
+    assert "FAIL" in set(first.results_["state"][4:])
+    for _ in range(2):
+        same(search_for(checkpoint=tmp_path).fit(*rows), undisturbed)
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+def test_a_failure_that_repeats_stays_at_a_resume(rows: Any, tmp_path: Path) -> None:
+    disarm = after_trial(N_TRIALS - 1, lambda: Fault.left.update(student=0))
+    callbacks = [*after_trial(3, arm("student", 10**6, error=ValueError)), *disarm]
+    first = search_for(checkpoint=tmp_path, callbacks=callbacks).fit(*rows)
+    assert "FAIL" in set(first.results_["state"][4:])
+    same(search_for(checkpoint=tmp_path).fit(*rows), first)
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+def test_the_folds_before_a_failure_that_may_pass_are_not_run_again(rows: Any, tmp_path: Path) -> None:
+    """The first trial fails in its last fold; at the resume only that fold is run."""
+    calls: list[int] = []
+
+    class Counted(Tree):
+        def predict_proba(self, X: Any) -> Any:
+            if len(X) == 50:  # a fold
+                calls.append(len(calls))
+                if len(calls) in (3, 4, 5):
+                    raise MemoryError
+            return super().predict_proba(X)
+
+    search = plain(tmp_path).set_params(student=Counted(max_depth=2))
+    search.fit(*rows)
+    assert list(search.results_["state"]) == ["FAIL", "COMPLETE"]
+    n_calls = len(calls)
+    again = plain(tmp_path).set_params(student=Counted(max_depth=2)).fit(*rows)
+    assert list(again.results_["state"]) == ["COMPLETE", "COMPLETE"]
+    assert len(calls) == n_calls + 1
+
+
+def plain(folder: Path) -> MultihopSearchClassifier:
+    return search_for(checkpoint=folder, n_trials=2).set_params(max_hops=0)
+
+
+# ---- the last step
+
+
+def last_trial(what: Callable[[], None]) -> list[Any]:
+    return after_trial(N_TRIALS - 1, what)
+
+
+def test_the_next_best_path_is_handed_over(rows: Any, undisturbed: Any) -> None:
+    with pytest.warns(RefitWarning, match=rf"^trial {undisturbed.best_index_} .* MemoryError: .*: the next best path"):
+        search = search_for(callbacks=last_trial(arm("student", MOST_ATTEMPTS, n_rows=150))).fit(*rows)
+    assert search.best_index_ != undisturbed.best_index_
+    assert search.best_index_ == search.chosen_["student"]
+    handed = search.refit_trial(search.best_index_)
+    np.testing.assert_array_equal(search.predict_proba(rows[0]), handed.predict_proba(rows[0]))
+    assert search.verdict_.scores.loc["selected", "score"] == pytest.approx(search.best_score_, abs=0.1)
+    np.testing.assert_array_equal(search.results_["score"], undisturbed.results_["score"])
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.RefitWarning")
+def test_no_path_can_be_fitted_on_all_rows(rows: Any, undisturbed: Any) -> None:
+    search = search_for(callbacks=last_trial(arm("student", 10**6, n_rows=150)))
+    with pytest.raises(SearchFailed, match=r"some path must be fitted on all rows.* student meets a fault"):
+        search.fit(*rows)
+    np.testing.assert_array_equal(search.results_["score"], undisturbed.results_["score"])
+    assert len(search.study_.trials) == N_TRIALS
+    assert set(search.cv_results_) == set(undisturbed.cv_results_)
+    assert search.space_.suggest(search.study_.trials[3]) is not None
+    for use in (search.predict, lambda X: search.report("page.html"), lambda X: search.export("model.py")):
+        with pytest.raises(NotFittedError, match="its last step failed: results_ holds the trials"):
+            use(rows[0])
+    Fault.left = {}
+    np.testing.assert_array_equal(search.refit_trial(0).predict(rows[0]), undisturbed.refit_trial(0).predict(rows[0]))
+    assert "MultihopSearchClassifier" in repr(search)
+    assert len(pickle.loads(pickle.dumps(search.set_params(callbacks=None))).results_) == N_TRIALS
+
+
+def test_without_a_teacher_on_all_rows_the_best_plain_student_is_handed_over(rows: Any, undisturbed: Any) -> None:
+    search = search_for(callbacks=last_trial(arm("teacher", 10**6)))
+    with pytest.raises(SearchFailed, match=r"teacher meets a fault.*: best_estimator_ is the best student"):
+        search.fit(*rows)
+    plain = search.results_[search.results_["hops"] == 0]
+    assert search.best_index_ in plain.index
+    assert search.predict(rows[0]).shape == (150,)
+    assert not hasattr(search, "verdict_")
+    with pytest.raises(NotFittedError, match="must have verdicts_"):
+        search.report("page.html")
+
+
+@pytest.mark.parametrize("error", [ZeroDivisionError, MemoryError, KeyboardInterrupt])
+def test_a_verdict_that_fails_leaves_the_model(
+    rows: Any, undisturbed: Any, monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> None:
+    def fail(*args: Any, **settings: Any) -> None:
+        raise error("no resample")
+
+    monkeypatch.setattr(assessing, "compare", fail)
+    search = search_for()
+    expected = SearchFailed if issubclass(error, Exception) else error
+    with pytest.raises(expected, match="no resample"):
+        search.fit(*rows)
+    np.testing.assert_array_equal(search.predict(rows[0]), undisturbed.predict(rows[0]))
+    assert len(search.results_) == N_TRIALS
+
+
+def test_an_interrupt_in_the_last_step_keeps_the_trials(rows: Any, undisturbed: Any) -> None:
+    search = search_for(callbacks=last_trial(arm("teacher", 1, error=KeyboardInterrupt)))
+    with pytest.raises(KeyboardInterrupt):
+        search.fit(*rows)
+    np.testing.assert_array_equal(search.results_["score"], undisturbed.results_["score"])
+
+
+def test_a_session_that_is_lost_at_the_end_loses_nothing(
+    rows: Any, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lost(*args: Any, **settings: Any) -> None:
+        raise ClusterLost("the node is gone")
+
+    monkeypatch.setattr(base, "teacher_of", lost)
+    with pytest.warns(RefitWarning, match="the last step runs in this process: the node is gone"):
+        same(search_for().fit(*rows), undisturbed)
+
+
+def test_what_ends_the_trials_keeps_those_that_were_told(rows: Any, undisturbed: Any) -> None:
+    def fail() -> None:
+        raise OSError("no space left on device")
+
+    search = search_for(callbacks=after_trial(5, fail))
+    with pytest.raises(OSError, match="no space left"):
+        search.fit(*rows)
+    np.testing.assert_array_equal(search.results_["score"], undisturbed.results_["score"][:6])
+
+
+def test_a_second_fit_that_fails_leaves_no_mixture(rows: Any) -> None:
+    search = search_for(n_trials=3).fit(*rows)
+    learned = {name: value for name, value in vars(search).items() if name.endswith("_")}
+    with pytest.raises(InvalidData):
+        search.fit(rows[0][:, :3], rows[1][:7])
+    assert {name: value for name, value in vars(search).items() if name.endswith("_")} == learned
+    search.set_params(callbacks=after_trial(1, lambda: int("x")))
+    with pytest.raises(ValueError, match="invalid literal"):
+        search.fit(*rows)
+    assert len(search.results_) == 2
+    assert not hasattr(search, "best_estimator_")
+    assert not hasattr(search, "verdict_")
+
+
+# ---- workers
+
+
+class Once(RandomForestClassifier):
+    """A forest whose fits with a certain number of rows meet a fault once, in whatever process."""
+
+    def __init__(self, n_estimators: int = 5, folder: str = "", random_state: Any = None) -> None:
+        super().__init__(n_estimators, random_state=random_state)
+        self.folder = folder
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        import os
+        import time
+
+        for n_rows, fault in ((150, "probe"), (50, "raise"), (51, "sleep")):
+            mark = Path(self.folder, fault)
+            if self.folder and len(X) == n_rows and not mark.exists():
+                mark.touch()
+                if fault == "probe":
+                    os._exit(1)
+                if fault == "raise":
+                    raise RuntimeError("once")
+                time.sleep(60)
+        return super().fit(X, y, sample_weight)
+
+
+class Stuck(DecisionTreeClassifier):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Any:
+        import time
+
+        time.sleep(1000)
+
+
+def test_workers_protect_the_driver_from_the_first_fits_on(rows: Any, tmp_path: Path) -> None:
+    import ray.cloudpickle
+
+    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
+    executor = RayExecutor(n_workers=1)
+    settings: dict[str, Any] = {"n_trials": 3, "executor": executor, "hop_timeout": 2.0}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        ours = search_for(**settings).set_params(teacher=Once(5, str(tmp_path))).fit(*rows)
+        serial = search_for(n_trials=3).set_params(teacher=Once(5)).fit(*rows)
+        with pytest.raises(UnsuitableModel, match=r"student \(Stuck\) must be .* it said: a hop must end within"):
+            search_for(**settings).set_params(student=Stuck(max_depth=2)).fit(*rows)
+    assert {file.name for file in tmp_path.iterdir()} >= {"probe", "raise"}
+    columns = ["state", "score", "reason"]
+    assert ours.results_[columns].equals(serial.results_[columns])
+    assert str(ours.verdict_) == str(serial.verdict_)
