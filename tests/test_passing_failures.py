@@ -1,11 +1,13 @@
 """Failures that may pass: tried again, in the run and at a resume; and a last step that fails loses nothing."""
 
+import builtins
+import os
 import pickle
 import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,37 +35,44 @@ from multihop_search.errors import (
 N_TRIALS = 9
 
 
-class Fault:
-    """What raises in the fits of one kind of model, and how often yet; a file counts, so that workers share it."""
+def errors_by_name() -> dict[str, Any]:
+    names = ("MemoryError", "OSError", "ConnectionResetError", "RuntimeError", "ValueError", "KeyError")
+    kinds = [getattr(builtins, name) for name in (*names, "KeyboardInterrupt")]
+    return {kind.__name__: kind for kind in (*kinds, HopTimeout, WorkerLost)}
 
-    left: ClassVar[dict[str, int]] = {}
-    error: ClassVar[Any] = MemoryError
-    n_rows: ClassVar[int] = 0
-    """Least rows of a fit that may raise."""
 
-    @classmethod
-    def meet(cls, kind: str, X: Any) -> None:
-        if len(X) >= cls.n_rows and cls.left.get(kind, 0) > 0:
-            cls.left[kind] -= 1
-            raise cls.error(f"{kind} meets a fault")
+def set_fault(kind: str = "", times: int = 0, *, n_rows: int = 0, error: Any = MemoryError) -> None:
+    """Let the next fits of one kind of model with that many rows raise; kept where no fingerprint looks."""
+    os.environ.update(FAULT_KIND=kind, FAULT_LEFT=str(times), FAULT_ROWS=str(n_rows), FAULT_ERROR=error.__name__)
+
+
+def n_left() -> int:
+    return int(os.environ["FAULT_LEFT"])
+
+
+def meet(kind: str, X: Any) -> None:
+    if os.environ.get("FAULT_KIND") == kind and n_left() > 0 and len(X) >= int(os.environ["FAULT_ROWS"]):
+        os.environ["FAULT_LEFT"] = str(n_left() - 1)
+        raise errors_by_name()[os.environ["FAULT_ERROR"]](f"{kind} meets a fault")
 
 
 @pytest.fixture(autouse=True)
 def no_fault() -> Any:
-    Fault.left, Fault.error, Fault.n_rows = {}, MemoryError, 0
+    set_fault()
     yield
-    Fault.left = {}
+    for name in ("KIND", "LEFT", "ROWS", "ERROR"):
+        del os.environ[f"FAULT_{name}"]
 
 
 class Forest(RandomForestClassifier):
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        Fault.meet("teacher", X)
+        meet("teacher", X)
         return super().fit(X, y, sample_weight)
 
 
 class Tree(DecisionTreeClassifier):
     def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Any:
-        Fault.meet("student", X)
+        meet("student", X)
         return super().fit(X, y, sample_weight, check_input)
 
 
@@ -86,10 +95,7 @@ def after_trial(number: int, what: Callable[[], None]) -> list[Any]:
 
 
 def arm(kind: str, times: int, *, n_rows: int = 0, error: Any = MemoryError) -> Callable[[], None]:
-    def set_fault() -> None:
-        Fault.left, Fault.error, Fault.n_rows = {kind: times}, error, n_rows
-
-    return set_fault
+    return lambda: set_fault(kind, times, n_rows=n_rows, error=error)
 
 
 def same(one: Any, two: Any) -> None:
@@ -113,7 +119,7 @@ def test_a_failure_that_passes_costs_no_trial(
     rows: Any, undisturbed: Any, kind: str, error: type[Exception], times: int
 ) -> None:
     search = search_for(callbacks=after_trial(0, arm(kind, times, error=error))).fit(*rows)
-    assert Fault.left[kind] == 0
+    assert n_left() == 0
     same(search, undisturbed)
 
 
@@ -121,19 +127,19 @@ def test_a_failure_that_passes_costs_no_trial(
 def test_so_it_is_in_the_first_fits_of_all(rows: Any, undisturbed: Any, kind: str) -> None:
     arm(kind, 1)()
     same(search_for().fit(*rows), undisturbed)
-    assert Fault.left[kind] == 0
+    assert n_left() == 0
 
 
 def test_a_failure_that_repeats_is_kept_with_its_reason(rows: Any) -> None:
     with pytest.warns(FailedTrialsWarning), pytest.raises(SearchFailed, match="teacher must be fitted on all rows"):
         search_for(callbacks=after_trial(0, arm("teacher", 10**6, error=KeyError))).fit(*rows)
     session = SerialExecutor().start()
-    Fault.left = {"student": 10**6}
-    future = session.submit(Fault.meet, "student", [])
+    set_fault("student", 10**6, error=KeyError)
+    future = session.submit(meet, "student", [])
     for _ in range(2):
         with pytest.raises(KeyError, match="student meets a fault"):
             session.result(future)
-    assert Fault.left["student"] == 10**6 - MOST_ATTEMPTS
+    assert n_left() == 10**6 - MOST_ATTEMPTS
 
 
 def test_a_memory_error_of_every_fit_is_one_sentence(rows: Any) -> None:
@@ -171,7 +177,7 @@ def test_an_error_says_whether_it_may_pass() -> None:
 def test_a_failure_that_may_pass_is_tried_again_at_a_resume(
     rows: Any, undisturbed: Any, tmp_path: Path, error: type[Exception]
 ) -> None:
-    disarm = after_trial(N_TRIALS - 1, lambda: Fault.left.update(student=0))
+    disarm = after_trial(N_TRIALS - 1, set_fault)
     callbacks = [*after_trial(3, arm("student", 10**6, error=error)), *disarm]
     first = search_for(checkpoint=tmp_path, callbacks=callbacks).fit(*rows)
     assert "FAIL" in set(first.results_["state"][4:])
@@ -181,7 +187,7 @@ def test_a_failure_that_may_pass_is_tried_again_at_a_resume(
 
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
 def test_a_failure_that_repeats_stays_at_a_resume(rows: Any, tmp_path: Path) -> None:
-    disarm = after_trial(N_TRIALS - 1, lambda: Fault.left.update(student=0))
+    disarm = after_trial(N_TRIALS - 1, set_fault)
     callbacks = [*after_trial(3, arm("student", 10**6, error=ValueError)), *disarm]
     first = search_for(checkpoint=tmp_path, callbacks=callbacks).fit(*rows)
     assert "FAIL" in set(first.results_["state"][4:])
@@ -191,23 +197,24 @@ def test_a_failure_that_repeats_stays_at_a_resume(rows: Any, tmp_path: Path) -> 
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
 def test_the_folds_before_a_failure_that_may_pass_are_not_run_again(rows: Any, tmp_path: Path) -> None:
     """The first trial fails in its last fold; at the resume only that fold is run."""
-    calls: list[int] = []
+    os.environ["CALLS"] = "0"
 
     class Counted(Tree):
         def predict_proba(self, X: Any) -> Any:
             if len(X) == 50:  # a fold
-                calls.append(len(calls))
-                if len(calls) in (3, 4, 5):
+                os.environ["CALLS"] = str(int(os.environ["CALLS"]) + 1)
+                if int(os.environ["CALLS"]) in (3, 4, 5):
                     raise MemoryError
             return super().predict_proba(X)
 
     search = plain(tmp_path).set_params(student=Counted(max_depth=2))
-    search.fit(*rows)
-    assert list(search.results_["state"]) == ["FAIL", "COMPLETE"]
-    n_calls = len(calls)
+    with pytest.raises(SearchFailed, match="all failed"):
+        search.fit(*rows)
+    assert list(search.results_["state"]) == ["FAIL", "FAIL"]  # the second repeats the first
+    n_calls = int(os.environ["CALLS"])
     again = plain(tmp_path).set_params(student=Counted(max_depth=2)).fit(*rows)
     assert list(again.results_["state"]) == ["COMPLETE", "COMPLETE"]
-    assert len(calls) == n_calls + 1
+    assert int(os.environ.pop("CALLS")) == n_calls + 1
 
 
 def plain(folder: Path) -> MultihopSearchClassifier:
@@ -244,7 +251,7 @@ def test_no_path_can_be_fitted_on_all_rows(rows: Any, undisturbed: Any) -> None:
     for use in (search.predict, lambda X: search.report("page.html"), lambda X: search.export("model.py")):
         with pytest.raises(NotFittedError, match="its last step failed: results_ holds the trials"):
             use(rows[0])
-    Fault.left = {}
+    set_fault()
     np.testing.assert_array_equal(search.refit_trial(0).predict(rows[0]), undisturbed.refit_trial(0).predict(rows[0]))
     assert "MultihopSearchClassifier" in repr(search)
     assert len(pickle.loads(pickle.dumps(search.set_params(callbacks=None))).results_) == N_TRIALS
@@ -331,7 +338,6 @@ class Once(RandomForestClassifier):
         self.folder = folder
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        import os
         import time
 
         for n_rows, fault in ((150, "probe"), (50, "raise"), (51, "sleep")):
