@@ -13,6 +13,7 @@ from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.files import path_of, whole_file
+from multihop_search.problem.tables import as_pandas
 
 SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
 
@@ -91,7 +92,7 @@ def export_model(
         check_is_fitted(model)
     except TypeError as error:
         raise UnsuitableModel(f"model must be a fitted estimator or search, got {model!r}: pass one.") from error
-    content = None if file.suffix == ".skops" else _content(model, file.suffix, X, columns, table)
+    content = None if file.suffix == ".skops" else _content(model, file.suffix, as_pandas("X", X), columns, table)
     with whole_file(file) as made:
         if content is None:
             from multihop_search.export.skops import write_skops

@@ -44,6 +44,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.tables import as_pandas
 from multihop_search.report.page import checked_file, fragment, write_page
 from multihop_search.report.progress import progress
 from multihop_search.results.assessment import Assessment, fidelity
@@ -154,7 +155,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         Parameters
         ----------
         X : array or DataFrame of shape (n_rows, n_features)
-            Training rows; numbers, unless the models take more.
+            Training rows; numbers, unless the models take more. A table of polars, Arrow or any other library that
+            speaks the Arrow stream is read as one of pandas: columns keep their names.
         y : array-like of shape (n_rows,)
             Labels, or values in regression.
         sample_weight : array-like of shape (n_rows,), default=None
@@ -293,15 +295,15 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         settings = self.get_params(deep=False)
         check_settings(settings, regression=self._regression)
         check_executor(self.executor, self.n_jobs)
-        X, y, X_unlabeled = self._validated(X, y, X_unlabeled)
+        X, y, X_unlabeled = self._validated(X, as_pandas("y", y), X_unlabeled)
         return begin(
             settings,
             X,
             y,
             regression=self._regression,
             random_state=self._base_seed(),
-            sample_weight=sample_weight,
-            groups=groups,
+            sample_weight=as_pandas("sample_weight", sample_weight),
+            groups=as_pandas("groups", groups),
             unlabeled=X_unlabeled,
             threads=getattr(self.executor, "cpus_per_hop", 1),
             session=session,
@@ -594,7 +596,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score `best_estimator_` by `scoring`, as scikit-learn's searches do; greater is better."""
         self._check_ready()
-        return self.scorer_(self, X, y, sample_weight)
+        return self.scorer_(self, self._known_rows(X), as_pandas("y", y), as_pandas("sample_weight", sample_weight))
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")
@@ -610,9 +612,14 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def _delegate(self, method: str, X: Any) -> Any:
         self._check_ready()
+        return getattr(self.best_estimator_, method)(self._known_rows(X))
+
+    def _known_rows(self, X: Any) -> Any:
+        """Return rows as in `fit`, a table of any library as one of pandas; its columns must be those of `fit`."""
+        X = as_pandas("X", X)
         if hasattr(X, "iloc"):
             validate_data(self, X, reset=False, skip_check_array=True)
-        return getattr(self.best_estimator_, method)(X)
+        return X
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

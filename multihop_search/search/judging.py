@@ -20,6 +20,7 @@ from multihop_search.errors import InvalidData, SeenRowsWarning, StoppedWarning,
 from multihop_search.problem.intake import labels_of, numeric_target
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.tables import as_pandas
 from multihop_search.results.assessment import Assessment, Case
 from multihop_search.results.verdict import Verdict
 from multihop_search.search.rows import checked_like
@@ -60,7 +61,7 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
     if not isinstance(verdict, tuple):
         return None
     X, y = verdict
-    X = checked_like(search, "verdict[0]", X, problem.X)
+    X, y = checked_like(search, "verdict[0]", X, problem.X), as_pandas("verdict[1]", y)
     n_rows = np.shape(X)[0]
     if problem.classes is None:
         return _checked_fresh(X, numeric_target(y, n_rows), problem)

@@ -10,6 +10,7 @@ from sklearn.utils import get_tags
 from sklearn.utils.validation import validate_data
 
 from multihop_search.errors import InvalidData, InvalidKind
+from multihop_search.problem.tables import as_pandas
 
 CURES = {
     "contains NaN": "use a Pipeline with a SimpleImputer, or models that take missing values",
@@ -21,7 +22,7 @@ CURES = {
 
 
 def checked_rows(search: Any, name: str, X: Any, *, reset: bool = True) -> Any:
-    """Return rows as scikit-learn validates them: a DataFrame as it is, anything else as a 2-D array.
+    """Return rows as scikit-learn validates them: a DataFrame of any library as one of pandas, else a 2-D array.
 
     Parameters
     ----------
@@ -38,6 +39,7 @@ def checked_rows(search: Any, name: str, X: Any, *, reset: bool = True) -> Any:
     InvalidData, InvalidKind
         If they are no rows that models can take.
     """
+    X = as_pandas(name, X)
     table = hasattr(X, "iloc")
     if table:
         if np.ndim(X) != 2 or 0 in np.shape(X):
@@ -83,6 +85,7 @@ def checked_like(search: Any, name: str, given: Any, X: Any) -> Any:
     InvalidData, InvalidKind
         If they are no rows like those of `X`.
     """
+    given = as_pandas(name, given)
     table = hasattr(X, "iloc")
     if table != hasattr(given, "iloc") or (table and (np.ndim(given) != 2 or set(given.columns) != set(X.columns))):
         kind = InvalidKind if hasattr(given, "tocsr") else InvalidData
