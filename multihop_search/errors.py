@@ -36,9 +36,14 @@ from __future__ import annotations
 import sys
 import warnings
 
+from multihop_search.visible import visible
+
 
 class MultihopError(Exception):
     """Base of every error that this package raises on purpose."""
+
+    def __str__(self) -> str:
+        return visible(super().__str__())
 
 
 class InvalidSetting(MultihopError, ValueError):
@@ -138,4 +143,4 @@ def warn(message: str, category: type[MultihopWarning]) -> None:
     level, frame = 1, sys._getframe(0)
     while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] == "multihop_search":
         level, frame = level + 1, frame.f_back
-    warnings.warn(message, category, stacklevel=level)
+    warnings.warn(visible(message), category, stacklevel=level)

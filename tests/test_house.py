@@ -11,7 +11,7 @@ import multihop_search
 
 PACKAGE = Path(multihop_search.__file__).parent
 FLOORS = [
-    {"errors", "files", "keys", "versions"},
+    {"errors", "files", "keys", "versions", "visible"},
     {"problem", "transfer"},
     {"paths"},
     {"results"},
@@ -22,7 +22,7 @@ FLOORS = [
     {"cli", "integrations", "testing"},
 ]
 FLOOR = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-ALLOWED_BESIDE = {("keys", "errors"), ("files", "errors")}
+ALLOWED_BESIDE = {("keys", "errors"), ("files", "errors"), ("errors", "visible")}
 
 
 def room_of(module: str) -> str:

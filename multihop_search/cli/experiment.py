@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from multihop_search.cli.paths import GivenPath
-from multihop_search.errors import MultihopError
+from multihop_search.cli.say import errors_in_a_sentence, say
 
 
 @click.command()
@@ -30,18 +30,16 @@ def experiment(config: File, out: File, jobs: int, address: str | None, most: in
     from multihop_search.experiment.run import check_cells
     from multihop_search.experiment.store import CELLS, TRIALS, is_finished
 
-    try:
+    with errors_in_a_sentence():
         plan = read_config(config)
         if dry_run:
             cells = cells_of(plan)
             check_cells(cells)
             for cell in cells:
-                click.echo(f"{'finished' if is_finished(out, cell.key) else 'to run  '}  {cell.name}")
+                say(f"{'finished' if is_finished(out, cell.key) else 'to run  '}  {cell.name}")
             return
-        run_experiment(plan, out, executor=_executor(address, jobs), n_cells=most, tell=click.echo)
-        click.echo(f"\nwritten to {out}: {CELLS}, {TRIALS}; multihop-search report {out} makes the page")
-    except MultihopError as error:
-        raise click.ClickException(str(error)) from error
+        run_experiment(plan, out, executor=_executor(address, jobs), n_cells=most, tell=say)
+        say(f"\nwritten to {out}: {CELLS}, {TRIALS}; multihop-search report {out} makes the page")
 
 
 def _executor(address: str | None, jobs: int) -> Any:

@@ -7,7 +7,7 @@ from pathlib import Path as File
 import click
 
 from multihop_search.cli.paths import GivenPath
-from multihop_search.errors import MultihopError
+from multihop_search.cli.say import errors_in_a_sentence, say
 
 
 @click.command()
@@ -17,7 +17,5 @@ def report(folder: File, file: File | None) -> None:
     """Make one HTML page of the experiment in FOLDER: claims and fresh rows, tables, figures and conditions."""
     from multihop_search.experiment.page import write_report
 
-    try:
-        click.echo(f"written to {write_report(folder, file)}")
-    except MultihopError as error:
-        raise click.ClickException(str(error)) from error
+    with errors_in_a_sentence():
+        say(f"written to {write_report(folder, file)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -22,5 +23,5 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         bar.set_postfix({name: f"{found:.4f}" for name, found in best.items()}, refresh=False)
         bar.update()
 
-    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial", disable=not shown) as bar:
+    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial", disable=not shown or sys.stderr is None) as bar:
         yield show

@@ -12,6 +12,7 @@ from sklearn.tree import BaseDecisionTree
 
 from multihop_search.paths.complexity import complexity, count_nodes, latency_us
 from multihop_search.transfer.features import count_features
+from multihop_search.visible import visible
 
 MOST_COEFFICIENTS = 12
 
@@ -45,6 +46,8 @@ def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any
     if isinstance(model, Pipeline):
         names = model[:-1].get_feature_names_out(feature_names) if len(model.steps) > 1 else feature_names
         return describe(model.steps[-1][1], list(names), class_names)
+    feature_names = [visible(name, keep="") for name in feature_names]
+    class_names = None if class_names is None else [visible(name, keep="") for name in class_names]
     if isinstance(model, BaseDecisionTree):
         return "\n".join(_branches(model.tree_, 0, "", list(feature_names), class_names))
     if hasattr(model, "coef_"):

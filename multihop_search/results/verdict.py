@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from multihop_search.problem.scoring import Scoring
+from multihop_search.visible import visible
 
 GROUPS = ("plain", "one-hop", "multi-hop", "selected")
 OWN_FIT = "own fit"
@@ -61,7 +62,7 @@ class Verdict:
     """How these rows may have been learned from; if any, no gain is proven. They are in `notes` too."""
 
     def __str__(self) -> str:
-        return _sentences(self)
+        return visible(_sentences(self))
 
 
 def unjudged(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = False) -> Verdict:
