@@ -1,10 +1,12 @@
 """The command, run as a newcomer would."""
 
+import errno
 import gzip
 import os
 import subprocess
 import sys
 import time
+import unicodedata
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 from multihop_search.cli import main
+from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
 
 
@@ -39,6 +42,16 @@ def table(tmp_path: Path) -> Path:
     file = tmp_path / "table.csv.gz"
     frame.to_csv(file, index=False)
     return file
+
+
+@pytest.fixture
+def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--teacher forest` is one of 12 trees: these tests are about the command."""
+
+    def teachers(*, regression: bool = False) -> dict[str, Any]:
+        return {"forest": (RandomForestRegressor if regression else RandomForestClassifier)(12)}
+
+    monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
 
 
 def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: Path) -> None:
@@ -114,26 +127,131 @@ def test_an_existing_folder_is_refused_before_the_search_and_left_as_it_is(table
     assert list(out.iterdir()) == []
 
 
-def test_a_failure_while_writing_leaves_nothing(table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> None:
-        raise OSError("disk full")
+QUICK = ["--target", "kind", "--student", "tree:1", "--teacher", "forest", "--trials", 3]
 
-    monkeypatch.setattr("multihop_search.cli.run.write_skops", broken)
-    with pytest.raises(OSError, match="disk full"):
-        run(
-            table,
-            "--target",
-            "kind",
-            "--student",
-            "tree:1",
-            "--teacher",
-            "forest",
-            "--trials",
-            1,
-            "--out",
-            tmp_path / "o",
-        )
-    assert [path.name for path in tmp_path.iterdir()] == ["table.csv.gz"]
+
+@pytest.mark.usefixtures("small_forest")
+def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(model: Any, file: Path) -> None:
+        file.write_bytes(b"half")
+        if "copies" not in str(file):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    monkeypatch.setattr("multihop_search.cli.run.write_skops", full)
+    monkeypatch.setattr("tempfile.tempdir", str(copies))
+    result = run(table, *QUICK, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "path: " in result.output
+    assert "tuned plain" in result.output
+    (error,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
+    assert f"model.skops could not be written to {tmp_path / 'out'} (" in error
+    assert "No space left on device" in error
+    assert "a copy of model.skops, results.csv" in error
+    (copy,) = copies.glob("*/out")
+    others = ["report.html", "results.csv", "search.svg", "verdict.csv", "verdict.txt"]
+    assert sorted(file.name for file in (tmp_path / "out").iterdir()) == others
+    assert sorted(file.name for file in copy.iterdir()) == ["model.skops", *others]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "out", "table.csv.gz"]
+
+
+LIMITED = """
+import resource, sys, tempfile
+from multihop_search.cli import main, run
+check = run._hand_over
+def limited(search, table, out):
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
+    check(search, table, out)
+run._hand_over = limited
+main()
+"""
+
+
+def test_on_a_full_disk_the_result_is_printed_and_one_sentence_says_what_is_missing(
+    table: Path, tmp_path: Path
+) -> None:
+    """The limit of the process holds in every folder, so no copy can be whole."""
+    command = [sys.executable, "-c", LIMITED, "run", table, *map(str, QUICK), "--out", tmp_path / "out"]
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(temporary)})
+    assert done.returncode == 1
+    assert "tuned plain" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert "report.html" in done.stderr.splitlines()[-1]
+    assert "could not be written" in done.stderr.splitlines()[-1]
+    assert all(file.stat().st_size < 2000 for file in (tmp_path / "out").iterdir())
+    assert not (tmp_path / "out" / "report.html").exists()
+
+
+def test_a_closed_pipe_costs_no_file(table: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "from multihop_search.cli import main; main()", "run", table, *map(str, QUICK)]
+    with subprocess.Popen(
+        [*command, "--out", tmp_path / "out"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert "120 rows" in process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr is not None
+        assert "Traceback" not in process.stderr.read()
+    assert len(list((tmp_path / "out").iterdir())) == 6
+
+
+def test_a_place_without_room_is_refused_before_the_search(
+    table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", full)
+    monkeypatch.setattr("multihop_search.cli.run.read_table", full)
+    result = run(table, *QUICK, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert f"{tmp_path} cannot hold one (No space left on device): choose another." in result.output
+
+
+# ---- what the terminal is spared
+
+
+HOSTILE = "\x1b]0;title\x07\x1b[2J\u202e\u200b\x85"
+
+
+@pytest.mark.usefixtures("small_forest")
+def test_no_letter_of_the_users_data_reaches_the_terminal_unseen(table: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(table).rename(columns={"size": f"size{HOSTILE}\n"})
+    frame["kind"] += HOSTILE
+    frame[f"id{HOSTILE}"] = [f"row {number}" for number in range(120)]
+    file, out = tmp_path / f"t{HOSTILE[1:5]}.csv", tmp_path / "out"
+    frame.to_csv(file, index=False)
+    results = [
+        run(file, *QUICK, "--out", out),
+        run(file, "--target", "none"),
+        run(file, "--target", f"size{HOSTILE}\n"),
+    ]
+    assert "keep\\x1b]0;title" in results[0].output
+    assert "size\\x1b" in results[0].output
+    for text in [*(result.output for result in results), (out / "verdict.txt").read_text()]:
+        assert not [letter for letter in text if unicodedata.category(letter) in {"Cc", "Cf"} and letter not in "\r\n"]
+
+
+def test_errors_and_warnings_spell_out_hidden_letters() -> None:
+    assert str(InvalidData(f"a{HOSTILE}")) == r"a\x1b]0;title\x07\x1b[2J\u202e\u200b\x85"
+    assert str(CheckpointFailed("\x1b")) == r"\x1b"
+    with pytest.warns(MultihopWarning) as given:
+        warn("a\x1b[31m", MultihopWarning)
+    assert str(given[0].message) == r"a\x1b[31m"
+
+
+def test_without_a_terminal_of_any_kind_the_command_works(table: Path, tmp_path: Path) -> None:
+    """As under pythonw."""
+    code = "import sys; sys.stdout = sys.stderr = None; from multihop_search.cli import main; main()"
+    command = [sys.executable, "-c", code, "run", table, *map(str, QUICK), "--out", tmp_path / "out"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert len(list((tmp_path / "out").iterdir())) == 6
 
 
 @pytest.mark.parametrize(
@@ -161,16 +279,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 
 
 # ---- several students, a budget
-
-
-@pytest.fixture
-def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--teacher forest` is one of 12 trees: these tests are about the command."""
-
-    def teachers(*, regression: bool = False) -> dict[str, Any]:
-        return {"forest": (RandomForestRegressor if regression else RandomForestClassifier)(12)}
-
-    monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
 
 
 @pytest.mark.usefixtures("small_forest")

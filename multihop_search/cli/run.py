@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
+import tempfile
 import textwrap
 import warnings
+from collections.abc import Callable
 from pathlib import Path as File
 from typing import Any
 
@@ -13,7 +16,8 @@ import click
 from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
 from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
 from multihop_search.cli.paths import GivenPath
-from multihop_search.errors import InvalidSetting, MultihopError, MultihopWarning
+from multihop_search.cli.say import errors_in_a_sentence, reason, say
+from multihop_search.errors import InvalidSetting, MultihopWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.files import whole_folder
 from multihop_search.paths.pool import behind_preparation, teachers
@@ -24,8 +28,11 @@ from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.search.facts import OURS, PLAIN, ROWS, contenders, refitted
 from multihop_search.search.regressor import MultihopSearchRegressor
+from multihop_search.visible import visible
 
 WIDTH = 100
+PROBE = 1 << 16
+"""Bytes for which a folder must have room before a search begins; what is written at the end is larger."""
 
 
 @click.command()
@@ -75,7 +82,7 @@ def run(
     A target of numbers with more than 20 distinct values is a value to predict, any other a class. Columns that are not
     numbers are encoded and missing numbers imputed, inside the folds; the saved model does both by itself.
     """
-    try:
+    with errors_in_a_sentence():
         _check_out(out)
         table = _table(data, target, example)
         regression = table.is_regression
@@ -93,21 +100,14 @@ def run(
             random_state=seed,
             verbose=1,
         )
-        click.echo(_headline(table))
+        say(_headline(table))
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MultihopWarning)
             search.fit(table.X, table.y)
             for message in dict.fromkeys(str(warning.message) for warning in given):
-                click.echo(f"note: {message}")
-            click.echo("\n" + summary(search, table.X))
-        if out is not None:
-            _write(search, out)
-            click.echo(
-                f"\nwritten to {out}: report.html, model.skops, results.csv, search.svg, verdict.csv, verdict.txt"
-            )
-    except MultihopError as error:
-        raise click.ClickException(str(error)) from error
+                say(f"note: {message}")
+        _hand_over(search, table, out)
 
 
 def _executor(address: str | None, jobs: int) -> Any:
@@ -121,17 +121,30 @@ def _executor(address: str | None, jobs: int) -> Any:
 def _headline(table: Table) -> str:
     kind = "values" if table.is_regression else f"{table.y.nunique()} classes"
     left_out = dropped_columns(table.X)
-    note = f"; left out, nearly all different: {', '.join(map(str, left_out[:5]))}" if left_out else ""
+    note = (
+        f"; left out, nearly all different: {', '.join(visible(name, keep='') for name in left_out[:5])}"
+        if left_out
+        else ""
+    )
     return f"{table.name}: {len(table.X):,} rows, {table.X.shape[1]} columns, {kind} of {table.y.name!r}{note}"
 
 
 def _check_out(out: File | None) -> None:
-    if out is not None and out.exists():
+    """Refuse a folder that is there, or cannot be made now, before anything is searched."""
+    if out is None:
+        return
+    if os.path.lexists(out):
         raise InvalidSetting(f"--out must be a folder that does not exist yet, {out} does: choose another name.")
-    if out is not None:
-        above = next(folder for folder in out.absolute().parents if folder.exists())
-        if not above.is_dir() or not os.access(above, os.W_OK):
-            raise InvalidSetting(f"--out must be a folder that can be made, {above} cannot hold one: choose another.")
+    above = next(folder for folder in out.absolute().parents if folder.exists())
+    try:
+        with tempfile.TemporaryFile(dir=above) as probe:
+            probe.write(bytes(PROBE))
+            probe.flush()
+    except OSError as error:
+        raise InvalidSetting(
+            f"--out must be a folder that can be made, {above} cannot hold one ({error.strerror or error}): choose "
+            "another."
+        ) from error
 
 
 def _table(data: File | None, target: str | None, example: str | None) -> Table:
@@ -162,13 +175,69 @@ def summary(search: MultihopSearch, X: Any) -> str:
     return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows, X.iloc[:1])}"
 
 
-def _write(search: MultihopSearch, out: File) -> None:
-    """Write the folder whole or not at all."""
-    with whole_folder(out) as partial:
-        write_skops(search.best_estimator_, partial / "model.skops")
-        search.results_.to_csv(partial / "results.csv", index=False)
-        search.verdict_.table.to_csv(partial / "verdict.csv", index_label="comparison")
-        (partial / "verdict.txt").write_text(f"{search.verdict_}\n")
-        search.report(partial / "report.html")
-        draw_search(search.results_, search.verdict_, search.best_index_).savefig(partial / "search.svg")
-        _check_out(out)
+def _hand_over(search: MultihopSearch, table: Table, out: File | None) -> None:
+    """Print what was gained and write the folder; if one of both fails, the other is not lost."""
+    unprinted: OSError | None = None
+    try:
+        say("\n" + summary(search, table.X))
+    except OSError as error:
+        unprinted = error
+    failures = _write(search, out) if out is not None else {}
+    if out is not None and not failures:
+        unprinted = unprinted or _told(f"\nwritten to {out}: {', '.join(sorted(FILES))}")
+    if failures:
+        raise click.ClickException(visible(_lost(search, File(str(out)), failures)))
+    if unprinted is not None:
+        raise unprinted
+
+
+def _told(text: str) -> OSError | None:
+    try:
+        say(text)
+    except OSError as error:
+        return error
+    return None
+
+
+def _lost(search: MultihopSearch, out: File, failures: dict[str, str]) -> str:
+    """Return what could not be written, after a copy in the folder for temporary files was tried."""
+    first = f"{', '.join(failures)} could not be written to {out} ({next(iter(failures.values()))})"
+    copy = File(tempfile.mkdtemp(prefix="multihop-search-")) / "out"
+    missing = _write(search, copy)
+    written = ", ".join(name for name in FILES if name not in missing)
+    if written:
+        return f"{first}: a copy of {written} is in {copy}, move it where there is room."
+    shutil.rmtree(copy.parent, ignore_errors=True)
+    kept = "run the same command again, its trials are kept in --checkpoint" if search.checkpoint else "run it again"
+    return f"{first}, nor anywhere else: make room and {kept}."
+
+
+def _write(search: MultihopSearch, out: File) -> dict[str, str]:
+    """Write the folder, and return why a file of it is missing; one that fails does not cost the others."""
+    failures: dict[str, str] = {}
+    try:
+        with whole_folder(out) as partial:
+            for name, write in FILES.items():
+                try:
+                    write(search, partial / name)
+                except Exception as error:
+                    (partial / name).unlink(missing_ok=True)
+                    failures[name] = reason(error)
+            if os.path.lexists(out):
+                raise FileExistsError(f"{out} was made by another in the meantime")
+            if len(failures) == len(FILES):
+                raise OSError(f"no file could be written: {failures['model.skops']}")
+    except Exception as error:
+        return failures if len(failures) == len(FILES) else dict.fromkeys(FILES, reason(error))
+    return failures
+
+
+FILES: dict[str, Callable[[Any, File], Any]] = {
+    "model.skops": lambda search, file: write_skops(search.best_estimator_, file),
+    "results.csv": lambda search, file: search.results_.to_csv(file, index=False),
+    "verdict.csv": lambda search, file: search.verdict_.table.to_csv(file, index_label="comparison"),
+    "verdict.txt": lambda search, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
+    "report.html": lambda search, file: search.report(file),
+    "search.svg": lambda search, file: draw_search(search.results_, search.verdict_, search.best_index_).savefig(file),
+}
+"""What the folder holds, the most important first, and how each is written."""
