@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import is_regressor
+from sklearn.base import clone, is_regressor
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.paths.budget import Budget
@@ -158,5 +158,5 @@ def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], re
                 f"intermediate {name!r} must have predict_proba, {type(estimator).__name__} has none: use a classifier "
                 "with probabilities."
             )
-        named[name] = estimator
+        named[name] = clone(estimator)
     return named

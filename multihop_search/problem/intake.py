@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Mapping
 from numbers import Real
 from typing import Any
@@ -35,7 +36,7 @@ def make_problem(
     threads: int = 1,
     verdict: Any = "bbc",
 ) -> Problem:
-    """Return the problem of one search.
+    """Return the problem of one search; it holds copies, so that nothing that the user does to the rows changes it.
 
     Parameters
     ----------
@@ -65,12 +66,14 @@ def make_problem(
     InvalidData, InvalidSetting
         If the target has missing values or fewer than 2 classes, or lengths, weights, folds or score cannot be used.
     """
+    X, unlabeled = own_copy(X), own_copy(unlabeled)
     classes, codes = (None, numeric_target(y, len(X))) if regression else encode_target(y, len(X))
+    codes = own_copy(codes)
     weight = None
     if sample_weight is not None:
-        weight = checked_weights(sample_weight, len(codes))
+        weight = own_copy(checked_weights(sample_weight, len(codes)))
     if groups is not None:
-        groups = checked_groups(groups, len(codes))
+        groups = own_copy(checked_groups(groups, len(codes)))
     scorer = scoring_for(scoring, classes)
     nested = isinstance(verdict, str) and verdict == "nested"
     if nested and isinstance(scorer, ModelScoring):
@@ -116,6 +119,20 @@ def make_problem(
     for leak in leaks_of_folds(problem):
         warn(f"{leak}: use a cv that holds out what it does not train on, for instance cv=5.", SeenRowsWarning)
     return problem
+
+
+def own_copy(values: Any) -> Any:
+    """Return a copy that shares no memory, in the same layout: sums over it are equal to the last digit."""
+    if values is None:
+        return None
+    if isinstance(values, np.ndarray):
+        return values.copy(order="K")
+    parts: list[pickle.PickleBuffer] = []
+    try:
+        frame = pickle.dumps(values, protocol=5, buffer_callback=parts.append)
+        return pickle.loads(frame, buffers=[bytearray(part.raw()) for part in parts])
+    except Exception:  # a table whose cells cannot be pickled
+        return values.copy()
 
 
 def _check_fold_weights(folds: tuple[Fold, ...], weight: np.ndarray) -> None:

@@ -85,8 +85,8 @@ def contenders(search: Any, name: str) -> dict[str, int]:
 
 def label_of(search: Any, name: str) -> str:
     """Return what `results_` calls a student."""
-    students = named_students(search.student)
-    return name if len(students) > 1 else type(students[name]).__name__
+    labels = search.results_["student"].unique()
+    return name if name in labels else str(labels[0])
 
 
 def refitted(search: Any, numbers: Mapping[str, int]) -> Iterator[tuple[str, Any]]:

@@ -17,7 +17,7 @@ from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, o
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
 from multihop_search.errors import InvalidData, SeenRowsWarning, StoppedWarning, warn
-from multihop_search.problem.intake import labels_of, numeric_target
+from multihop_search.problem.intake import labels_of, numeric_target, own_copy
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.tables import as_pandas
@@ -61,10 +61,10 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
     if not isinstance(verdict, tuple):
         return None
     X, y = verdict
-    X, y = checked_like(search, "verdict[0]", X, problem.X), as_pandas("verdict[1]", y)
+    X, y = own_copy(checked_like(search, "verdict[0]", X, problem.X)), as_pandas("verdict[1]", y)
     n_rows = np.shape(X)[0]
     if problem.classes is None:
-        return _checked_fresh(X, numeric_target(y, n_rows), problem)
+        return _checked_fresh(X, own_copy(numeric_target(y, n_rows)), problem)
     labels = labels_of(y, n_rows)
     unknown = ~np.isin(labels, problem.classes)
     if unknown.any():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.base import clone
 
 from multihop_search.engine.executors import Session
 from multihop_search.paths.budget import Budget
@@ -26,6 +27,7 @@ from multihop_search.search.settings import (
     choose_teacher,
     choose_tree_fits,
     named_students,
+    own_teacher,
     searched_of,
     servable,
     student_spaces,
@@ -130,7 +132,8 @@ def begin(
     `session` returns the one that runs these fits; it is called once the data are checked.
     """
     budget = Budget.of(settings["budget"])
-    students = named_students(settings["student"])
+    students = {name: clone(student) for name, student in named_students(settings["student"]).items()}
+    settings = {**settings, "teacher": own_teacher(settings["teacher"])}
     schemes, compression = choose_schemes(
         settings["schemes"],
         students,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from itertools import product
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -33,6 +34,7 @@ from multihop_search.errors import (
 )
 from multihop_search.files import path_of
 from multihop_search.paths.budget import Budget
+from multihop_search.paths.complexity import SelfMeasured
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import VOTE, default_teachers
@@ -407,6 +409,20 @@ def _of_student(name: str, students: Mapping[str, Any], wanted: Mapping[str, Any
                 f"{', '.join(students)}."
             )
     return {key.partition("__")[2]: value for key, value in wanted.items() if key.partition("__")[0] == name}
+
+
+def own_teacher(teacher: Any) -> Any:
+    """Return a copy of the user's teacher; of a fitted model of another tool there is none, it stays as it is."""
+    if isinstance(teacher, str):
+        return teacher
+    if not isinstance(teacher, FrozenEstimator):
+        return clone(teacher)
+    if not isinstance(teacher.estimator, BaseEstimator) or isinstance(teacher.estimator, SelfMeasured):
+        return teacher
+    try:
+        return copy.deepcopy(teacher)
+    except Exception:  # it holds what cannot be copied: a connection, for instance
+        return teacher
 
 
 def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
