@@ -264,7 +264,8 @@ def test_a_list_of_the_users_keeps_its_order_and_its_members():
     ]
     made = ladder_between(problem(X, y), DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(max_depth=1), own)
     assert made.rungs == ("small", "large", "linear", "larger than the teacher")
-    assert made.estimator("large") is own[1][1]
+    assert made.estimator("large") is not own[1][1]  # a copy: what the user changes later is not seen
+    assert made.estimator("large").get_params() == own[1][1].get_params()
     assert made.truncations == ()
 
 
