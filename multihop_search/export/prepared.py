@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
+from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.pipeline import Pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
     Binarizer,
     FunctionTransformer,
@@ -57,16 +58,19 @@ def prepared(step: Any, inputs: Sequence[Feature]) -> list[Feature]:
     >>> prepared(StandardScaler().fit([[1.0], [3.0]]), [Number("age")])
     [Number(column='age', steps=(('subtract', 2.0), ('divide', 1.0)))]
     """
-    inputs = list(inputs)
+    inputs, step = list(inputs), thawed(step)
+    if isinstance(step, FeatureUnion):
+        return _united(step, inputs)
     if isinstance(step, ColumnTransformer):
         names = list(getattr(step, "feature_names_in_", ()))
         blocks = [(block, _places(chosen, names, len(inputs))) for _, block, chosen in step.transformers_]
         return [made for block, at in blocks if at for made in prepared(block, [inputs[place] for place in at])]
     if isinstance(step, str) and step == "drop":
         return []
-    if step is None or isinstance(step, str) or _is_identity(step):
+    if is_passed_through(step) or _is_identity(step):
         return inputs
-    parts = [part for _, part in step.steps] if isinstance(step, Pipeline) else [step]
+    parts = [thawed(part) for _, part in step.steps] if isinstance(step, Pipeline) else [step]
+    parts = [part for part in parts if not is_passed_through(part)]
     if any(hasattr(part, "categories_") for part in parts):
         return _encoded(step, parts, inputs)
     if isinstance(step, Pipeline):
@@ -79,13 +83,47 @@ def prepared(step: Any, inputs: Sequence[Feature]) -> list[Feature]:
     return [_after(feature, steps) for feature, steps in zip(inputs, done, strict=True) if steps is not None]
 
 
+def thawed(step: Any) -> Any:
+    """Return what stands in a `FrozenEstimator`; anything else as it is."""
+    return thawed(step.estimator) if isinstance(step, FrozenEstimator) else step
+
+
+def is_passed_through(step: Any) -> bool:
+    """Return whether a step of a Pipeline leaves rows as they are when it predicts: a sampler of imblearn does."""
+    if step is None or isinstance(step, str):
+        return step is None or step == "passthrough"
+    return hasattr(step, "fit_resample") and not hasattr(step, "transform")
+
+
+def first_reader(steps: Sequence[Any]) -> Any:
+    """Return the first of fitted steps, or of their parts, that counted the columns of X, or else the last step."""
+    for step in map(thawed, steps):
+        parts = [part for _, part in getattr(step, "transformer_list", getattr(step, "steps", ()))]
+        reader = first_reader(parts) if parts else step
+        if hasattr(reader, "n_features_in_"):
+            return reader
+    return steps[-1]
+
+
+def _united(union: FeatureUnion, inputs: Sequence[Feature]) -> list[Feature]:
+    weights, made = union.transformer_weights or {}, []
+    for name, part in union.transformer_list:
+        weight = weights.get(name, 1.0)
+        steps: Steps = () if weight == 1 else (("multiply", float(weight)),)
+        made += [_after(feature, steps) for feature in prepared(part, inputs)]
+    return made
+
+
 def _places(chosen: Any, names: list[str], n_inputs: int) -> list[int]:
-    if not isinstance(chosen, slice):
-        chosen = list(np.atleast_1d(chosen))
-        if any(isinstance(name, str) for name in chosen):
-            return [names.index(name) for name in chosen]
-        chosen = np.asarray(chosen, dtype=None if chosen else int)
-    return [int(place) for place in np.arange(n_inputs)[chosen]]
+    """Return the places of the columns that a ColumnTransformer chose; a slice of names holds its last one too."""
+    if isinstance(chosen, slice):
+        start = names.index(chosen.start) if isinstance(chosen.start, str) else chosen.start
+        stop = names.index(chosen.stop) + 1 if isinstance(chosen.stop, str) else chosen.stop
+        return list(range(n_inputs))[start : stop : chosen.step]
+    chosen = list(np.atleast_1d(chosen))
+    if any(isinstance(name, str) for name in chosen):
+        return [names.index(name) for name in chosen]
+    return [int(place) for place in np.arange(n_inputs)[np.asarray(chosen, dtype=None if chosen else int)]]
 
 
 def _spells(step: Any) -> bool:

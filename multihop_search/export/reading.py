@@ -19,7 +19,6 @@ from sklearn.ensemble import (
     RandomForestClassifier,
     RandomForestRegressor,
 )
-from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import SGDRegressor
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 from sklearn.pipeline import Pipeline
@@ -42,7 +41,7 @@ from multihop_search.export.formula import (
     at_most,
     plain,
 )
-from multihop_search.export.prepared import prepared
+from multihop_search.export.prepared import first_reader, is_passed_through, prepared, thawed
 
 FORESTS = (RandomForestClassifier, RandomForestRegressor, ExtraTreesClassifier, ExtraTreesRegressor)
 BOOSTERS = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
@@ -74,17 +73,15 @@ def read_formula(model: Any, columns: Sequence[str] | None = None) -> Formula:
     >>> read_formula(DecisionTreeClassifier().fit([[0.0], [1.0]], ["no", "yes"])).trees[0].root.yes
     Leaf(values=(1.0, 0.0), share=0.5, number=1)
     """
-    model = _thawed(model)
-    steps = model.steps if isinstance(model, Pipeline) else [("model", model)]
-    last = _thawed(steps[-1][1])
+    *steps, last = _flat(model) or [None]
     if not isinstance(last, (BaseDecisionTree, *FORESTS, *BOOSTERS, *LINEAR)):
         raise _unserved(last)
-    check_is_fitted(model)
+    check_is_fitted(last)
     if getattr(last, "n_outputs_", 1) > 1 or (not is_classifier(last) and np.ndim(getattr(last, "coef_", ())) > 1):
         raise _unserved(last)
-    names = _names(model, columns)
+    names = _names(first_reader([*steps, last]), columns)
     features: list[Feature] = [Number(name) for name in names]
-    for _, step in steps[:-1]:
+    for step in steps:
         features = prepared(step, features)
     if getattr(last, "_preprocessor", None) is not None:  # of boosters: encodes categories, and puts them first
         features = prepared(last._preprocessor, features)
@@ -108,7 +105,7 @@ def read_formula(model: Any, columns: Sequence[str] | None = None) -> Formula:
 def _unserved(model: Any) -> UnsuitableModel:
     return UnsuitableModel(
         "the model must be a tree, forest, histogram booster or linear model of scikit-learn with one target, got "
-        f"{type(model).__name__}: export to .skops."
+        f"{'nothing' if model is None else type(model).__name__}: export to .skops."
     )
 
 
@@ -134,8 +131,11 @@ def _read_linear(model: Any, features: Sequence[Feature], head: dict[str, Any]) 
     return Formula(**head, link=link, start=start, features=tuple(features[at] for at in kept), weights=rows)
 
 
-def _thawed(model: Any) -> Any:
-    return _thawed(model.estimator) if isinstance(model, FrozenEstimator) else model
+def _flat(model: Any) -> list[Any]:
+    """Return the steps that rows go through, the model last; Pipelines may stand inside one another, or be frozen."""
+    model = thawed(model)
+    parts = [model] if not isinstance(model, Pipeline) else [part for _, step in model.steps for part in _flat(step)]
+    return [part for part in parts if not is_passed_through(part)]
 
 
 def _names(model: Any, columns: Sequence[str] | None) -> tuple[str, ...]:
