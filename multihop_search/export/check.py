@@ -74,7 +74,7 @@ def _run_sql(query: str, formula: Formula, frame: pd.DataFrame, table: str) -> t
         places = ", ".join("?" * len(used))
         connection.executemany(f"INSERT INTO {identifier(table)} VALUES ({places})", frame[used].to_numpy().tolist())
         rows = connection.execute(query).fetchall()
-    except sqlite3.Error as error:  # of its bounds, such as 2000 columns
+    except (sqlite3.Error, OverflowError) as error:  # of its bounds, such as 2000 columns or 64 bits
         raise UnsuitableModel(
             f"a .sql file must run in SQLite, which says {str(error)!r}: export to .onnx, .py or .skops."
         ) from error

@@ -49,6 +49,11 @@ class Cases:
         """Whether the categories are strings."""
         return any(isinstance(value, str) for value, _ in self.numbers)
 
+    @property
+    def is_beyond_doubles(self) -> bool:
+        """Whether a category is an integer that a double may not tell from its neighbours."""
+        return any(isinstance(value, int) and abs(value) >= 2**53 for value, _ in self.numbers)
+
 
 Feature: TypeAlias = Number | Cases
 

@@ -150,6 +150,11 @@ class _Graph:
         return values
 
     def _cases(self, cases: Cases) -> str:
+        if cases.is_beyond_doubles:
+            raise UnsuitableModel(
+                f"in ONNX a category must be a string or a double, column {cases.column!r} has integers beyond 2^53: "
+                "export to .py, .sql or .skops."
+            )
         values, numbers = [value for value, _ in cases.numbers], [number for _, number in cases.numbers]
         if "" not in values:
             values, numbers = [*values, "" if cases.is_text else np.nan], [*numbers, cases.missing]

@@ -218,21 +218,19 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
     def outputs(at: int, values: list[Any]) -> np.ndarray:
         """Return the outputs where input `at` has these values and the others what they usually have."""
         rows = [[*usual[:at], value, *usual[at + 1 :]] for value in values]
-        columns = [
-            pd.Series([row[place] for row in rows], dtype=float if group.dtype.kind in "iuf" else object)
-            for place, group in enumerate(found)
-        ]
+        columns = [_column([row[place] for row in rows], group.dtype) for place, group in enumerate(found)]
         frame = pd.concat(columns, axis=1, keys=range(len(found)) if names is None else list(names))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some encoders warn of unknown categories
-            made = step.transform(frame.to_numpy() if names is None else frame)
+            array = frame.to_numpy(dtype=None if frame.dtypes.nunique() == 1 else object)
+            made = step.transform(array if names is None else frame)
         return np.asarray(made.toarray() if hasattr(made, "toarray") else made, dtype=float)
 
     base = outputs(0, usual[:1])[0]
     made: list[Feature] = [Cases(inputs[0].column, (), number, number) for number in base.tolist()]
     for at, group in enumerate(groups):
         each = outputs(at, group) if group else base[None, :]
-        unknown = np.nanmax(found[at], initial=0.0) + 1.5 if found[at].dtype.kind in "iuf" else UNKNOWN
+        unknown = _unknown(group) if found[at].dtype.kind in "iuf" else UNKNOWN
         tries: list[np.ndarray | None] = []
         for value in (gaps[at], unknown):
             try:
@@ -246,6 +244,24 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
             pairs = tuple(zip(group, each[:, column].tolist(), strict=False))
             made[column] = Cases(inputs[at].column, pairs, missing, other, is_spelled)
     return made
+
+
+def _column(values: list[Any], dtype: np.dtype) -> pd.Series:
+    """Return values as a column; integers stay integers, since doubles run together beyond 2^53."""
+    if dtype.kind not in "iuf":
+        return pd.Series(values, dtype=object)
+    are_integers = dtype.kind != "f" and all(isinstance(value, int) for value in values)
+    return pd.Series(values, dtype=f"{dtype.kind}8" if are_integers else float)
+
+
+def _unknown(numbers: list[Any]) -> Any:
+    """Return a number that is none of these, of their kind: beyond 2^53 an integer is lost among doubles."""
+    largest = max(numbers, default=0.0)
+    if isinstance(largest, float):
+        above = math.nextafter(largest, math.inf)
+        return above if above < math.inf else math.nextafter(min(numbers), -math.inf)
+    above_or_below = [largest + 1] * (largest not in (2**63 - 1, 2**64 - 1)) or range(largest - len(numbers), largest)
+    return next(number for number in above_or_below if number not in numbers)
 
 
 def _gap(values: list[Any], is_spelled: bool) -> Any:

@@ -19,26 +19,34 @@ from multihop_search.export.formula import (
 
 HEAD = '''"""{name}: predict(row){proba}, where row maps column names to values.
 
-A missing value is None or NaN.
+A missing value is None, NaN, or NA or NaT of pandas.
 """
 
 import math
 '''
+IS_MISSING = """
+
+def _is_missing(value):
+    try:
+        return value is None or bool(value != value)
+    except TypeError:  # NA of pandas is neither equal to itself nor not
+        return True
+"""
 HELPERS = {
     "_number(": """
 
 def _number(value, missing=math.nan):
-    return missing if value is None or value != value else float(value)
+    return missing if _is_missing(value) else float(value)
 """,
     "_category(": """
 
 def _category(value):
-    return None if value is None or value != value else value
+    return None if _is_missing(value) else value
 """,
     "_spelled(": """
 
 def _spelled(value):
-    return None if value is None or value != value else str(value)
+    return None if _is_missing(value) else str(value)
 """,
     "_logistic(": """
 
@@ -93,6 +101,7 @@ def as_python(formula: Formula) -> str:
         body += _function("predict", ["scores = _scores(row)", f"return CLASSES[{best}]"])
         body = f"\n\nCLASSES = {list(formula.classes)!r}\n{body}"
     helpers = "".join(source for call, source in HELPERS.items() if call in body)
+    helpers = IS_MISSING * ("_is_missing(" in helpers) + helpers
     return HEAD.format(name=formula.name, proba=" and predict_proba(row)" * has_shares) + helpers + body
 
 

@@ -2,10 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path as File
 from typing import Any
+from zipfile import BadZipFile
 
 import skops.io
+
+from multihop_search.errors import InvalidData
+
+LINKS = ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink", "MultinomialLogit")
+LOSSES = (
+    "AbsoluteError",
+    "ExponentialLoss",
+    "HalfBinomialLoss",
+    "HalfGammaLoss",
+    "HalfMultinomialLoss",
+    "HalfPoissonLoss",
+    "HalfSquaredError",
+    "HuberLoss",
+    "PinballLoss",
+)
+INSIDE = {
+    "collections.OrderedDict",
+    "numpy.dtype",
+    *(f"sklearn._loss.link.{name}" for name in LINKS),
+    *(f"sklearn._loss.loss.{name}" for name in LOSSES),
+    "sklearn.compose._column_transformer._RemainderColsList",
+    "sklearn.ensemble._hist_gradient_boosting.binning._BinMapper",
+    "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
+    "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
+    "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.tree._tree.Tree",
+    "sklearn.utils._bunch.Bunch",
+    "sklearn.utils.validation.check_array",
+}
+"""What stands inside fitted models of scikit-learn and `paths.preparation`, beside the types that skops knows; none
+runs code of the file."""
 
 
 def write_skops(model: Any, file: File) -> None:
@@ -13,6 +46,29 @@ def write_skops(model: Any, file: File) -> None:
     skops.io.dump(model, file)
 
 
-def read_skops(file: File) -> Any:
-    """Read what `write_skops` wrote; the file is the caller's own, so its types are trusted."""
-    return skops.io.load(file, trusted=skops.io.get_untrusted_types(file=file))
+def read_skops(file: File, trusted: Sequence[str] = ()) -> Any:
+    """Read a model of scikit-learn, alone or behind preparation, that `write_skops` wrote.
+
+    Parameters
+    ----------
+    file : path
+        The file.
+    trusted : sequence of str, default=()
+        Names of further types that may be made, for instance ``"lightgbm.sklearn.LGBMClassifier"``.
+
+    Raises
+    ------
+    InvalidData
+        If the file is no skops file, or holds a type or function that is neither scikit-learn's nor in `trusted`.
+    """
+    try:
+        types = skops.io.get_untrusted_types(file=file)
+    except (BadZipFile, KeyError, ValueError) as error:
+        raise InvalidData(f"{str(file)!r} must be a skops file, it is not: {error}.") from error
+    foreign = sorted(name for name in types if name not in {*INSIDE, *trusted})
+    if foreign:
+        raise InvalidData(
+            f"a skops file must hold types of scikit-learn only, {str(file)!r} also holds {', '.join(foreign)}: if you "
+            f"know them and trust who wrote the file, pass trusted={foreign!r}."
+        )
+    return skops.io.load(file, trusted=types)

@@ -11,7 +11,19 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.export.formula import Above, Among, AtMost, Cases, Feature, Formula, Leaf, Test, Tree, rules
+from multihop_search.export.formula import (
+    Above,
+    Among,
+    AtMost,
+    Cases,
+    Feature,
+    Formula,
+    Leaf,
+    Number,
+    Test,
+    Tree,
+    rules,
+)
 
 Column: TypeAlias = tuple[str, str]
 """An expression and the name of the column that it makes."""
@@ -142,7 +154,7 @@ def _score(formula: Formula, at: int) -> str:
     start = formula.start[at]
     if formula.weights:
         weighted = zip(formula.weights[at], formula.features, strict=True)
-        terms = [f"{_literal(weight)} * {_number(feature)}" for weight, feature in weighted if weight]
+        terms = [f"{_literal(weight)} * {_term(feature)}" for weight, feature in weighted if weight]
     else:
         members = [tree for tree in formula.trees if 0 <= at - tree.first < _width(tree)]
         terms = [_case(tree, _value_at(at - tree.first)) for tree in members]
@@ -181,17 +193,37 @@ def _condition(test: Test) -> str:
     number = _number(test.feature)
     if isinstance(test, AtMost):
         return f"{number} <= {_literal(test.bound)}"
-    return f"{number} > {_literal(test.bound)}" if isinstance(test, Above) else f"{number} IS NOT NULL"
+    tests = [f"{number} > {_literal(test.bound)}"] if isinstance(test, Above) else []
+    tests += [_is_present(number)] if test.feature.can_miss or not tests else []
+    return " AND ".join(tests)
+
+
+def _is_present(number: str) -> str:
+    """Return the test that a double is neither NULL nor NaN, which DuckDB takes to be greater than infinity."""
+    return f"{number} <= {_literal(math.inf)}"
 
 
 def _among(cases: Cases, values: Sequence[Any], *, or_missing: bool) -> str:
     column = f"d.{_quoted(cases.column)}"
-    tests = [f"{column} IS NULL"] if or_missing else []
+    tests = [_is_missing(cases)] if or_missing else []
     if values:
-        kind = "VARCHAR" if cases.is_text else "DOUBLE"
-        listed = ", ".join(_value(value) if cases.is_text else _literal(value) for value in values)
-        tests.append(f"CAST({column} AS {kind}) IN ({listed})")
+        are_exact = cases.is_text or cases.is_beyond_doubles
+        value = column if cases.is_beyond_doubles else f"CAST({column} AS {'VARCHAR' if cases.is_text else 'DOUBLE'})"
+        tests.append(f"{value} IN ({', '.join((_value if are_exact else _literal)(value) for value in values)})")
     return f"({' OR '.join(tests)})" if len(tests) > 1 else tests[0] if tests else "1 = 0"
+
+
+def _is_missing(cases: Cases) -> str:
+    column = f"d.{_quoted(cases.column)}"
+    return f"{column} IS NULL" if cases.is_text else f"({_is_present(f'CAST({column} AS DOUBLE)')}) IS NOT TRUE"
+
+
+def _term(feature: Feature) -> str:
+    """Return a feature of a linear model: NULL where the column holds NULL, NaN or infinity, which it does not take."""
+    if isinstance(feature, Cases) or not feature.can_miss:
+        return _number(feature)
+    column = _number(Number(feature.column))
+    return f"CASE WHEN ABS({column}) < {_literal(math.inf)} THEN {_number(feature)} END"
 
 
 def _number(feature: Feature) -> str:
@@ -200,15 +232,15 @@ def _number(feature: Feature) -> str:
         for value, number in feature.numbers:
             groups.setdefault(number, []).append(value)
         whens = [(_among(feature, values, or_missing=False), number) for number, values in groups.items()]
-        whens = [(f"d.{_quoted(feature.column)} IS NULL", feature.missing), *whens]
+        whens = [(_is_missing(feature), feature.missing), *whens]
         lines = [f"WHEN {when} THEN {_literal(number)}" for when, number in whens if number != feature.other]
         return f"CASE {' '.join(lines)} ELSE {_literal(feature.other)} END" if lines else _literal(feature.other)
     value = f"CAST(d.{_quoted(feature.column)} AS DOUBLE)"
     for kind, by in feature.steps:
         if kind == "impute":
-            value = f"COALESCE({value}, {_literal(by)})"
+            value = f"CASE WHEN {_is_present(value)} THEN {value} ELSE {_literal(by)} END"
         elif kind == "above":
-            value = f"CASE WHEN {value} > {_literal(by)} THEN 1e0 ELSE 0e0 END"
+            value = f"CASE WHEN {value} > {_literal(by)} AND {_is_present(value)} THEN 1e0 ELSE 0e0 END"
         else:
             value = f"({value} {SIGNS[kind]} {_literal(by)})"
     return value
