@@ -2,6 +2,8 @@
 
 import ast
 import math
+import operator
+import os
 import pickle
 import runpy
 import sqlite3
@@ -16,7 +18,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
-from sklearn.compose import ColumnTransformer
+from sklearn.base import is_classifier
+from sklearn.compose import ColumnTransformer, make_column_selector
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -41,15 +44,23 @@ from sklearn.linear_model import (
     SGDRegressor,
 )
 from sklearn.model_selection import GridSearchCV
-from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, OrdinalEncoder, RobustScaler, StandardScaler
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.export import export_model
 from multihop_search.export.formula import at_most
-from multihop_search.export.skops import read_skops
+from multihop_search.export.skops import read_skops, write_skops
 from multihop_search.export.sql import identifier
 from multihop_search.paths.preparation import preparation
 
@@ -248,6 +259,83 @@ def test_preparation_of_the_users(suffix: str, table: pd.DataFrame, tmp_path: Pa
     agrees(student.fit(table, labels(table, 3)), table, suffix, tmp_path)
 
 
+STEPS = {
+    "passthrough": ["passthrough"],
+    "None": [None],
+    "among others": ["passthrough", StandardScaler(), None, MinMaxScaler(), "passthrough"],
+    "Pipeline": [Pipeline([("none", None), ("scale", StandardScaler())]), "passthrough"],
+    "frozen": [FrozenEstimator(StandardScaler().fit([[0.0] * 5, [1.0] * 5]))],
+    "union": [FeatureUnion([("no", "drop"), ("all", "passthrough"), ("scaled", StandardScaler())])],
+    "weights": [FeatureUnion([("all", "passthrough"), ("b", MinMaxScaler())], transformer_weights={"b": -3.0})],
+}
+
+
+@pytest.mark.parametrize("suffix", [".py", ".sql", ".onnx"])
+@pytest.mark.parametrize("steps", STEPS.values(), ids=STEPS)
+def test_steps_of_every_kind(steps: list[Any], suffix: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    named = [(f"step{number}", step) for number, step in enumerate(steps)]
+    X = numbers.to_numpy()
+    for last in (DecisionTreeClassifier(max_depth=4, random_state=0), LogisticRegression()):
+        inner = Pipeline([("once more", None), ("scale", RobustScaler()), ("model", last)])
+        for model in (last, Pipeline([("inner", inner)]), FrozenEstimator(inner)):
+            if isinstance(model, FrozenEstimator):
+                inner.fit(np.hstack([X, X]) if isinstance(steps[0], FeatureUnion) else X, labels(numbers, 2))
+            student = Pipeline([*named, ("model", model)]).fit(X, labels(numbers, 2))
+            agrees(student, numbers, suffix, tmp_path, columns=list("abcde"), X=X)
+
+
+CHOICES: dict[str, Any] = {
+    "names": ["c", "a"],
+    "a name": "b",
+    "slice of names": slice("b", "d"),
+    "slice to a name": slice(None, "c"),
+    "slice from a name": slice("d", None),
+    "slice of places": slice(1, 3),
+    "slice from the end": slice(-2, None),
+    "places from the end": [-1, -3],
+    "mask": [True, False, True, False, False],
+    "selector": make_column_selector(pattern="a|e"),
+}
+
+
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
+@pytest.mark.parametrize("rest", ["drop", "passthrough", MinMaxScaler()], ids=str)
+@pytest.mark.parametrize("chosen", CHOICES.values(), ids=CHOICES)
+def test_columns_chosen_in_every_way(chosen: Any, rest: Any, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    columns = ColumnTransformer([("chosen", StandardScaler(), chosen)], remainder=rest)
+    for steps in ([columns], ["passthrough", columns]):
+        named = [(f"step{number}", step) for number, step in enumerate(steps)]
+        student = Pipeline([*named, ("model", Ridge())]).fit(numbers, numbers @ [1.0, 2.0, 4.0, 8.0, 16.0])
+        export_model(student, tmp_path / "m.py", X=numbers)
+        said = run(".py", tmp_path / "m.py", numbers)[0]
+        np.testing.assert_allclose(said, student.predict(numbers), rtol=1e-9)
+
+
+def test_a_slice_of_a_pipeline(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    student = make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=3)).fit(numbers, labels(numbers, 2))
+    agrees(student[0:2], numbers, ".py", tmp_path)
+    agrees(student[1:], numbers.set_axis([f"x{at}" for at in range(5)], axis=1), ".py", tmp_path)
+    for suffix in (".py", ".sql", ".txt"):
+        with pytest.raises(UnsuitableModel, match="got StandardScaler"):
+            export_model(student[:-1], tmp_path / f"m{suffix}")
+
+
+class Sampler(FunctionTransformer):
+    """As those of imbalanced-learn: works in a fit alone."""
+
+    transform = property()
+
+    def fit_resample(self, X: Any, y: Any) -> Any:
+        return X, y
+
+
+def test_samplers_do_nothing_at_prediction(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    tree = DecisionTreeClassifier(max_depth=3).fit(numbers, labels(numbers, 2))
+    export_model(tree, tmp_path / "tree.py")
+    export_model(Pipeline([("sampler", Sampler()), ("tree", tree)]), tmp_path / "pipeline.py")
+    assert (tmp_path / "pipeline.py").read_text() == (tmp_path / "tree.py").read_text()
+
+
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_categories_of_boosters(suffix: str, table: pd.DataFrame, tmp_path: Path) -> None:
     X = table.astype({"wood": "category", "street": "category"})
@@ -286,6 +374,152 @@ def test_missing_numbers(model: Any, suffix: str, numbers: pd.DataFrame, tmp_pat
     agrees(imputed, gaps, suffix, tmp_path)
     model.fit(gaps, y)
     agrees(model, numbers.mask(np.random.default_rng(3).random(numbers.shape) < 0.4), suffix, tmp_path)
+
+
+def in_duckdb(query: str, X: pd.DataFrame) -> list[Any]:
+    """Return the predictions of a query on a table where NaN stays NaN."""
+    connection = pytest.importorskip("duckdb", reason="DuckDB is not installed").connect()
+    connection.execute("SET threads = 1")
+    kinds = {"f": "DOUBLE", "i": "BIGINT", "u": "UBIGINT"}
+    columns = [f'"{name}" {kinds[X[name].dtype.kind]}' for name in X]
+    connection.execute(f"CREATE TABLE data (number BIGINT, {', '.join(columns)})")
+    places = ", ".join("?" * (X.shape[1] + 1))
+    rows = [(number, *row) for number, row in enumerate(zip(*(X[name].tolist() for name in X), strict=True))]
+    connection.executemany(f"INSERT INTO data VALUES ({places})", rows)
+    doubles = [name for name in X if X[name].dtype.kind == "f"]
+    for name in doubles:
+        [(n_nan,)] = connection.execute(f'SELECT count(*) FROM data WHERE isnan("{name}")').fetchall()
+        assert n_nan == X[name].isna().sum()
+    answer = sorted(connection.execute(query).fetchall())
+    connection.close()
+    return [row[-1] for row in answer]
+
+
+@pytest.mark.parametrize("gaps_in_training", [True, False])
+@pytest.mark.parametrize(
+    "model",
+    [
+        DecisionTreeClassifier(max_depth=5, random_state=0),
+        RandomForestClassifier(5, random_state=0),
+        HistGradientBoostingClassifier(max_iter=3),
+        make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=5, random_state=0)),
+        make_pipeline(StandardScaler(), SimpleImputer(), DecisionTreeClassifier(max_depth=5, random_state=0)),
+        make_pipeline(SimpleImputer(), LogisticRegression()),
+        make_pipeline(OneHotEncoder(handle_unknown="ignore"), DecisionTreeClassifier(max_depth=5, random_state=0)),
+    ],
+    ids=lambda model: model.steps[0][0] + str(len(model)) if isinstance(model, Pipeline) else name_of(model),
+)
+def test_nan_in_duckdb_is_missing(model: Any, gaps_in_training: bool, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    rng = np.random.default_rng(5)
+    gaps = numbers.mask(rng.random(numbers.shape) < 0.3)
+    y = np.where(gaps["a"].isna() | (gaps["b"] > 0), "no", "yes")
+    model.fit(gaps if gaps_in_training else numbers, y)
+    export_model(model, tmp_path / "m.sql")
+    assert in_duckdb((tmp_path / "m.sql").read_text(), gaps) == model.predict(gaps).tolist()
+
+
+def test_infinity_is_a_number_to_boosters(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    X = numbers.copy()
+    X.loc[::3, "a"], X.loc[1::3, "a"], X.loc[::4, "b"] = np.inf, np.nan, -np.inf
+    model = HistGradientBoostingClassifier(max_iter=3).fit(X, np.arange(len(X)) % 3 + 3 * (X["b"] < -1e9))
+    for suffix in (".py", ".onnx"):
+        agrees(model, X, suffix, tmp_path)
+    export_model(model, tmp_path / "m.sql", X=X)
+    assert in_duckdb((tmp_path / "m.sql").read_text(), X) == model.predict(X).tolist()
+
+
+def test_a_linear_model_says_nothing_of_nan_and_infinity_in_duckdb(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    rows = pd.concat([numbers[:3].assign(a=[np.nan, np.inf, -np.inf]), numbers[:1]])
+    for scaler in ("passthrough", StandardScaler()):
+        model = make_pipeline(scaler, LogisticRegression()).fit(numbers, labels(numbers, 2))
+        export_model(model, tmp_path / "m.sql")
+        said = in_duckdb((tmp_path / "m.sql").read_text(), rows)
+        assert said == [None, None, None, model.predict(numbers[:1])[0]]
+
+
+@pytest.mark.parametrize("gap", [None, math.nan, np.float32("nan"), pd.NA, pd.NaT, np.datetime64("NaT")], ids=repr)
+def test_missing_values_of_every_kind_in_python(gap: Any, tmp_path: Path) -> None:
+    X = pd.DataFrame({"a": [1.0, 2.0, np.nan] * 9, "b": np.array(["x", None, "y"] * 9, dtype=object)})
+    models = [
+        DecisionTreeClassifier(),
+        make_pipeline(SimpleImputer(strategy="constant", fill_value=9.0), DecisionTreeClassifier()),
+    ]
+    for model in models:
+        export_model(model.fit(X[["a"]], ["one", "two", "gap"] * 9), tmp_path / "m.py")
+        made = runpy.run_path(str(tmp_path / "m.py"))
+        assert made["predict"]({"a": gap}) == "gap"
+        assert made["predict_proba"]({"a": gap}) == {"gap": 1.0, "one": 0.0, "two": 0.0}
+        assert [made["predict"]({"a": value}) for value in (1, True, np.int8(2))] == ["one", "one", "two"]
+    for mixed in (["x", None, "y"], [1, None, "y"]):
+        X["b"] = np.array(mixed * 9, dtype=object)
+        model = make_pipeline(preparation(X[["b"]], scaled=False), DecisionTreeClassifier())
+        export_model(model.fit(X[["b"]], ["first", "gap", "last"] * 9), tmp_path / "m.py")
+        made = runpy.run_path(str(tmp_path / "m.py"))
+        assert [made["predict"]({"b": value}) for value in (mixed[0], gap, "y")] == ["first", "gap", "last"]
+
+
+@pytest.mark.parametrize("dtype", ["Float64", "Int64", "boolean"])
+def test_nullable_columns(dtype: str, tmp_path: Path) -> None:
+    X = pd.DataFrame({"a": pd.array([1, 0, None] * 20, dtype=dtype)})
+    model = DecisionTreeClassifier().fit(X, ["one", "none", "gap"] * 20)
+    for suffix in (".py", ".sql"):
+        export_model(model, tmp_path / f"m{suffix}", X=X)
+    made = runpy.run_path(str(tmp_path / "m.py"))
+    assert [made["predict"](row) for row in X.to_dict("records")] == ["one", "none", "gap"] * 20
+
+
+@pytest.mark.parametrize(
+    "encoder",
+    [OneHotEncoder(handle_unknown="ignore"), OrdinalEncoder(handle_unknown="use_encoded_value", unknown_value=-1)],
+    ids=name_of,
+)
+@pytest.mark.parametrize("first", [2**53, 2**62, -(2**60), 2**63 + 2**13], ids=str)
+def test_neighbouring_integers_beyond_doubles(first: int, encoder: Any, tmp_path: Path) -> None:
+    codes = [first, first + 1, first + 2, 5]
+    X = pd.DataFrame({"code": np.array(codes * 5, dtype=np.uint64 if first > 2**63 else np.int64)})
+    student = make_pipeline(encoder, DecisionTreeClassifier(random_state=0)).fit(X, [0, 1, 2, 3] * 5)
+    rows = pd.DataFrame({"code": np.array([*codes, first + 3, first - 1], dtype=X["code"].dtype)})
+    expected = student.predict(rows).tolist()
+    assert expected[:4] == [0, 1, 2, 3]
+    for options in ({}, {"X": X}):
+        export_model(student, tmp_path / "m.py", **options)
+        made = runpy.run_path(str(tmp_path / "m.py"))
+        assert [made["predict"](row) for row in rows.to_dict("records")] == expected
+        with pytest.raises(UnsuitableModel, match=r"column 'code' has integers beyond 2\^53"):
+            export_model(student, tmp_path / "m.onnx", **options)
+    export_model(student, tmp_path / "m.sql")
+    assert in_duckdb((tmp_path / "m.sql").read_text(), rows) == expected
+    if first < 2**63:
+        assert run(".sql", tmp_path / "m.sql", rows)[0] == expected
+    else:
+        with pytest.raises(UnsuitableModel, match=r"must run in SQLite"):
+            export_model(student, tmp_path / "m.sql", X=X)
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u061c", "\x1b[2J", "\x9b"], ids=ascii)
+def test_marks_that_mislead_a_reader_are_escaped_or_refused(mark: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    named = numbers.set_axis([f"a{mark}b", *"bcde"], axis=1)
+    y = np.where(named.iloc[:, 0] > 0, f"yes{mark}", "no")
+    model = DecisionTreeClassifier(max_depth=2).fit(named, y)
+    for suffix in (".py", ".txt"):
+        export_model(model, tmp_path / f"m{suffix}", X=named)
+        assert mark not in (tmp_path / f"m{suffix}").read_text(encoding="utf-8")
+    assert run(".py", tmp_path / "m.py", named)[0] == y.tolist()
+    X = pd.DataFrame({"wood": [f"ash{mark}", "oak"] * 9})
+    wooden = make_pipeline(preparation(X, scaled=False), DecisionTreeClassifier()).fit(X, [0, 1] * 9)
+    labelled = DecisionTreeClassifier(max_depth=2).fit(numbers, y)
+    plain_names = DecisionTreeClassifier(max_depth=2).fit(numbers, y == "no")
+    for student, table in ((model, "data"), (wooden, "data"), (labelled, "data"), (plain_names, f"data{mark}")):
+        with pytest.raises(InvalidSetting, match=r"marks of direction .* rename it, or export to \.py"):
+            export_model(student, tmp_path / "m.sql", table=table)
+    assert not (tmp_path / "m.sql").exists()
+
+
+def test_the_name_of_a_class_runs_nothing(numbers: pd.DataFrame, tmp_path: Path) -> None:
+    hostile = type('x"""\nraise SystemExit\n"""', (DecisionTreeClassifier,), {})
+    for suffix in (".py", ".sql"):
+        agrees(hostile(max_depth=2).fit(numbers, labels(numbers, 2)), numbers, suffix, tmp_path)
+        assert "SystemExit" not in (tmp_path / f"student{suffix}").read_text()
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
@@ -549,7 +783,7 @@ def tree_of(X: Any, **options: Any) -> DecisionTreeClassifier:
         (make_pipeline(PCA(2), DecisionTreeClassifier()), "got PCA"),
         (make_pipeline(SimpleImputer(add_indicator=True), DecisionTreeClassifier()), "got SimpleImputer"),
         (SGDClassifier(loss="modified_huber", random_state=0), "those of this SGDClassifier are not"),
-        (Pipeline([("none", "passthrough"), ("model", "passthrough")]), "got str"),
+        (Pipeline([("none", "passthrough"), ("model", "passthrough")]), "got nothing"),
     ],
     ids=["model", "step", "setting", "probabilities", "no model"],
 )
@@ -590,7 +824,7 @@ def test_files_and_names_that_cannot_be(numbers: pd.DataFrame, tmp_path: Path) -
     with pytest.raises(InvalidSetting, match="more than capitals"):
         export_model(model, tmp_path / "m.sql", columns=list("aAbcd"))
     for name in ("a\0", "\ud800"):
-        with pytest.raises(InvalidSetting, match="without NUL"):
+        with pytest.raises(InvalidSetting, match="without control characters"):
             export_model(model, tmp_path / "m.sql", table=name)
     for suffix in (".py", ".sql", ".onnx", ".txt", ".skops"):
         with pytest.raises(NotFittedError):
@@ -634,6 +868,50 @@ def test_nothing_is_left_where_writing_fails(
         with pytest.raises(OSError, match="no space"):
             export_model(tree_of(numbers), tmp_path / f"m{suffix}")
     assert not list(tmp_path.iterdir())
+
+
+class Own(DecisionTreeClassifier):
+    """A class that scikit-learn does not have."""
+
+
+@pytest.mark.parametrize(
+    ("model", "foreign"),
+    [
+        (FunctionTransformer(os.system), "posix.system"),
+        (FunctionTransformer(operator.methodcaller("unlink")), "operator.methodcaller"),
+        (FunctionTransformer(eval), "builtins.eval"),
+        (FunctionTransformer(np.load), "numpy.load"),
+        (Own(), f"{__name__}.Own"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_types_that_are_not_scikit_learns_are_not_read(model: Any, foreign: str, tmp_path: Path) -> None:
+    file = tmp_path / "m.skops"
+    write_skops(make_pipeline(FunctionTransformer(), model), file)
+    with pytest.raises(InvalidData, match=f"also holds {foreign}: .* pass trusted="):
+        read_skops(file)
+    with pytest.raises(InvalidData, match="also holds"):
+        read_skops(file, trusted=["something.else"])
+    assert type(read_skops(file, trusted=[foreign])[-1]) is type(model)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [*CLASSIFIERS, *REGRESSORS, GradientBoostingClassifier(n_estimators=2), MLPClassifier(max_iter=300)],
+    ids=name_of,
+)
+def test_models_of_scikit_learn_are_read(model: Any, table: pd.DataFrame, tmp_path: Path) -> None:
+    y = labels(table, 2) if hasattr(model, "score") and is_classifier(model) else np.arange(200.0)
+    student = make_pipeline(preparation(table, scaled=True), model).fit(table, y)
+    write_skops(student, tmp_path / "m.skops")
+    np.testing.assert_array_equal(read_skops(tmp_path / "m.skops").predict(table), student.predict(table))
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"no zip"])
+def test_what_is_no_skops_file_is_said_to_be_none(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "m.skops").write_bytes(content)
+    with pytest.raises(InvalidData, match="must be a skops file, it is not"):
+        read_skops(tmp_path / "m.skops")
 
 
 def test_skops_says_what_it_cannot_hold(numbers: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

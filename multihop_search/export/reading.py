@@ -87,7 +87,7 @@ def read_formula(model: Any, columns: Sequence[str] | None = None) -> Formula:
         features = prepared(last._preprocessor, features)
     numbers = {feature.column for feature in features if isinstance(feature, Number) or not feature.is_text}
     head: dict[str, Any] = {
-        "name": type(last).__name__,
+        "name": next(kind.__name__ for kind in type(last).__mro__ if kind.__name__.isidentifier()),
         "columns": names,
         "classes": _classes(last),
         "is_matrix": numbers == set(names),

@@ -63,7 +63,7 @@ def read_skops(file: File, trusted: Sequence[str] = ()) -> Any:
     """
     try:
         types = skops.io.get_untrusted_types(file=file)
-    except (BadZipFile, KeyError, ValueError) as error:
+    except (BadZipFile, LookupError, ValueError, TypeError, AttributeError) as error:
         raise InvalidData(f"{str(file)!r} must be a skops file, it is not: {error}.") from error
     foreign = sorted(name for name in types if name not in {*INSIDE, *trusted})
     if foreign:

@@ -6,6 +6,7 @@ Trees are lists of conditions: SQLite takes no more than some twenty that are ne
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 from typing import Any, TypeAlias
@@ -29,6 +30,8 @@ Column: TypeAlias = tuple[str, str]
 """An expression and the name of the column that it makes."""
 MOST_TERMS = 200
 """Terms of a sum without brackets: both systems take expressions of at most 1000 levels, and each sign is one."""
+UNSEEN = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Characters that a reader of the file would not see, or see in another place; lines and tabs may stand there."""
 SIGNS = {"subtract": "-", "divide": "/", "multiply": "*", "add": "+"}
 
 
@@ -43,7 +46,7 @@ def as_sql(formula: Formula, table: str = "data") -> str:
     Raises
     ------
     InvalidSetting
-        If a name, label or category cannot stand in SQL, or capitals alone tell two columns apart.
+        If a name, label or category has characters that SQL cannot show, or capitals alone tell two columns apart.
 
     Examples
     --------
@@ -275,9 +278,10 @@ def _quoted(name: str) -> str:
 
 
 def _text(text: str) -> str:
-    if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+    if UNSEEN.search(text):
         raise InvalidSetting(
-            f"names, labels and categories must be Unicode without NUL to stand in SQL, {text!r} is not: export to .py."
+            "names, labels and categories must be Unicode without control characters and marks of direction to stand "
+            f"in SQL, which cannot escape them, {text!r} is not: rename it, or export to .py."
         )
     return text.replace("\n", "\0")  # until all lines are indented
 

@@ -65,7 +65,7 @@ def portrait(student: Any, features: Sequence[str], classes: Sequence[Any] | Non
     """Return the portrait of a fitted student; of a Pipeline its last step, on what the others make of the columns."""
     steps: list[str] = []
     while isinstance(student, Pipeline):
-        steps += [type(step).__name__ for _, step in student.steps[:-1]]
+        steps += [type(step).__name__ for _, step in student.steps[:-1] if step not in (None, "passthrough")]
         features = _renamed(student, features)
         student = student.steps[-1][1]
     kind, before = type(student).__name__, tuple(steps)
