@@ -25,7 +25,9 @@ LOSSES = (
 )
 INSIDE = {
     "collections.OrderedDict",
+    "numpy.char.replace",
     "numpy.dtype",
+    "numpy.strings.replace",
     *(f"sklearn._loss.link.{name}" for name in LINKS),
     *(f"sklearn._loss.loss.{name}" for name in LOSSES),
     "sklearn.compose._column_transformer._RemainderColsList",
@@ -33,6 +35,8 @@ INSIDE = {
     "sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor",
     "sklearn.neural_network._stochastic_optimizers.AdamOptimizer",
     "sklearn.neural_network._stochastic_optimizers.SGDOptimizer",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.pipeline.Pipeline.transform",
     "sklearn.tree._tree.Tree",
     "sklearn.utils._bunch.Bunch",
     "sklearn.utils.validation.check_array",
