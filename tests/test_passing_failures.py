@@ -194,33 +194,6 @@ def test_a_failure_that_repeats_stays_at_a_resume(rows: Any, tmp_path: Path) -> 
     same(search_for(checkpoint=tmp_path).fit(*rows), first)
 
 
-@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
-def test_the_folds_before_a_failure_that_may_pass_are_not_run_again(rows: Any, tmp_path: Path) -> None:
-    """The first trial fails in its last fold; at the resume only that fold is run."""
-    os.environ["CALLS"] = "0"
-
-    class Counted(Tree):
-        def predict_proba(self, X: Any) -> Any:
-            if len(X) == 50:  # a fold
-                os.environ["CALLS"] = str(int(os.environ["CALLS"]) + 1)
-                if int(os.environ["CALLS"]) in (3, 4, 5):
-                    raise MemoryError
-            return super().predict_proba(X)
-
-    search = plain(tmp_path).set_params(student=Counted(max_depth=2))
-    with pytest.raises(SearchFailed, match="all failed"):
-        search.fit(*rows)
-    assert list(search.results_["state"]) == ["FAIL", "FAIL"]  # the second repeats the first
-    n_calls = int(os.environ["CALLS"])
-    again = plain(tmp_path).set_params(student=Counted(max_depth=2)).fit(*rows)
-    assert list(again.results_["state"]) == ["COMPLETE", "COMPLETE"]
-    assert int(os.environ.pop("CALLS")) == n_calls + 1
-
-
-def plain(folder: Path) -> MultihopSearchClassifier:
-    return search_for(checkpoint=folder, n_trials=2).set_params(max_hops=0)
-
-
 # ---- the last step
 
 
