@@ -106,6 +106,10 @@ class StudentLeftOutWarning(MultihopWarning):
     """A student has no trial within the budget and is left out of the choice."""
 
 
+class ScoreWarning(MultihopWarning):
+    """The score takes no weights, or cannot be taken on the rows of some fold."""
+
+
 class SerialSearchWarning(MultihopWarning):
     """Workers were asked for, but starting them would take longer than the search."""
 

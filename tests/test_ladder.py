@@ -37,7 +37,7 @@ from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.problem.intake import make_problem
-from multihop_search.problem.scoring import stored_form
+from multihop_search.problem.responses import stored_form
 from multihop_search.search.settings import teacher_candidates
 from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import fit

@@ -14,7 +14,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.errors import InvalidData, InvalidSetting
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, LogLoss, scoring_for, stored_form
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, LogLoss, scoring_for
 
 YES_NO = np.array(["no", "yes"])
 ABC = np.array(["a", "b", "c"])
@@ -173,7 +173,7 @@ def replayed(scoring, model, data, weight=None):
     scorer = get_scorer(scoring)
     given = {} if weight is None else {"sample_weight": weight}
     return (
-        made.score(codes, stored_form(fitted, X_new, fitted.classes_), weight),
+        made.score(codes, made.table(fitted, X_new), weight),
         made(fitted, X_new, y_new, weight),
         scorer(fitted, X_new, y_new, **given),
     )

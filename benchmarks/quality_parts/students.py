@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search.problem.scoring import stored_form
+from multihop_search.problem.responses import stored_form
 from quality_parts.data import Split
 
 TREES = {"tree4": 4, "tree6": 6}

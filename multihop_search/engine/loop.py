@@ -31,6 +31,7 @@ from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import Path
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.responses import joined_tables
 from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
@@ -109,7 +110,7 @@ class Asked:
 
     @property
     def predictions(self) -> np.ndarray:
-        return np.concatenate([outcome.predictions for outcome in self.outcomes])
+        return joined_tables([outcome.predictions for outcome in self.outcomes])
 
     @property
     def note(self) -> str:

@@ -26,6 +26,7 @@ from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.paths.path import Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.responses import joined_tables
 from multihop_search.results.assessment import Answers, Assessment, Case
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import TrialRecord
@@ -56,7 +57,7 @@ class Routine:
 def part_of(problem: Problem, place: np.ndarray, rows: np.ndarray, outcome: Outcome) -> Outcome:
     """Return what an outcome says of some of its held-out rows: `rows`, which stand at `place` among them."""
     predictions = outcome.predictions[place]
-    score = problem.scoring.score(problem.y[rows], predictions, problem.weights(rows))
+    score = problem.scoring.score_fold(None, None, problem.y[rows], predictions, problem.weights(rows))
     return replace(outcome, predictions=predictions, score=score)
 
 
@@ -155,7 +156,7 @@ class NestedSearch:
         notes = (*notes, *(f"{group} had no complete trial without some outer fold" for group in sorted(some - groups)))
         answers = Answers(
             judging,
-            {group: np.concatenate([said[group] for said in by_fold.values()]) for group in groups},
+            {group: joined_tables([said[group] for said in by_fold.values()]) for group in groups},
             None,
             teacher.predictions[judging.row],
             NESTED,

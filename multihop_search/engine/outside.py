@@ -15,7 +15,6 @@ from multihop_search.engine.executors import Session
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import stored_form
 from multihop_search.results.assessment import Answers, Assessment, Case
 from multihop_search.results.out_of_fold import HeldOut
 from multihop_search.results.verdict import FRESH, HELD_OUT, Verdict
@@ -61,8 +60,8 @@ class Outside:
         picks = {group: case.records[place] for group, place in {**places, "selected": case.chosen}.items()}
         futures = {record.path: self.prefixes.student(self.number, record.path) for record in picks.values()}
         models = {path: result(self.prefixes.session, future) for path, future in futures.items()}
-        classes = self.assessment.problem.classes
-        said = {path: stored_form(model, self.X, classes) for path, model in models.items()}
+        scoring = self.assessment.problem.scoring
+        said = {path: scoring.table(model, self.X) for path, model in models.items()}
         answers = Answers(
             self.held_out,
             {group: said[record.path] for group, record in picks.items()},
@@ -117,7 +116,7 @@ def judge_fresh(
     """Return who judges by fresh rows, `y` in the problem's codes; `teacher` is fitted on all rows of the search."""
     problem = assessment.problem
     held_out = HeldOut(y, np.zeros(len(y), dtype=int), np.arange(len(y)), np.arange(len(y)))
-    said = None if not hasattr(teacher, "predict") else stored_form(teacher, X, problem.classes)
+    said = None if not hasattr(teacher, "predict") else problem.scoring.table(teacher, X)
     return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH, leaks)
 
 

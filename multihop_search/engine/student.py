@@ -17,7 +17,6 @@ from multihop_search.paths.complexity import Size, latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import Path, Truncate
 from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import stored_form
 from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
@@ -27,7 +26,7 @@ class Outcome:
     """What a student did in one fold."""
 
     predictions: np.ndarray
-    """Predictions on the held-out rows, (n_test, n_outputs), float32."""
+    """Predictions on the held-out rows, (n_test, n_columns), float32; see `problem.responses`."""
     score: float
     fit_seconds: float
     size: Size
@@ -46,12 +45,12 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         model = _fitted(problem, ladder, number, path, lesson)
         seconds = time.perf_counter() - start
         X = problem.rows(fold.test)
-        predictions = stored_form(model, X, problem.classes)
+        predictions = problem.scoring.table(model, X)
         if not np.isfinite(predictions).all():
             what = "values" if problem.classes is None else "probabilities"
             raise ValueError(f"the student predicted NaN or infinite {what}")
         y, weight = problem.y[fold.test], problem.weights(fold.test)
-        score = problem.scoring.score_model(model, X, y, predictions, weight)
+        score = problem.scoring.score_fold(model, X, y, predictions, weight)
         bounded = ladder.budget.latency_us is not None and number >= len(problem.folds)  # of a nested search
         latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 or bounded else float("nan")
         note = "" if lesson is None else lesson.note(problem, fold)

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from multihop_search.experiment.data import Split
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, stored_form
+from multihop_search.problem.responses import response_table
+from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
 from multihop_search.results.assessment import Assessment
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import TrialRecord
@@ -65,7 +66,9 @@ def tried(search: WatchedSearch, rows: Split) -> list[Tried]:
     models = search.refit_trials([record.number for record, _ in kept])
     for (record, predictions), model in zip(kept, models, strict=True):
         cv = {name: of.rows(y, predictions) for name, of in measures.items()}
-        found.append(Tried(record, predictions, cv, fresh_scores(rows, stored_form(model, rows.X_fresh, rows.classes))))
+        found.append(
+            Tried(record, predictions, cv, fresh_scores(rows, response_table(model, rows.X_fresh, rows.classes)))
+        )
     return found
 
 

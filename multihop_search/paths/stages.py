@@ -39,7 +39,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import Pipeline
 from sklearn.utils import check_array
 
-from multihop_search.problem.scoring import stored_form
+from multihop_search.problem.responses import stored_form
 from multihop_search.transfer.fitting import last_step, through
 
 FORESTS = (RandomForestClassifier, ExtraTreesClassifier, RandomForestRegressor, ExtraTreesRegressor)

@@ -13,11 +13,11 @@ import pandas as pd
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from multihop_search.errors import InvalidData, InvalidSetting, SeenRowsWarning, warn
+from multihop_search.errors import InvalidData, InvalidSetting, ScoreWarning, SeenRowsWarning, warn
 from multihop_search.problem.folds import make_folds
 from multihop_search.problem.leaks import leaks_of_folds
-from multihop_search.problem.problem import Fold, Problem
-from multihop_search.problem.scoring import ModelScoring, scoring_for
+from multihop_search.problem.problem import Fold, Problem, undefined_folds
+from multihop_search.problem.scoring import ModelScoring, left_out, scoring_for, unweighted
 
 
 def make_problem(
@@ -116,6 +116,7 @@ def make_problem(
         made.held_out,
         made.pairs,
     )
+    _check_score(problem)
     for leak in leaks_of_folds(problem):
         warn(f"{leak}: use a cv that holds out what it does not train on, for instance cv=5.", SeenRowsWarning)
     return problem
@@ -133,6 +134,20 @@ def own_copy(values: Any) -> Any:
         return pickle.loads(frame, buffers=[bytearray(part.raw()) for part in parts])
     except Exception:  # a table whose cells cannot be pickled
         return values.copy()
+
+
+def _check_score(problem: Problem) -> None:
+    """Say what the score leaves out: weights, or folds; raise `InvalidSetting` if that is every fold."""
+    scoring, n_folds, undefined = problem.scoring, len(problem.folds), undefined_folds(problem)
+    if problem.sample_weight is not None and not scoring.takes_weights:
+        warn(f"{unweighted(scoring)}: pass a scorer whose function takes sample_weight.", ScoreWarning)
+    if undefined == n_folds:
+        raise InvalidSetting(
+            f"scoring must be a score that the rows of a fold have, {scoring.name_shown} is none in any of {n_folds} "
+            f"folds{scoring.refusal(problem.y[problem.folds[0].test])}: pass another score, or fewer and larger folds."
+        )
+    if undefined:
+        warn(f"{left_out(scoring, undefined, n_folds)}; use folds that hold every class.", ScoreWarning)
 
 
 def _check_fold_weights(folds: tuple[Fold, ...], weight: np.ndarray) -> None:

@@ -86,3 +86,9 @@ class Problem:
     def weights(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the user's sample weights of `rows`, or None where none were given."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+
+def undefined_folds(problem: Problem) -> int:
+    """Return on how many outer folds the score cannot be taken, whatever is predicted."""
+    tests = [fold.test for fold in problem.folds]
+    return sum(not problem.scoring.defined_on(problem.y[rows], problem.weights(rows)) for rows in tests)

@@ -12,17 +12,20 @@ Three kinds, by what they need:
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer, log_loss
 from sklearn.metrics._scorer import _BaseScorer
 from sklearn.utils.validation import column_or_1d
 
 from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.problem.responses import StoredPredictions, StoredValues, predicted_codes, response_table
 
 FLOOR = 1e-3
 """Smallest probability that the default log-loss sees. Measured, depth-6 tree, spambase: the score's noise is
@@ -34,15 +37,29 @@ class Scoring:
     """How predictions are scored; greater is better.
 
     `classes` are the user's labels, sorted, and `y` in every method is their code, 0 to n_classes - 1. In regression
-    `classes` is None, `y` the target and predictions have one column.
+    `classes` is None, `y` the target and predictions have one column. Predictions are tables as `problem.responses`
+    describes them.
     """
 
     classes: np.ndarray | None
     label: ClassVar[str] = "score"
     region: ClassVar[float | None] = None
     """Half-width of the region of equivalence in units of the score; None: 1 % of the plain student's score."""
-    needs_proba: ClassVar[bool] = False
-    """Whether hard predictions (as one-hot rows) are not enough."""
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        """Methods of a model that the score may read, the best first; the first that the model has is read."""
+        return ("predict",)
+
+    @property
+    def needs_proba(self) -> bool:
+        """Whether hard predictions (as one-hot rows) are not enough."""
+        return set(self.responses) <= {"predict_proba", "predict_log_proba"}
+
+    @property
+    def takes_weights(self) -> bool:
+        """Whether the score counts rows by their weights."""
+        return True
 
     @property
     def name_shown(self) -> str:
@@ -50,41 +67,62 @@ class Scoring:
         return getattr(self, "name", None) or self.label
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
-        """Score the rows (n_rows,) with predictions (n_rows, n_outputs)."""
+        """Score the rows (n_rows,) with predictions (n_rows, n_columns)."""
         raise NotImplementedError
+
+    def table(self, model: Any, X: Any) -> np.ndarray:
+        """Return what a fitted model says of rows, (n_rows, n_columns), with the response that the score reads."""
+        response = next((name for name in self.responses if hasattr(model, name)), "predict")
+        return response_table(model, X, self.classes, response)
+
+    def defined_on(self, y: np.ndarray, weight: np.ndarray | None) -> bool:
+        """Whether some predictions of the rows can be scored: ROC AUC, for one, needs rows of two classes."""
+        return True
+
+    def read(self, table: np.ndarray) -> np.ndarray:
+        """Return what the score reads of a table."""
+        if self.classes is not None and self.responses == ("predict",):
+            return predicted_codes(table, len(self.classes))
+        return table
+
+    def refusal(self, y: np.ndarray) -> str:
+        """Return what the score says, in brackets, if it refuses rows; "" if it says nothing."""
+        return ""
 
     def score_model(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
         """Score a fitted model whose predictions on `X` are `proba`."""
         return self.score(y, proba, weight)
 
+    def score_fold(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
+        """Score a fitted model on held-out rows; NaN only where no predictions of these rows can be scored.
+
+        Raises
+        ------
+        ValueError
+            If the score of these rows cannot be taken, or is not finite, though it can be with other predictions.
+        """
+        try:
+            score = self.score_model(model, X, y, proba, weight)
+        except ValueError:
+            if self.defined_on(y, weight):
+                raise
+            return float("nan")
+        if np.isfinite(score):
+            return score
+        if self.defined_on(y, weight):
+            raise ValueError(f"the score {self.name_shown} of a fold must be finite, it is {score}")
+        return float("nan")
+
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score a fitted estimator as a scikit-learn scorer does; `y` in the user's labels."""
         labels = column_or_1d(y)
         if self.classes is None:
-            return self.score(labels, stored_form(estimator, X, None), sample_weight)
+            return self.score(labels, self.table(estimator, X), sample_weight)
         unknown = np.setdiff1d(labels, self.classes)
         if len(unknown):
             raise InvalidData(f"y must hold labels seen in fit, got {unknown.tolist()[0]!r} too: leave these rows out.")
         codes = np.searchsorted(self.classes, labels)
-        return self.score(codes, stored_form(estimator, X, self.classes), sample_weight)
-
-
-def stored_form(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
-    """Return predictions (n_rows, n_classes) in the order of `classes`; one-hot where there are no probabilities.
-
-    A fold may lack a class: its column is 0 then. In regression (`classes` is None) there is one column.
-    """
-    if classes is None:
-        return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
-    seen = np.searchsorted(classes, estimator.classes_)
-    if hasattr(estimator, "predict_proba"):
-        found = np.asarray(estimator.predict_proba(X), dtype=np.float64)
-        if np.array_equal(seen, np.arange(len(classes))):
-            return found
-        proba = np.zeros((len(found), len(classes)))
-        proba[:, seen] = found
-        return proba
-    return np.asarray(np.eye(len(classes))[np.searchsorted(classes, estimator.predict(X))])
+        return self.score(codes, self.table(estimator, X), sample_weight)
 
 
 @dataclass(frozen=True)
@@ -110,6 +148,11 @@ class RowScoring(Scoring):
         return float(np.average(self.rows(y, proba), weights=sample_weight))
 
 
+def _probabilities(table: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
+    assert classes is not None
+    return table[..., : len(classes)]
+
+
 def _true_class(y: np.ndarray, proba: np.ndarray) -> np.ndarray:
     return np.asarray(np.take_along_axis(proba, np.broadcast_to(y[:, None], (*proba.shape[:-1], 1)), axis=-1)[..., 0])
 
@@ -126,10 +169,13 @@ class FlooredLogLoss(RowScoring):
     """
 
     label: ClassVar[str] = "log-loss"
-    needs_proba: ClassVar[bool] = True
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        return ("predict_proba",)
 
     def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
-        floored = np.maximum(proba, FLOOR, dtype=np.float64)
+        floored = np.maximum(_probabilities(proba, self.classes), FLOOR, dtype=np.float64)
         return np.asarray(np.log(_true_class(y, floored)) - np.log(floored.sum(axis=-1)))
 
 
@@ -138,7 +184,10 @@ class LogLoss(RowScoring):
     """scikit-learn's `neg_log_loss`, row by row: clipped to machine precision, not renormalised."""
 
     label: ClassVar[str] = "log-loss"
-    needs_proba: ClassVar[bool] = True
+
+    @property
+    def responses(self) -> tuple[str, ...]:
+        return ("predict_proba",)
 
     def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
         eps = np.finfo(np.float64).eps
@@ -149,19 +198,21 @@ class LogLoss(RowScoring):
         labels = np.arange(len(self.classes))
         if proba.dtype != np.float64:  # stored predictions: scikit-learn would clip them at their own precision
             return super().score(y, proba, sample_weight)
+        proba = proba[:, : len(labels)]
         given = proba[:, 1] if len(labels) == 2 else proba  # as scikit-learn's scorer passes them
         return -float(log_loss(y, given, labels=labels, sample_weight=sample_weight))
 
 
 @dataclass(frozen=True)
 class Accuracy(RowScoring):
-    """Share of rows whose most probable class is the true one."""
+    """Share of rows whose predicted class is the true one."""
 
     label: ClassVar[str] = "accuracy"
     region: ClassVar[float | None] = 0.005
 
     def rows(self, y: np.ndarray, proba: np.ndarray) -> np.ndarray:
-        return np.asarray((proba.argmax(axis=-1) == y).astype(np.float64))
+        assert self.classes is not None
+        return np.asarray((predicted_codes(proba, len(self.classes)) == y).astype(np.float64))
 
 
 @dataclass(frozen=True)
@@ -190,31 +241,6 @@ class AbsoluteError(RowScoring):
         return np.asarray(-np.abs(proba[..., 0].astype(np.float64) - y))
 
 
-class StoredValues(RegressorMixin, BaseEstimator):  # type: ignore[misc]
-    """A regressor whose predictions are already known: `X` is the array of row numbers, (n_rows, 1)."""
-
-    def __init__(self, values: np.ndarray) -> None:
-        self.values = values
-        self.fitted_ = True
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.values[X[:, 0]], dtype=np.float64)
-
-
-class StoredPredictions(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
-    """A classifier whose predictions are already known: `X` is the array of row numbers, (n_rows, 1)."""
-
-    def __init__(self, proba: np.ndarray, classes: np.ndarray) -> None:
-        self.proba = proba
-        self.classes_ = classes
-
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.proba[X[:, 0]])
-
-    def predict(self, X: np.ndarray) -> np.ndarray:
-        return np.asarray(self.classes_[self.predict_proba(X).argmax(axis=1)])
-
-
 @dataclass(frozen=True)
 class ReplayedScoring(Scoring):
     """Any scikit-learn scorer, replayed on stored predictions (ROC AUC, F1, balanced accuracy, ...)."""
@@ -222,30 +248,106 @@ class ReplayedScoring(Scoring):
     scorer: Any = None
     name: str = "score"
 
+    @property
+    def responses(self) -> tuple[str, ...]:
+        wanted = self.scorer._response_method
+        return (wanted,) if isinstance(wanted, str) else tuple(wanted)
+
+    @property
+    def takes_weights(self) -> bool:
+        return _takes_weights(self.scorer)
+
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
         rows = np.arange(len(y))[:, None]
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
+        weight = self._weight(sample_weight)
+        with warnings.catch_warnings():  # of a fold without a class: it is told once, when the search begins
+            warnings.filterwarnings("ignore", "(Only one class|R.2 score is not well)", UndefinedMetricWarning)
+            if self.classes is None:
+                return float(self.scorer(StoredValues(proba[:, 0]), rows, y, **weight))
+            return float(self.scorer(StoredPredictions(proba, self.classes), rows, self.classes[y], **weight))
+
+    def defined_on(self, y: np.ndarray, weight: np.ndarray | None) -> bool:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return any(np.isfinite(self._tried(y, table, weight)) for table in self._examples(y))
+
+    def refusal(self, y: np.ndarray) -> str:
+        try:
+            self.score(y, self._examples(y)[0], None)
+        except ValueError as error:
+            return f" ({error})"
+        return ""
+
+    def _tried(self, y: np.ndarray, table: np.ndarray, weight: np.ndarray | None) -> float:
+        try:
+            return self.score(y, table, weight)
+        except ValueError:
+            return float("nan")
+
+    def _examples(self, y: np.ndarray) -> list[np.ndarray]:
+        """Return predictions that are right, and some that are not."""
+        rng = np.random.default_rng(0)
         if self.classes is None:
-            return float(self.scorer(StoredValues(proba[:, 0]), rows, y, **weight))
-        return float(self.scorer(StoredPredictions(proba, self.classes), rows, self.classes[y], **weight))
+            spread = 1.0 + np.abs(y)
+            return [y[:, None].astype(float), (y + spread * rng.uniform(0.1, 0.9, len(y)))[:, None]]
+        right = np.eye(len(self.classes))[y]
+        tables = [0.5 * right + 0.5 * rng.dirichlet(np.ones(len(self.classes)), len(y)) for _ in range(2)]
+        tables[1] = np.roll(tables[1], 1, axis=1)
+        if not {"predict", "predict_proba", "predict_log_proba"} & set(self.responses):
+            values = [table[:, 1:] if len(self.classes) == 2 else table for table in tables]
+            tables = [np.column_stack([t, t.argmax(axis=1), v]) for t, v in zip(tables, values, strict=True)]
+        return tables
+
+    def _weight(self, sample_weight: Any) -> dict[str, Any]:
+        return {} if sample_weight is None or not self.takes_weights else {"sample_weight": sample_weight}
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-        weight = {} if sample_weight is None else {"sample_weight": sample_weight}
-        return float(self.scorer(estimator, X, y, **weight))
+        return float(self.scorer(estimator, X, y, **self._weight(sample_weight)))
 
 
 @dataclass(frozen=True)
 class ModelScoring(Scoring):
-    """A callable `(estimator, X, y) -> float` that may read the model: it ranks trials, nothing is resampled."""
+    """A callable `(estimator, X, y) -> float` that may read the model: it ranks trials, nothing is resampled.
+
+    It is given `sample_weight` too if it names it.
+    """
 
     scorer: Callable[..., float] = len  # replaced by scoring_for
     name: str = "score"
 
+    @property
+    def takes_weights(self) -> bool:
+        return _takes_weights(self.scorer)
+
     def score_model(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
-        return float(self.scorer(model, X, y if self.classes is None else self.classes[y]))
+        return self(model, X, y if self.classes is None else self.classes[y], weight)
 
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
-        return float(self.scorer(estimator, X, y))
+        weight = {} if sample_weight is None or not self.takes_weights else {"sample_weight": sample_weight}
+        return float(self.scorer(estimator, X, y, **weight))
+
+
+def _takes_weights(scorer: Any) -> bool:
+    """Whether a scorer takes `sample_weight`, as scikit-learn finds out."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    try:
+        return "sample_weight" in inspect.signature(scorer).parameters
+    except (ValueError, TypeError):  # of a function in C
+        return False
+
+
+def unweighted(scoring: Scoring) -> str:
+    """Say that a score takes no weights."""
+    return f"the score {scoring.name_shown} takes no sample_weight, so it counts every row alike"
+
+
+def left_out(scoring: Scoring, n_undefined: int, n_folds: int) -> str:
+    """Say that folds do not count, whatever is predicted for their rows."""
+    return (
+        f"the score {scoring.name_shown} cannot be taken on the rows of {n_undefined} of {n_folds} folds, which may "
+        "lack a class: the scores are means over the other folds"
+    )
 
 
 ROW_SCORINGS: dict[str, dict[str, type[RowScoring]]] = {

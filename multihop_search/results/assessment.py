@@ -15,8 +15,9 @@ from typing import Any
 import numpy as np
 
 from multihop_search.keys import generator
-from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring
+from multihop_search.problem.problem import Problem, undefined_folds
+from multihop_search.problem.responses import predicted_codes
+from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring, left_out, unweighted
 from multihop_search.results.choice import choose
 from multihop_search.results.comparison import compare, contrast, members_of, same_as_chosen
 from multihop_search.results.early_stopping import Gap, paired_gap
@@ -129,7 +130,8 @@ class Assessment:
         """Return the standard error of `score`."""
         scoring, held_out = self.problem.scoring, self.held_out
         if not isinstance(scoring, RowScoring):
-            return float(paired_error(np.asarray(record.fold_scores)))
+            scores = np.asarray(record.fold_scores)
+            return float(paired_error(scores[np.isfinite(scores)]))
         rows = scoring.rows(held_out.y, predictions)
         weight = np.ones(len(rows)) if held_out.sample_weight is None else held_out.sample_weight
         spread = np.bincount(held_out.unit, weights=weight * (rows - np.average(rows, weights=weight)))
@@ -157,7 +159,7 @@ class Assessment:
         problem, hops, counts = self.problem, case.hops, case.counts
         if isinstance(problem.scoring, ModelScoring):
             empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
-            return with_leaks(replace(empty, notes=case.notes, **counts), self.leaks)
+            return with_leaks(replace(empty, notes=(*self._score_notes, *case.notes), **counts), self.leaks)
         n_entries = len(self.held_out.y)
         judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(n_entries)
         if len(judging) == 0:
@@ -183,7 +185,9 @@ class Assessment:
         leaks = self.leaks if answers.leaks is None else answers.leaks
         if isinstance(scoring, ModelScoring) and answers.models is None:
             verdict = unjudged(case.hops, answers.held_out.n_rows, scoring, fits=case.fits)
-            return with_leaks(replace(verdict, notes=case.notes, method=answers.method, **counts), leaks)
+            return with_leaks(
+                replace(verdict, notes=(*self._score_notes, *case.notes), method=answers.method, **counts), leaks
+            )
         verdict = contrast(
             answers.predictions,
             answers.held_out,
@@ -198,8 +202,19 @@ class Assessment:
         )
         return with_leaks(replace(verdict, method=answers.method, **counts), leaks)
 
+    @cached_property
+    def _score_notes(self) -> tuple[str, ...]:
+        """What the score leaves out: weights, or folds."""
+        problem, notes = self.problem, []
+        if problem.sample_weight is not None and not problem.scoring.takes_weights:
+            notes.append(unweighted(problem.scoring))
+        undefined = undefined_folds(problem)
+        if undefined:
+            notes.append(left_out(problem.scoring, undefined, len(problem.folds)))
+        return tuple(notes)
+
     def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
-        notes = []
+        notes = list(self._score_notes)
         several = [record for record in records if record.hops >= 2]
         if several and max(several, key=self.score).path.only_truncated:
             notes.append("several hops here means only a truncated teacher")
@@ -290,4 +305,5 @@ def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:
     if predictions.shape[1] == 1:
         spread = float(teacher.var())
         return 1.0 - float(((predictions - teacher) ** 2).mean()) / spread if spread > 0 else float("nan")
-    return float((predictions.argmax(axis=1) == teacher.argmax(axis=1)).mean())
+    n_classes = teacher.shape[1]
+    return float((predicted_codes(predictions, n_classes) == teacher.argmax(axis=1)).mean())

@@ -20,6 +20,8 @@ from multihop_search.problem.scoring import RowScoring, Scoring
 
 BELIEVED = 0.25
 """Share of the teacher's held-out probabilities in what the choice ranks by (docs/decisions/0013)."""
+FEW_ROWS = 3
+"""Rows of a fold up to which a score that has been replayed is remembered by what it read."""
 AT_ONCE = 100
 """Trials whose errors are computed at a time, for the sake of memory."""
 
@@ -154,6 +156,7 @@ class ReplayedEvidence:
         self._predictions, self._held_out, self._scoring = predictions, held_out, scoring
         self._folds = [np.flatnonzero(held_out.fold == fold) for fold in np.unique(held_out.fold)]
         self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._small: dict[tuple[bytes, ...], float] = {}
 
     def means(self, draws: np.ndarray) -> np.ndarray:
         return _mean_over_folds(self._fold_scores(draws))
@@ -183,12 +186,27 @@ class ReplayedEvidence:
         for place, entries in enumerate(self._folds):
             drawn = np.repeat(entries, draw[held.unit[entries]].astype(int))
             weight = None if held.sample_weight is None else held.sample_weight[drawn]
-            if weight is not None and not weight.sum() > 0:  # no row of the fold counts in this draw
+            if not len(drawn) or (weight is not None and not weight.sum() > 0):  # no row of the fold counts
                 continue
-            with warnings.catch_warnings(), contextlib.suppress(ValueError):  # a draw may lack a class: NaN
-                warnings.simplefilter("ignore")
-                scores[place] = self._scoring.score(held.y[drawn], self._predictions[trial][drawn], weight)
+            small = len(entries) <= FEW_ROWS
+            scores[place] = (self._remembered if small else self._score)(
+                held.y[drawn], self._predictions[trial][drawn], weight
+            )
         return scores
+
+    def _remembered(self, y: np.ndarray, table: np.ndarray, weight: np.ndarray | None) -> float:
+        """Score rows of a small fold: with one row in each, most of what is drawn has been scored before."""
+        read = self._scoring.read(table)
+        key = (y.tobytes(), read.tobytes(), b"" if weight is None else weight.tobytes())
+        if key not in self._small:
+            self._small[key] = self._score(y, table, weight)
+        return self._small[key]
+
+    def _score(self, y: np.ndarray, table: np.ndarray, weight: np.ndarray | None) -> float:
+        with warnings.catch_warnings(), contextlib.suppress(ValueError):  # a draw may lack a class: NaN
+            warnings.simplefilter("ignore")
+            return self._scoring.score(y, table, weight)
+        return float("nan")
 
 
 class ModelEvidence:
@@ -205,10 +223,11 @@ class ModelEvidence:
         found = np.full((len(draws), len(self._models)), np.nan)
         for place, draw in enumerate(draws):
             drawn = np.repeat(np.arange(len(self._held_out.y)), draw[self._held_out.unit].astype(int))
+            weight = None if self._held_out.sample_weight is None else self._held_out.sample_weight[drawn]
             for trial, (model, X) in enumerate(self._models):
                 with contextlib.suppress(ValueError):  # a draw may lack a class: NaN
                     rows, y = _safe_indexing(X, drawn), self._held_out.y[drawn]
-                    found[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), None)
+                    found[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), weight)
         return found
 
 

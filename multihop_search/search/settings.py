@@ -42,7 +42,8 @@ from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
-from multihop_search.problem.scoring import default_row_scoring, stored_form
+from multihop_search.problem.responses import stored_form
+from multihop_search.problem.scoring import RowScoring, default_row_scoring, scoring_for
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.fitting import last_step, takes_weights, through
 from multihop_search.transfer.schemes import (
@@ -177,11 +178,12 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
         raise UnsuitableModel(
             f"teacher must have predict_proba, {type(teacher).__name__} has none: wrap it in CalibratedClassifierCV."
         )
+    responses = scoring_for(scoring, np.arange(2)).responses
     for name, student in students.items():
-        if isinstance(scoring, str) and scoring in ("auto", "neg_log_loss") and not hasattr(student, "predict_proba"):
+        if not any(hasattr(student, response) for response in responses):
             raise UnsuitableModel(
-                f"scoring={scoring!r} needs a student with predict_proba, {type(student).__name__} has none: "
-                f"pass scoring='accuracy' or another {name}."
+                f"scoring={scoring!r} needs a student with {' or '.join(responses)}, {type(student).__name__} has "
+                f"none: pass scoring='accuracy' or another {name}."
             )
 
 
@@ -324,7 +326,8 @@ def choose_tree_fits(
         If the user asks for them and no student can be fitted so, or one of them does not serve the task.
     """
     asked = not (isinstance(tree_fits, str) and tree_fits == "auto")
-    decisions = problem.classes is not None and not problem.scoring.needs_proba
+    probabilities = isinstance(problem.scoring, RowScoring) and problem.scoring.needs_proba
+    decisions = problem.classes is not None and not probabilities
     chosen = tuple(tree_fits) if isinstance(tree_fits, (list, tuple)) else default_tree_fits(decisions=decisions)
     if (asked and not isinstance(tree_fits, (list, tuple))) or not chosen:
         raise InvalidSetting(f"tree_fits must be 'auto' or a list of TreeFit, got {tree_fits!r}: pass [NearOptimal()].")

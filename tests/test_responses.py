@@ -1,0 +1,299 @@
+"""What a score reads of a model, as scikit-learn does: its own `predict`, `decision_function` or `predict_proba`."""
+
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import make_classification
+from sklearn.linear_model import LogisticRegression, RidgeClassifier
+from sklearn.metrics import f1_score, get_scorer, make_scorer, max_error, roc_auc_score
+from sklearn.model_selection import FixedThresholdClassifier, LeaveOneOut, StratifiedKFold, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search.errors import FailedTrialsWarning, InvalidSetting, ScoreWarning, SearchFailed, UnsuitableModel
+from multihop_search.problem.responses import StoredPredictions, joined_tables, predicted_codes
+from multihop_search.problem.scoring import scoring_for
+
+X, Y = make_classification(160, 5, weights=[0.7], flip_y=0.15, random_state=0)
+X3, Y3 = make_classification(160, 6, n_informative=5, n_redundant=0, n_classes=3, flip_y=0.1, random_state=0)
+CV = StratifiedKFold(3, shuffle=True, random_state=0)
+TREE = DecisionTreeClassifier(max_depth=3, random_state=0)
+BOLD = FixedThresholdClassifier(TREE, threshold=0.15, response_method="predict_proba")
+
+
+class Cautious(DecisionTreeClassifier):
+    """A tree whose `predict` says the last class unless another has four fifths of the leaf."""
+
+    def predict(self, X):
+        proba = self.predict_proba(X)
+        return np.where(proba.max(axis=1) > 0.8, self.classes_[proba.argmax(axis=1)], self.classes_[-1])
+
+
+def search(student, scoring="auto", kind=MultihopSearchClassifier, **settings):
+    """Return a search that tries the plain student alone, as it is."""
+    given = {"max_hops": 0, "n_trials": 1, "cv": CV, "tree_fits": "auto", **settings}
+    teacher = (
+        DecisionTreeClassifier(random_state=0)
+        if kind is MultihopSearchClassifier
+        else DecisionTreeRegressor(max_depth=4)
+    )
+    return kind(student, teacher, scoring=scoring, param_distributions={}, random_state=0, **given)
+
+
+COST = make_scorer(lambda y, said: float(np.mean((y == 1) & (said == 0))), greater_is_better=False)
+MARGIN = make_scorer(roc_auc_score, response_method="decision_function")
+EITHER = make_scorer(roc_auc_score, response_method=("predict_proba", "decision_function"))
+
+
+@pytest.mark.parametrize("scoring", ["recall", "f1", "accuracy", "balanced_accuracy", "matthews_corrcoef", COST])
+@pytest.mark.parametrize(
+    "student",
+    [BOLD, make_pipeline(StandardScaler(), BOLD), Cautious(max_depth=3, random_state=0), LinearSVC(random_state=0)],
+    ids=["threshold", "pipeline", "cautious", "svc"],
+)
+def test_a_score_of_decisions_reads_the_students_own_predict(student, scoring):
+    fitted = search(student, scoring).fit(X, Y)
+    assert fitted.best_score_ == pytest.approx(cross_val_score(student, X, Y, cv=CV, scoring=scoring).mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision", MARGIN, EITHER])
+@pytest.mark.parametrize(
+    "student",
+    [LinearSVC(random_state=0), RidgeClassifier(), LogisticRegression(), make_pipeline(StandardScaler(), SVC())],
+    ids=["svc", "ridge", "logistic", "pipeline"],
+)
+def test_a_ranking_score_reads_the_decision_function(student, scoring):
+    fitted = search(student, scoring).fit(X, Y)
+    assert fitted.best_score_ == pytest.approx(cross_val_score(student, X, Y, cv=CV, scoring=scoring).mean(), abs=1e-12)
+    assert fitted.score(X, Y) == get_scorer(scoring)(fitted.best_estimator_, X, Y)
+
+
+@pytest.mark.parametrize("scoring", ["f1_macro", "accuracy", "top_k_accuracy", "balanced_accuracy"])
+@pytest.mark.parametrize("student", [Cautious(max_depth=2, random_state=0), LinearSVC(random_state=0)])
+def test_of_many_classes_too(student, scoring):
+    fitted = search(student, scoring).fit(X3, Y3)
+    expected = cross_val_score(student, X3, Y3, cv=CV, scoring=scoring).mean()
+    assert fitted.best_score_ == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("student", "scoring", "words"),
+    [
+        (LinearSVC(), "neg_brier_score", "predict_proba, LinearSVC has none"),
+        (LinearSVC(), "roc_auc_ovr", "predict_proba.*LinearSVC has none"),
+        (TREE, MARGIN, "decision_function, DecisionTreeClassifier has none"),
+    ],
+)
+def test_a_student_without_what_the_score_reads_is_refused(student, scoring, words):
+    if scoring == "roc_auc_ovr" and "decision_function" in get_scorer(scoring)._response_method:
+        pytest.skip("this scikit-learn reads the decision function there")
+    with pytest.raises(UnsuitableModel, match=words):
+        search(student, scoring).fit(X, Y)
+
+
+@pytest.mark.parametrize("scoring", ["recall", "accuracy"])
+def test_fresh_rows_judge_the_students_own_predict(scoring):
+    fitted = search(BOLD, scoring, verdict=(X[100:], Y[100:]), n_trials=4, max_hops=1).fit(X[:100], Y[:100])
+    plain = clone(BOLD).fit(X[:100], Y[:100])
+    assert fitted.verdict_.scores.loc["plain", "score"] == get_scorer(scoring)(plain, X[100:], Y[100:])
+    assert fitted.verdict_.scores.loc["plain", "accuracy"] == pytest.approx(plain.score(X[100:], Y[100:]))
+
+
+def test_the_verdict_of_the_search_and_the_nested_one_read_it_too():
+    said = cross_val_score(BOLD, X, Y, cv=CV, scoring="accuracy")
+    for verdict in ("bbc", "nested"):
+        fitted = search(BOLD, "accuracy", verdict=verdict).fit(X, Y)
+        assert fitted.verdict_.scores.loc["plain", "accuracy"] == pytest.approx(said.mean(), abs=0.01)
+    most_probable = cross_val_score(TREE, X, Y, cv=CV, scoring="accuracy").mean()
+    assert abs(said.mean() - most_probable) > 0.02  # else the test could not tell the two apart
+
+
+def test_a_label_that_y_does_not_have_is_no_prediction():
+    class Other(DecisionTreeClassifier):
+        def predict(self, X):
+            return np.full(len(X), 7)
+
+    with pytest.raises(SearchFailed, match="predict must return labels that y has, it returned 7"):
+        search(Other(max_depth=2), "accuracy").fit(X, Y)
+
+
+# Tables
+
+
+def test_folds_are_joined_with_the_predicted_class_where_one_has_it():
+    one, two = np.array([[0.7, 0.3], [0.4, 0.6]], dtype=np.float32), np.array([[0.7, 0.3, 1.0]], dtype=np.float32)
+    joined = joined_tables([one, two])
+    assert joined.dtype == np.float32
+    assert predicted_codes(joined, 2).tolist() == [0, 1, 1]
+    assert joined_tables([one, one]).shape == (4, 2)
+
+
+def test_stored_predictions_offer_what_the_score_read():
+    classes = np.array(["a", "b"])
+    decided = StoredPredictions(np.array([[1.0, 0.0, 1.0, -0.5]]), classes)
+    assert not hasattr(decided, "predict_proba")
+    rows = np.array([[0], [0]])
+    assert decided.decision_function(rows).tolist() == [-0.5, -0.5]
+    assert decided.predict(rows).tolist() == ["b", "b"]
+    plain = StoredPredictions(np.array([[0.25, 0.75]]), classes)
+    assert not hasattr(plain, "decision_function")
+    np.testing.assert_allclose(plain.predict_log_proba(rows), np.log([[0.25, 0.75]] * 2))
+
+
+def test_a_decision_function_of_a_fold_that_lacks_a_class_never_ranks_it_first():
+    two = np.isin(Y3, [0, 2])
+    model = LinearSVC(random_state=0).fit(X3[two], Y3[two])
+    scoring = scoring_for("top_k_accuracy", np.arange(3))
+    table = scoring.table(model, X3)
+    assert table.shape == (160, 3 + 1 + 3)
+    assert (table[:, 5] < table[:, [4, 6]].min(axis=1)).all()
+    np.testing.assert_array_equal(table[:, 3], model.predict(X3))
+
+
+# Names of labels
+
+
+@pytest.mark.parametrize("scoring", ["auto", "accuracy", "roc_auc", "f1_macro"])
+@pytest.mark.parametrize(
+    "names", [np.array(["no", "yes"]), np.array([False, True]), np.array([7, 9]), np.array(["a", "b"], dtype=object)]
+)
+def test_names_of_labels_change_nothing(names, scoring):
+    def run(y):
+        return search(TREE, scoring, n_trials=4, max_hops=1).fit(X, y)
+
+    one, two = run(Y), run(names[Y])
+    assert one.results_["score"].equals(two.results_["score"])
+    assert one.best_index_ == two.best_index_
+    assert one.verdict_.table.equals(two.verdict_.table)
+    assert one.verdict_.scores.equals(two.verdict_.scores)
+    assert (names[one.predict(X)] == two.predict(X)).all()
+
+
+def test_a_positive_class_is_followed():
+    names = np.array(["no", "yes"])
+    of_yes = search(BOLD, make_scorer(f1_score, pos_label="yes")).fit(X, names[Y])
+    assert of_yes.best_score_ == search(BOLD, "f1").fit(X, Y).best_score_
+    of_no = search(BOLD, make_scorer(f1_score, pos_label="no")).fit(X, names[Y])
+    assert of_no.best_score_ != of_yes.best_score_
+    with pytest.raises(InvalidSetting, match="pos_label=1 is not a valid label"):
+        search(BOLD, "f1").fit(X, names[Y])
+
+
+# Folds that cannot be scored
+
+
+class Faulty:
+    """A score that cannot be taken of a model with a certain number of leaves."""
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def __call__(self, estimator, X, y):
+        return self.fault() if estimator.max_depth == 2 else estimator.score(X, y)
+
+
+def raises():
+    raise ValueError("no such depth")
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [(lambda: float("nan"), "it is nan"), (lambda: float("inf"), "it is inf"), (raises, "no such")]
+)
+def test_a_trial_whose_score_is_no_number_fails_with_the_reason(fault, words):
+    settings = {"n_trials": 8, "scoring": Faulty(fault), "random_state": 0, "cv": 3, "max_hops": 0}
+    tried = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=3, random_state=0),
+        TREE,
+        param_distributions={"max_depth": [2, 3]},
+        **settings,
+    )
+    with pytest.warns(FailedTrialsWarning, match=words):
+        tried.fit(X, Y)
+    failed = tried.results_[tried.results_["state"] == "FAIL"]
+    assert len(failed)
+    assert failed["reason"].str.contains(words).all()
+    assert (tried.results_["state"] == "COMPLETE").any()
+
+
+def test_a_scorer_that_is_nan_for_what_was_predicted_fails_the_trial():
+    picky = make_scorer(lambda y, said: float("nan") if 0.2 < said.mean() < 0.4 else float((y == said).mean()))
+    with pytest.raises(SearchFailed, match="of a fold must be finite, it is nan"):
+        search(TREE, picky).fit(X, Y)
+
+
+def folds_of_one_class():
+    """Return three folds, of which the last holds rows of one class only."""
+    zeros = np.flatnonzero(Y == 0)
+    last, rest = zeros[:20], np.setdiff1d(np.arange(len(Y)), zeros[:20])
+    tests = [rest[::2], rest[1::2], last]
+    return [(np.setdiff1d(np.arange(len(Y)), test), test) for test in tests]
+
+
+def test_a_fold_without_a_class_is_left_out_and_told_once():
+    folds = folds_of_one_class()
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        fitted = search(TREE, "roc_auc", cv=folds).fit(X, Y)
+    assert [str(one.message)[:67] for one in told] == [
+        "the score roc_auc cannot be taken on the rows of 1 of 3 folds, which"
+    ][:1] or ["roc_auc cannot be taken on the rows of 1 of 3 folds" in str(one.message) for one in told] == [True]
+    assert "cannot be taken on the rows of 1 of 3 folds" in str(fitted.verdict_)
+    assert fitted.best_score_ == pytest.approx(
+        cross_val_score(TREE, X, Y, cv=folds[:2], scoring="roc_auc").mean(), abs=1e-12
+    )
+    assert np.isfinite(fitted.results_["score_se"]).all()
+
+
+@pytest.mark.parametrize("scoring", ["roc_auc", "r2"])
+def test_a_score_that_no_fold_has_is_refused(scoring):
+    few = slice(0, 12)
+    student, kind = (TREE, MultihopSearchClassifier)
+    if scoring == "r2":
+        student, kind = DecisionTreeRegressor(max_depth=2), MultihopSearchRegressor
+    with pytest.raises(InvalidSetting, match=f"{scoring} is none in any of 12 folds"):
+        search(student, scoring, kind, cv=LeaveOneOut()).fit(X[few], Y[few])
+
+
+# Weights
+
+WEIGHT = np.random.default_rng(0).uniform(0.1, 3.0, len(Y))
+
+
+@pytest.mark.parametrize(
+    ("scoring", "kind", "student"),
+    [
+        (make_scorer(lambda y, said: float((y == said).mean())), MultihopSearchClassifier, TREE),
+        (lambda model, X, y: float(model.score(X, y)), MultihopSearchClassifier, TREE),
+        ("neg_max_error", MultihopSearchRegressor, DecisionTreeRegressor(max_depth=2)),
+    ],
+    ids=["scorer", "callable", "max_error"],
+)
+def test_a_score_without_weights_is_taken_and_told(scoring, kind, student):
+    scoring = make_scorer(max_error, greater_is_better=False) if scoring == "neg_max_error" else scoring
+    with pytest.warns(ScoreWarning, match="takes no sample_weight, so it counts every row alike"):
+        fitted = search(student, scoring, kind, cv=3).fit(X, Y, sample_weight=WEIGHT)
+    assert "takes no sample_weight" in str(fitted.verdict_)
+    assert np.isfinite(fitted.best_score_)
+
+
+def test_a_callable_that_takes_weights_is_given_those_of_its_rows():
+    folds = list(CV.split(X, Y))
+    sums = []
+
+    def score(estimator, X, y, sample_weight=None):
+        sums.append(None if sample_weight is None else float(np.sum(sample_weight)))
+        return float(estimator.score(X, y, sample_weight))
+
+    fitted = search(TREE, score, cv=folds).fit(X, Y, sample_weight=WEIGHT)
+    expected = [
+        clone(TREE).fit(X[a], Y[a], sample_weight=WEIGHT[a]).score(X[b], Y[b], sample_weight=WEIGHT[b])
+        for a, b in folds
+    ]
+    assert fitted.best_score_ == pytest.approx(np.mean(expected))
+    assert None not in sums
+    assert fitted.score(X, Y, WEIGHT) == fitted.best_estimator_.score(X, Y, WEIGHT)
