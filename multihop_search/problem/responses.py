@@ -71,10 +71,10 @@ def joined_tables(tables: Sequence[np.ndarray]) -> np.ndarray:
 def _codes(labels: Any, classes: np.ndarray) -> np.ndarray:
     """Return the codes of predicted labels."""
     labels = np.asarray(labels).reshape(-1)
-    codes = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
+    codes: np.ndarray = np.minimum(np.searchsorted(classes, labels), len(classes) - 1)
     unknown = labels[classes[codes] != labels]
     if len(unknown):
-        raise ValueError(f"predict must return labels that y has, it returned {unknown[0]!r}")
+        raise ValueError(f"predict must return labels that y has, it returned {unknown.tolist()[0]!r}")
     return codes
 
 

@@ -150,7 +150,7 @@ class RowScoring(Scoring):
 
 def _probabilities(table: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
     assert classes is not None
-    return table[..., : len(classes)]
+    return np.asarray(table[..., : len(classes)])
 
 
 def _true_class(y: np.ndarray, proba: np.ndarray) -> np.ndarray:

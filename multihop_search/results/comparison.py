@@ -373,13 +373,21 @@ def _concluded(
         if row["verdict"] == INCONCLUSIVE and np.isfinite(row["gain"])
     }
     if teacher is not None:
-        of_teacher = {name: one.score(held_out.y, teacher, held_out.sample_weight) for name, one in _all(scoring)}
+        of_teacher = {name: _score_of(one, held_out, teacher) for name, one in _all(scoring)}
         scores.loc["teacher"] = pd.Series(of_teacher)
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
     return Verdict(
         table, _as_read(scores, held_out), dict(counts), held_out.n_rows, scoring.name_shown, region, advice, notes
     )
+
+
+def _score_of(scoring: Scoring, held_out: HeldOut, table: np.ndarray) -> float:
+    """Return the score of predictions; NaN where the score reads something else of a model."""
+    try:
+        return scoring.score(held_out.y, table, held_out.sample_weight)
+    except (ValueError, AttributeError):
+        return float("nan")
 
 
 def _all(scoring: Scoring) -> list[tuple[str, Scoring]]:

@@ -156,6 +156,7 @@ class ReplayedEvidence:
         self._predictions, self._held_out, self._scoring = predictions, held_out, scoring
         self._folds = [np.flatnonzero(held_out.fold == fold) for fold in np.unique(held_out.fold)]
         self._last: tuple[np.ndarray, np.ndarray] | None = None
+        self._outside: tuple[np.ndarray, dict[tuple[int, int], float]] | None = None
         self._small: dict[tuple[bytes, ...], float] = {}
 
     def means(self, draws: np.ndarray) -> np.ndarray:
@@ -169,9 +170,13 @@ class ReplayedEvidence:
         return found
 
     def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
-        return np.asarray(
-            [_mean_over_folds(self._replay(draw, int(trial))) for draw, trial in zip(draws, chosen, strict=True)]
-        )
+        if self._outside is None or self._outside[0] is not draws:
+            self._outside = (draws, {})
+        scores = self._outside[1]  # the groups of a verdict often pick the same trial
+        for place, trial in enumerate(chosen):
+            if (place, trial) not in scores:
+                scores[place, trial] = float(_mean_over_folds(self._replay(draws[place], int(trial))))
+        return np.array([scores[place, trial] for place, trial in enumerate(chosen)])
 
     def _fold_scores(self, draws: np.ndarray) -> np.ndarray:
         """Return scores (n_draws, n_trials, n_folds); those of the latest draws are kept."""
