@@ -596,7 +596,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score `best_estimator_` by `scoring`, as scikit-learn's searches do; greater is better."""
         self._check_ready()
-        return self.scorer_(self, self._known_rows(X), as_pandas("y", y), as_pandas("sample_weight", sample_weight))
+        return self.scorer_(
+            self.best_estimator_, self._known_rows(X), as_pandas("y", y), as_pandas("sample_weight", sample_weight)
+        )
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "best_estimator_")
