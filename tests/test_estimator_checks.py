@@ -3,11 +3,12 @@
 from typing import Any
 
 import pytest
-from sklearn.ensemble import RandomForestClassifier
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from multihop_search import MultihopSearchClassifier
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search.search.base import MultihopSearch
 
 EXPECTED_FAILURES = {
     "check_sample_weight_equivalence_on_dense_data": "inner folds and bootstraps are drawn by row, so a row repeated "
@@ -27,7 +28,20 @@ def small_search(**settings: Any) -> MultihopSearchClassifier:
     )
 
 
-def expected_failures(estimator: MultihopSearchClassifier) -> dict[str, str]:
+def small_regression(scoring: str) -> MultihopSearchRegressor:
+    return MultihopSearchRegressor(
+        DecisionTreeRegressor(max_depth=3),
+        RandomForestRegressor(n_estimators=5),
+        intermediates=[("tree", DecisionTreeRegressor(max_depth=5))],
+        n_trials=6,
+        cv=2,
+        crossfit_cv=2,
+        random_state=0,
+        scoring=scoring,
+    )
+
+
+def expected_failures(estimator: MultihopSearch) -> dict[str, str]:
     return EXPECTED_FAILURES if estimator.crossfit_cv else {}
 
 
@@ -35,6 +49,9 @@ def expected_failures(estimator: MultihopSearchClassifier) -> dict[str, str]:
 # Rows of weight 0 make trees of scikit-learn 1.6 predict NaN: such trials fail, and the search says so.
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
 @pytest.mark.filterwarnings("ignore::multihop_search.errors.RetiredWarning")
-@parametrize_with_checks([small_search(), small_search(crossfit_cv=False)], expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [small_search(), small_search(crossfit_cv=False), small_regression("auto"), small_regression("r2")],
+    expected_failed_checks=expected_failures,
+)
 def test_scikit_learn_check(estimator: object, check: object) -> None:
     check(estimator)

@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+from sklearn.utils import get_tags
 
 from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting, ScoreWarning, SearchFailed, UnsuitableModel
@@ -312,3 +313,43 @@ def test_a_callable_that_takes_weights_is_given_those_of_its_rows():
     assert fitted.best_score_ == pytest.approx(np.mean(expected))
     assert None not in sums
     assert fitted.score(X, Y, WEIGHT) == fitted.best_estimator_.score(X, Y, WEIGHT)
+
+
+# What scikit-learn's searches have
+
+
+def test_a_callable_scores_the_student_that_is_handed_over():
+    def score(estimator, X, y):
+        return float(estimator.score(X, y))
+
+    fitted = search(TREE, score).fit(X, Y)
+    assert fitted.score(X, Y) == fitted.best_estimator_.score(X, Y)
+
+
+def test_times_of_fits_and_scores_are_in_the_table():
+    table = search(TREE, "accuracy", n_trials=3, max_hops=1).fit(X, Y).cv_results_
+    for name in ("mean_fit_time", "std_fit_time", "mean_score_time", "std_score_time"):
+        assert table[name].shape == (3,)
+        assert (table[name] >= 0).all()
+    assert (table["mean_score_time"] > 0).all()
+
+
+def test_logarithms_of_probabilities_are_there_where_the_student_has_them():
+    fitted = search(TREE).fit(X, Y)
+    np.testing.assert_array_equal(fitted.predict_log_proba(X), fitted.best_estimator_.predict_log_proba(X))
+    assert not hasattr(search(LinearSVC(), "accuracy"), "predict_log_proba")
+
+
+def test_tags_are_those_of_the_student():
+    assert get_tags(search(SVC(kernel="precomputed"), "accuracy")).input_tags.pairwise
+    assert not get_tags(search(TREE)).input_tags.pairwise
+    two = search(TREE).set_params(student=[("one", TREE), ("two", Binary())])
+    assert not get_tags(two).classifier_tags.multi_class
+    assert get_tags(search(TREE)).classifier_tags.multi_class
+
+
+class Binary(DecisionTreeClassifier):
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_class = False
+        return tags

@@ -138,6 +138,8 @@ class Asked:
             mean([size.size_bytes for size in sizes]),
             latency,
             reason,
+            tuple(outcome.fit_seconds for outcome in self.outcomes),
+            tuple(outcome.score_seconds for outcome in self.outcomes),
             {name: max(fold[name] for fold in excess) for name in budget.bounds},
         )
 

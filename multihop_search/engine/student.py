@@ -34,6 +34,8 @@ class Outcome:
     """Microseconds to predict one row; NaN except in the first fold, or where it is bounded in those of nested ones."""
     note: str = ""
     """What fell back in the student's transfer set, if anything did."""
+    score_seconds: float = float("nan")
+    """Seconds to predict the held-out rows and to score them."""
 
 
 def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Outcome:
@@ -45,16 +47,20 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         model = _fitted(problem, ladder, number, path, lesson)
         seconds = time.perf_counter() - start
         X = problem.rows(fold.test)
+        start = time.perf_counter()
         predictions = problem.scoring.table(model, X)
+        predict_seconds = time.perf_counter() - start
         if not np.isfinite(predictions).all():
             what = "values" if problem.classes is None else "probabilities"
             raise ValueError(f"the student predicted NaN or infinite {what}")
         y, weight = problem.y[fold.test], problem.weights(fold.test)
+        start = time.perf_counter()
         score = problem.scoring.score_fold(model, X, y, predictions, weight)
+        score_seconds = predict_seconds + time.perf_counter() - start
         bounded = ladder.budget.latency_us is not None and number >= len(problem.folds)  # of a nested search
         latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 or bounded else float("nan")
         note = "" if lesson is None else lesson.note(problem, fold)
-        return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note)
+        return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note, score_seconds)
 
 
 def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import optuna
+from optuna.trial import FrozenTrial
 
 
 @contextmanager
@@ -43,6 +44,36 @@ def constraints_of(trial: optuna.trial.FrozenTrial) -> list[float]:
     return list(known.values() if known is not None else trial.system_attrs.get("constraints", ()))
 
 
+class Callbacks:
+    """Calls what the user wants to be called after each trial, as `optuna.Study.optimize` does.
+
+    The study that they get holds the told trials only: those that were asked ahead are no business of theirs.
+    """
+
+    def __init__(self, callbacks: Sequence[Callable[[optuna.Study, FrozenTrial], None]]) -> None:
+        self._callbacks, self._shown = callbacks, new_study()
+        self._n_shown = 0
+
+    def stop(self, study: optuna.Study, number: int) -> bool:
+        """Call them with the trial of that number; return whether one asked the study to stop, as Optuna's own do."""
+        if not self._callbacks:
+            return False
+        trials = study.get_trials(deepcopy=False)
+        self._shown.sampler = study.sampler
+        self._shown.add_trials(trials[self._n_shown : number + 1])
+        self._n_shown, stopped = number + 1, False
+        for callback in self._callbacks:
+            try:
+                callback(self._shown, trials[number])
+            except RuntimeError as error:  # `Study.stop` outside `Study.optimize`
+                if "`Study.stop`" not in str(error):
+                    raise
+                stopped = True
+        for name, value in self._shown.user_attrs.items():
+            study.set_user_attr(name, value)
+        return stopped
+
+
 def told_study(study: optuna.Study, n_told: int) -> optuna.Study:
     """Return the study with its first `n_told` trials only: those asked but never told are left out."""
     trials = study.get_trials(deepcopy=False)
@@ -51,4 +82,6 @@ def told_study(study: optuna.Study, n_told: int) -> optuna.Study:
     told = new_study()
     told.sampler = study.sampler
     told.add_trials(trials[:n_told])
+    for name, value in study.user_attrs.items():
+        told.set_user_attr(name, value)
     return told

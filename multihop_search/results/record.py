@@ -30,6 +30,10 @@ class TrialRecord:
     """Microseconds to predict one row."""
     reason: str = ""
     """Why the trial failed or was stopped, what fell back in its transfer sets, or which earlier trial it repeats."""
+    fit_times: tuple[float, ...] = ()
+    """Seconds of the student's own fit in each fold that was run."""
+    score_times: tuple[float, ...] = ()
+    """Seconds to predict and score the held-out rows of each fold that was run."""
     excess: Mapping[str, float] = field(default_factory=dict)
     """By what share each bound of the budget is exceeded in the worst fold; at most 0 is inside."""
 

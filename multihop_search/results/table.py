@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,13 @@ def on_front(values: np.ndarray) -> np.ndarray:
     return np.array([not ((least >= row).all(axis=1) & (least > row).any(axis=1)).any() for row in least], dtype=bool)
 
 
+def _apply(measure: Callable[[Any], Any], table: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
+    """Return a measure of what is known of each row; NaN where nothing is."""
+    rows = [np.asarray(row, dtype=np.float64) for row in table]
+    known = [row[np.isfinite(row)] for row in rows]
+    return np.array([measure(row) if len(row) else np.nan for row in known])
+
+
 def cv_results(
     records: Sequence[TrialRecord], results: pd.DataFrame, params: Sequence[dict[str, Any]]
 ) -> dict[str, Any]:
@@ -97,12 +104,15 @@ def cv_results(
     found: dict[str, Any] = {
         "params": list(params),
         "mean_test_score": score,
-        "std_test_score": np.where(np.isfinite(score), folds.std(axis=1) if n_folds else np.nan, np.nan),
+        "std_test_score": np.where(np.isfinite(score), _apply(np.std, folds), np.nan),
         "rank_test_score": pd.Series(-np.where(np.isfinite(score), score, -np.inf))
         .rank(method="min")
         .astype(int)
         .to_numpy(),
         "mean_fit_time": results["fit_seconds"].to_numpy() / np.maximum(results["folds_done"].to_numpy(), 1),
+        "std_fit_time": _apply(np.std, [record.fit_times for record in records]),
+        "mean_score_time": _apply(np.mean, [record.score_times for record in records]),
+        "std_score_time": _apply(np.std, [record.score_times for record in records]),
     }
     found |= {f"split{fold}_test_score": folds[:, fold] for fold in range(n_folds)}
     for name in dict.fromkeys(name for drawn in params for name in drawn):

@@ -28,7 +28,7 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.engine.refit import Teacher, refit_student, refit_teacher
 from multihop_search.engine.refits import refit_students
-from multihop_search.engine.study import new_study, told_study
+from multihop_search.engine.study import Callbacks, new_study, told_study
 from multihop_search.errors import (
     ClusterLost,
     FailedTrialsWarning,
@@ -212,7 +212,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 self._making = making_of(self._workshop.problem, self._workshop.ladder, time.monotonic() - start)
             finally:
                 MEMO.clear()
-                for callback in self.callbacks or ():
+                for callback in self._listed_callbacks():
                     if hasattr(callback, "flush"):
                         callback.flush()
 
@@ -293,6 +293,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> Begun:
         """Check settings and data, and begin to set up."""
         settings = self.get_params(deep=False)
+        if isinstance(self.callbacks, Iterator):
+            settings["callbacks"] = self._listed_callbacks()
         check_settings(settings, regression=self._regression)
         check_executor(self.executor, self.n_jobs)
         X, y, X_unlabeled = self._validated(X, as_pandas("y", y), X_unlabeled)
@@ -332,6 +334,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Run the search to its end, or until something stops it; `study` and `trials` take in what is told."""
         patience = Patience(self.n_trials_no_change, len(made.space.students))
+        callbacks = Callbacks(self._listed_callbacks())
         loop = Loop(
             study,
             plan,
@@ -349,7 +352,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                     trials.add(record, predictions)
                     score = assessment.score(record) if record.inside else float("nan")
                     show(record.hops, score)
-                    if self._stopped_by_callback(study, record.number) or patience.ends(record, score):
+                    if callbacks.stop(study, record.number) or patience.ends(record, score):
                         break
         except Interrupted as signal:
             if not trials.records:
@@ -361,17 +364,13 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 StoppedWarning,
             )
 
-    def _stopped_by_callback(self, study: optuna.Study, number: int) -> bool:
-        """Call the callbacks; return whether one of them asked the study to stop, as Optuna's own do."""
-        stopped = False
-        for callback in self.callbacks or ():
-            try:
-                callback(study, study.get_trials(deepcopy=False)[number])
-            except RuntimeError as error:  # `Study.stop` outside `Study.optimize`
-                if "`Study.stop`" not in str(error):
-                    raise
-                stopped = True
-        return stopped
+    def _listed_callbacks(self) -> Sequence[Callable[[optuna.Study, FrozenTrial], None]]:
+        """Return the callbacks; what can be gone through only once is remembered, for the next fit too."""
+        if isinstance(self.callbacks, Iterator):
+            if getattr(self, "_callbacks", (None,))[0] is not self.callbacks:
+                self._callbacks = (self.callbacks, tuple(self.callbacks))
+            return self._callbacks[1]
+        return () if self.callbacks is None else tuple(self.callbacks)
 
     def _keep_trials(self, made: SetUp, study: optuna.Study, trials: Trials) -> None:
         """Keep what was told: whatever the last step meets, it is not lost."""
@@ -625,10 +624,20 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())
+        if "_callbacks" in state:  # an iterator cannot be pickled
+            state["callbacks"] = list(state.pop("_callbacks")[1])
         return {**state, "_workshop": None} if "_workshop" in state else state
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         students = named_students(self.student).values()
-        tags.input_tags.allow_nan = all(get_tags(student).input_tags.allow_nan for student in students)
+        of_students = [get_tags(student) for student in students]
+        tags.input_tags.allow_nan = all(of.input_tags.allow_nan for of in of_students)
+        tags.input_tags.pairwise = any(of.input_tags.pairwise for of in of_students)
+        if tags.regressor_tags is not None:  # what `score` returns is R2 only where that is asked for
+            tags.regressor_tags.poor_score = not (isinstance(self.scoring, str) and self.scoring == "r2")
+        if tags.classifier_tags is not None:
+            tags.classifier_tags.multi_class = all(
+                of.classifier_tags is None or of.classifier_tags.multi_class for of in of_students
+            )
         return tags

@@ -79,8 +79,9 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         the same data and settings, runs none of them again and ends as if it had never been interrupted; it may have
         more trials, another timeout, another executor. Searches of other data or settings have logs of their own in
         the same folder. `random_state` has to be an integer.
-    callbacks : list of callable or None, default=None
-        Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`; ``study.stop()`` in
+    callbacks : iterable of callable or None, default=None
+        Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`, with a study of the
+        told trials; ``study.stop()`` in
         one of them ends the search. What has a method `flush` is asked to flush at the end.
     executor : executor or None, default=None
         Where hops run, for instance `RayExecutor(n_workers=4)`. With the same CPUs per hop the trials, scores, choice
@@ -177,6 +178,11 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     def predict_proba(self, X: Any) -> np.ndarray:
         """Predict class probabilities (n_rows, n_classes) with `best_estimator_`."""
         return np.asarray(self._delegate("predict_proba", X))
+
+    @available_if(student_has("predict_log_proba"))  # type: ignore[untyped-decorator]
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Predict logarithms of class probabilities (n_rows, n_classes) with `best_estimator_`."""
+        return np.asarray(self._delegate("predict_log_proba", X))
 
     @available_if(student_has("decision_function"))  # type: ignore[untyped-decorator]
     def decision_function(self, X: Any) -> np.ndarray:
