@@ -634,10 +634,4 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         of_students = [get_tags(student) for student in students]
         tags.input_tags.allow_nan = all(of.input_tags.allow_nan for of in of_students)
         tags.input_tags.pairwise = any(of.input_tags.pairwise for of in of_students)
-        if tags.regressor_tags is not None:  # what `score` returns is R2 only where that is asked for
-            tags.regressor_tags.poor_score = not (isinstance(self.scoring, str) and self.scoring == "r2")
-        if tags.classifier_tags is not None:
-            tags.classifier_tags.multi_class = all(
-                of.classifier_tags is None or of.classifier_tags.multi_class for of in of_students
-            )
         return tags

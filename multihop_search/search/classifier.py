@@ -6,10 +6,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 from sklearn.base import ClassifierMixin
+from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
 from multihop_search.problem.problem import Problem
 from multihop_search.search.base import MultihopSearch, student_has
+from multihop_search.search.settings import named_students
 
 
 class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore[misc]
@@ -170,6 +172,12 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
 
     score = MultihopSearch.score  # the mixin has one of its own
     _regression: ClassVar[bool] = False
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        of_students = [get_tags(student).classifier_tags for student in named_students(self.student).values()]
+        tags.classifier_tags.multi_class = all(of is None or of.multi_class for of in of_students)
+        return tags
 
     def _keep_task(self, problem: Problem) -> None:
         self.classes_ = problem.classes

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from sklearn.base import RegressorMixin
+from sklearn.utils import Tags
 
 from multihop_search.search.base import MultihopSearch
 
@@ -54,3 +55,10 @@ scoring, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_
 
     score = MultihopSearch.score  # the mixin has one of its own
     _regression: ClassVar[bool] = True
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.regressor_tags.poor_score = not (
+            isinstance(self.scoring, str) and self.scoring == "r2"
+        )  # else it is no R2
+        return tags
