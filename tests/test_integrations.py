@@ -603,3 +603,62 @@ def test_the_real_tpot() -> None:
         search_space="linear-light", population_size=4, generations=1, max_time_mins=0.2, n_jobs=1, random_state=0
     ).fit(rows, y)
     assert "used as it is" not in str(search_for(from_tpot(estimator)).fit(rows, y).verdict_)
+
+
+# ---- labelled frames
+
+
+def _arrow(frame: pd.DataFrame) -> Any:
+    return pytest.importorskip("pyarrow").Table.from_pandas(frame, preserve_index=False)
+
+
+def _polars(frame: pd.DataFrame) -> Any:
+    return pytest.importorskip("polars").DataFrame({str(name): frame[name].to_numpy() for name in frame.columns})
+
+
+SORTED = np.unique(Y)
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, _polars, _arrow])
+@pytest.mark.parametrize("classes", [None, SORTED, pd.Index(SORTED), pd.Series(SORTED[::-1])])
+@pytest.mark.parametrize("direct", [False, True])
+def test_the_columns_of_a_frame_are_read_by_label(library: Any, classes: Any, direct: bool) -> None:
+    frame = library(pd.DataFrame(OOF, columns=SORTED)[SORTED[[2, 0, 1]]])
+    teacher = (GivenPredictions if direct else from_predictions)(frame, classes=classes)
+    rows = np.arange(len(OOF))
+    np.testing.assert_allclose(teacher.outputs_on_rows(rows, SORTED), OOF, rtol=1e-6)
+
+
+@pytest.mark.parametrize("names", [[1, 0, 2], ["1", "0", "2"]])
+def test_numbers_as_names_are_labels(names: Any) -> None:
+    frame = pd.DataFrame(OOF[:, [1, 0, 2]], columns=names)
+    teacher = from_predictions(frame, unlabeled=frame[[names[2], names[1], names[0]]])
+    for outputs in (teacher.outputs_on_rows, teacher.outputs_on_unlabeled):
+        np.testing.assert_allclose(outputs(np.arange(5), np.arange(3)), OOF[:5], rtol=1e-6)
+
+
+def test_names_that_a_library_gives_are_no_labels_and_other_names_are_refused() -> None:
+    np.testing.assert_allclose(from_predictions(pd.DataFrame(OOF)).outputs_on_rows(np.arange(5), SORTED), OOF[:5])
+    with pytest.raises(InvalidData, match="classes must name the labels of y, 'p0' is none of them"):
+        search_for(from_predictions(pd.DataFrame(OOF, columns=["p0", "p1", "p2"]))).fit(X, Y)
+
+
+def test_the_rows_of_a_frame_are_read_by_label_or_refused() -> None:
+    order = np.random.default_rng(0).permutation(len(OOF))
+    frame = pd.DataFrame(OOF, columns=SORTED).iloc[order]
+    with_targets = from_predictions(frame, y=pd.Series(Y))
+    np.testing.assert_allclose(with_targets.outputs_on_rows(np.arange(len(OOF)), SORTED), OOF)
+    for rows in (X, pd.DataFrame(np.asarray(X))):
+        with pytest.raises(InvalidData, match="oof must have its rows in the order of X"):
+            search_for(from_predictions(frame)).fit(rows, Y)
+    with pytest.raises(InvalidData, match="oof and y must be of the same rows"):
+        from_predictions(frame, y=pd.Series(Y, index=np.arange(len(Y)) + 7))
+
+
+def test_the_order_of_rows_holds_in_regression() -> None:
+    values = pd.Series(np.arange(30.0)).iloc[::-1]
+    search = MultihopSearchRegressor(DecisionTreeRegressor(max_depth=2), from_predictions(values), n_trials=2)
+    with pytest.raises(InvalidData, match="oof must have its rows in the order of X"):
+        search.fit(np.arange(30.0)[:, None], np.arange(30.0))
+    again = from_predictions(values, y=pd.Series(np.arange(30.0)))
+    np.testing.assert_array_equal(again.outputs_on_rows(np.arange(30), None)[:, 0], np.arange(30.0))

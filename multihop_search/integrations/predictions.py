@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from multihop_search.problem.teacher import GivenPredictions, check_predictions
+from multihop_search.errors import InvalidData
+from multihop_search.problem.teacher import GivenPredictions, check_predictions, labels_of_columns
 
 
 def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y: Any = None) -> GivenPredictions:
@@ -27,7 +29,8 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     Parameters
     ----------
     oof : array-like of shape (n_rows, n_classes), or (n_rows,) in regression
-        Probabilities, rows summing to 1, or values.
+        Probabilities, rows summing to 1, or values. The columns of a frame that is named after the labels are read by
+        name. Row labels of a pandas frame must be in the order of the rows given to `fit`.
     classes : array-like of shape (n_classes,) or None, default=None
         Labels in the order of the columns; None: the sorted labels of y.
     unlabeled : array-like of shape (n_unlabeled, n_classes) or (n_unlabeled,), or None, default=None
@@ -56,7 +59,46 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     >>> "the teacher's outputs were given" in str(search.verdict_)
     True
     """
+    if isinstance(oof, (pd.DataFrame, pd.Series)) and isinstance(y, pd.Series):
+        oof = _in_order_of(y, oof)
+    index = getattr(oof, "index", None)
+    index = None if not isinstance(index, pd.Index) or index.equals(pd.RangeIndex(len(index))) else index.to_numpy()
+    names = labels_of_columns(oof, classes)
     given = check_predictions("oof", oof)
     more = None if unlabeled is None else check_predictions("unlabeled", unlabeled)
-    names = None if classes is None else np.asarray(classes)
-    return GivenPredictions(given, classes=names, unlabeled=more, y=None if y is None else np.asarray(y))
+    if more is not None and names is not None:
+        more = _with_columns(names, more, labels_of_columns(unlabeled, classes))
+    return GivenPredictions(
+        given,
+        classes=None if names is None else np.asarray(names),
+        unlabeled=more,
+        y=None if y is None else np.asarray(y),
+        index=index,
+    )
+
+
+def _with_columns(names: list[Any], values: np.ndarray, known: list[Any] | None) -> np.ndarray:
+    """Return predictions of unlabelled rows with the columns in the order of those of the others."""
+    if known is None or known == names:
+        return values
+    if set(known) != set(names):
+        raise InvalidData(f"unlabeled must have the columns of oof, {names}, it has {known}: rename them.")
+    return np.asarray(values[:, [known.index(name) for name in names]])
+
+
+def _in_order_of(y: pd.Series, oof: Any) -> Any:
+    """Return predictions in the order of their targets, by row label.
+
+    Raises
+    ------
+    InvalidData
+        If both have the same number of rows and other labels.
+    """
+    same = len(y) == len(oof) and y.index.is_unique and oof.index.is_unique
+    if not same or oof.index.equals(y.index):
+        return oof
+    if set(oof.index) != set(y.index):
+        raise InvalidData(
+            "oof and y must be of the same rows, their row labels differ: pass arrays if the labels mean nothing."
+        )
+    return oof.loc[y.index]

@@ -17,6 +17,7 @@ from __future__ import annotations
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator
 
 from multihop_search.errors import InvalidData
@@ -81,6 +82,8 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         Predictions for the rows of `X_unlabeled`.
     y : array-like of shape (n_rows,) or None, default=None
         Labels of the rows where `oof` comes from: must equal those given to `fit`.
+    index : array-like of shape (n_rows,) or None, default=None
+        Row labels of `oof`: where they are those of X in another order, the predictions are refused.
 
     Examples
     --------
@@ -89,11 +92,14 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
     array([[0.8, 0.2]])
     """
 
-    def __init__(self, oof: Any, *, classes: Any = None, unlabeled: Any = None, y: Any = None) -> None:
+    def __init__(
+        self, oof: Any, *, classes: Any = None, unlabeled: Any = None, y: Any = None, index: Any = None
+    ) -> None:
         self.oof = oof
         self.classes = classes
         self.unlabeled = unlabeled
         self.y = y
+        self.index = index
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
         n_rows, *n_columns = np.shape(self.oof)
@@ -111,6 +117,7 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
     def check_rows(self, problem: Problem) -> None:
         """Raise `InvalidData` unless there is a usable prediction for each row of `problem`."""
         classes = problem.classes
+        self._check_order(problem.X)
         self._check_array("oof", self.oof, problem.n_rows, "fit", classes)
         n_unlabeled = None if problem.unlabeled is None else np.shape(problem.unlabeled)[0]
         if (n_unlabeled is None) != (self.unlabeled is None):
@@ -121,10 +128,24 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
             )
         if n_unlabeled is not None:
             self._check_array("unlabeled", self.unlabeled, n_unlabeled, "X_unlabeled", classes)
-        if self.classes is not None and classes is not None:
-            _check_classes(np.asarray(self.classes).tolist(), classes.tolist())
+        for values in (self.oof, self.unlabeled):
+            known = None if values is None else labels_of_columns(values, self.classes)
+            if known is not None and classes is not None:
+                _check_classes(_matched(known, classes.tolist()), classes.tolist())
         if self.y is not None:
             _check_labels(np.asarray(self.y), problem)
+
+    def _check_order(self, X: Any) -> None:
+        """Raise unless the row labels of a frame of predictions, if it has some, are in the order of the rows."""
+        index = pd.Index(self.index) if self.index is not None else getattr(self.oof, "index", None)
+        if not isinstance(index, pd.Index) or not index.is_unique:
+            return
+        rows = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(index))
+        if len(rows) == len(index) and not index.equals(rows) and set(index) == set(rows):
+            raise InvalidData(
+                "oof must have its rows in the order of X, its labels are of rows in another order: pass "
+                "oof.loc[X.index], or oof.to_numpy() if the labels mean nothing."
+            )
 
     def _check_array(self, name: str, values: Any, n_rows: int, rows: str, classes: np.ndarray | None) -> None:
         found = check_predictions(name, values)
@@ -154,14 +175,45 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         return self._taken(self.unlabeled, rows, classes)
 
     def _taken(self, values: Any, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
-        taken = np.asarray(values, dtype=np.float64)[rows]
+        taken = np.asarray(_as_array(values), dtype=np.float64)[rows]
         if classes is None:
             return np.asarray(taken.reshape(-1, 1))
-        if self.classes is not None:
-            known = np.asarray(self.classes).tolist()
+        labels = labels_of_columns(values, self.classes)
+        if labels is not None:
+            known = _matched(labels, classes.tolist())
             taken = taken[:, [known.index(label) for label in classes.tolist()]]
         summed: np.ndarray = taken / taken.sum(axis=1, keepdims=True)
         return summed
+
+
+def _as_array(values: Any) -> Any:
+    return values.to_pandas() if hasattr(values, "column_names") else values
+
+
+def labels_of_columns(values: Any, classes: Any) -> list[Any] | None:
+    """Return the labels of the columns of predictions: the names in a frame, else `classes`, else None.
+
+    Names that a library gives of its own accord are none. Names that are no labels leave the word to `classes`.
+    """
+    given = None if classes is None else np.asarray(classes).tolist()
+    names = getattr(values, "column_names", None)
+    if names is None:
+        names = getattr(values, "columns", None)
+    if names is None or len(names) < 2:
+        return given
+    known = np.asarray(names).tolist()
+    numbered = list(range(len(known))), [f"column_{place}" for place in range(len(known))]
+    if given is None:
+        return None if known in numbered else known
+    return _matched(known, given) if {*map(str, known)} == {*map(str, given)} else given
+
+
+def _matched(known: list[Any], wanted: list[Any]) -> list[Any]:
+    """Return labels as those of y, where they read alike: a frame may have "0" for 0."""
+    by_name = {str(label): label for label in wanted}
+    if len(by_name) < len(wanted) or set(known) == set(wanted):
+        return known
+    return [by_name.get(str(label), label) for label in known]
 
 
 def check_predictions(name: str, values: Any) -> np.ndarray:
@@ -173,7 +225,7 @@ def check_predictions(name: str, values: Any) -> np.ndarray:
         If they hold anything but finite numbers, or rows of several columns that are no probabilities.
     """
     try:
-        found = np.asarray(values, dtype=np.float64)
+        found = np.asarray(_as_array(values), dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise InvalidData(f"{name} must be an array of numbers, it is none ({error}): pass predictions.") from error
     if found.ndim not in (1, 2) or found.size == 0:

@@ -16,7 +16,7 @@ from multihop_search.engine.nested import NestedSearch, Routine
 from multihop_search.engine.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
-from multihop_search.errors import InvalidData, SeenRowsWarning, StoppedWarning, warn
+from multihop_search.errors import InvalidData, StoppedWarning, warn
 from multihop_search.problem.intake import labels_of, numeric_target, own_copy
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
@@ -64,21 +64,16 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
     X, y = own_copy(checked_like(search, "verdict[0]", X, problem.X)), as_pandas("verdict[1]", y)
     n_rows = np.shape(X)[0]
     if problem.classes is None:
-        return _checked_fresh(X, own_copy(numeric_target(y, n_rows)), problem)
+        values = own_copy(numeric_target(y, n_rows))
+        return FreshRows(X, values, leaks_of_rows(X, values, problem))
     labels = labels_of(y, n_rows)
     unknown = ~np.isin(labels, problem.classes)
     if unknown.any():
         raise InvalidData(
             f"verdict[1] must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
         )
-    return _checked_fresh(X, np.searchsorted(problem.classes, labels), problem)
-
-
-def _checked_fresh(X: Any, y: np.ndarray, problem: Problem) -> FreshRows:
-    leaks = leaks_of_rows(X, y, problem)
-    if leaks:
-        warn(f"{leaks[0]}: pass rows as verdict=(X, y) that are not among those of fit.", SeenRowsWarning)
-    return FreshRows(X, y, leaks)
+    codes = np.searchsorted(problem.classes, labels)
+    return FreshRows(X, codes, leaks_of_rows(X, codes, problem))
 
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
