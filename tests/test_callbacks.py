@@ -83,7 +83,7 @@ def test_a_trial_that_a_callback_adds_is_none_of_the_search():
     assert len(fitted.study_.trials) == 9
 
 
-@pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+@pytest.mark.filterwarnings("ignore")  # the module is experimental, and deprecated since Optuna 4.9
 def test_a_terminator_ends_the_search():
     never_better = Terminator(error_evaluator=StaticErrorEvaluator(1e9), min_n_trials=4)
     assert len(search([TerminatorCallback(never_better)]).fit(X, Y).results_) == 4
