@@ -17,6 +17,7 @@
     MultihopWarning         (UserWarning)
     |-- RareClassWarning                    a class is too small for the folds
     |-- UnservedSchemeWarning               a default scheme that the student cannot take was left out
+    |-- DefaultLeftOutWarning               a default teacher or intermediate cannot fit the rows and is left out
     |-- FailedTrialsWarning                 some trials failed
     |-- StudentLeftOutWarning               no trial of a student is within the budget
     |-- SerialSearchWarning                 the search is so small that it runs in this process
@@ -96,6 +97,10 @@ class RareClassWarning(MultihopWarning):
 
 class UnservedSchemeWarning(MultihopWarning):
     """A scheme of the default list was left out because the student cannot take what it passes on."""
+
+
+class DefaultLeftOutWarning(MultihopWarning):
+    """A default teacher or intermediate, or a column for all of them, was left out because it cannot be used."""
 
 
 class FailedTrialsWarning(MultihopWarning):

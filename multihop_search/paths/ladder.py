@@ -16,7 +16,7 @@ from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import last_step, settle
+from multihop_search.transfer.fitting import last_step, offers, settle
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,7 @@ def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], re
             raise UnsuitableModel(
                 f"intermediate {name!r} must be a regressor, {type(estimator).__name__} is none: use a regressor."
             )
-        if not regression and not hasattr(estimator, "predict_proba"):
+        if not regression and not offers(estimator, "predict_proba"):
             raise UnsuitableModel(
                 f"intermediate {name!r} must have predict_proba, {type(estimator).__name__} has none: use a classifier "
                 "with probabilities."

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sklearn import get_config
+from sklearn.base import clone
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     HistGradientBoostingClassifier,
@@ -44,15 +46,27 @@ def teachers(*, regression: bool = False, boosting: bool = True) -> dict[str, An
     if not boosting:
         del named[BOOSTING]
     if len(named) > 1:
-        members = list(named.items())
+        members = [(name, _asking(model)) for name, model in named.items()]
         named[VOTE] = VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")
     return named
 
 
-def default_teachers(X: Any, n_outputs: int) -> dict[str, Any]:
-    """Return the teachers that `teacher="auto"` compares by cross-validation; one output is regression."""
+def _asking(model: Any) -> Any:
+    """Return a member of a vote that takes weights while metadata is routed too."""
+    return clone(model).set_fit_request(sample_weight=True) if get_config()["enable_metadata_routing"] else model
+
+
+def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> dict[str, Any]:
+    """Return the teachers that `teacher="auto"` compares by cross-validation; one output is regression.
+
+    `gaps`: a column has no value in some fit. A booster cannot bin it, so the median, or 0, is filled in before it.
+    """
     named = teachers(regression=n_outputs == 1, boosting=n_outputs <= MANY_OUTPUTS)
-    return {name: behind_preparation(model, X) for name, model in named.items()}
+    prepared = {name: behind_preparation(model, X) for name, model in named.items()}
+    if gaps and not needs_preparation(X):
+        filled = SimpleImputer(strategy="median", keep_empty_features=True)
+        prepared |= {name: make_pipeline(clone(filled), named[name]) for name in (BOOSTING, VOTE) if name in named}
+    return prepared
 
 
 def behind_preparation(model: Any, X: Any, *, scaled: bool = False) -> Any:

@@ -7,6 +7,7 @@ scikit-learn's own objects only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from itertools import starmap
 from typing import Any
 
@@ -42,6 +43,26 @@ def needs_preparation(X: Any) -> bool:
     True
     """
     return isinstance(X, pd.DataFrame) and any(not pd.api.types.is_numeric_dtype(dtype) for dtype in X.dtypes)
+
+
+def empty_columns(X: Any, parts: Iterable[np.ndarray]) -> list[Any]:
+    """Return the columns, by name or in an array by position, that have no value among the rows of some part.
+
+    Examples
+    --------
+    >>> empty_columns(np.array([[1.0, np.nan], [2.0, np.nan], [3.0, 4.0]]), [np.arange(2), np.arange(3)])
+    [1]
+    """
+    if hasattr(X, "tocsr") or (not hasattr(X, "iloc") and np.asarray(X).dtype.kind not in "fO"):
+        return []
+    missing = np.asarray(X.isna() if hasattr(X, "iloc") else pd.isna(np.asarray(X)))
+    names = list(X.columns) if hasattr(X, "iloc") else list(range(missing.shape[1]))
+    places = np.flatnonzero(missing.any(axis=0))
+    missing = missing[:, places]
+    empty = np.zeros(len(places), dtype=bool)
+    for rows in parts:
+        empty |= missing[rows].all(axis=0)
+    return [names[place] for place in places[empty]]
 
 
 def dropped_columns(X: pd.DataFrame) -> list[str]:

@@ -12,8 +12,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.errors import ClusterLost, UnsuitableModel, WorkerLost
+from multihop_search.errors import ClusterLost, UnsuitableModel
 from multihop_search.keys import generator
+from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.fitting import fit, last_step, settle
@@ -100,17 +101,24 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
         fitted = run(_plain_fit, model, X, problem.y[rows], problem.classes, problem.weights(rows), problem.threads)
     except (UnsuitableModel, ClusterLost):
         raise
-    except (ValueError, TypeError, MemoryError, OSError, WorkerLost) as error:
+    except Exception as error:  # of any library
         strings = _not_numbers(X)
         if strings and not isinstance(estimator, Pipeline):
             raise UnsuitableModel(
                 f"{shown} ({type(estimator).__name__}) must take the columns as they are, {', '.join(strings[:5])} "
                 "hold no numbers: use skrub.tabular_pipeline(student) or a Pipeline with a ColumnTransformer."
             ) from error
+        empty = empty_columns(problem.X, [rows])
+        cure = f" (column {empty[0]!r} has no values: leave it out)" if empty else ""
         raise UnsuitableModel(
-            f"{shown} ({type(estimator).__name__}) must be able to fit the rows, it said: {error}"
+            f"{shown} ({type(estimator).__name__}) must be able to fit the rows, it said: {_sentence(error)}{cure}"
         ) from error
     return fitted.set_params(**before)
+
+
+def _sentence(error: Exception) -> str:
+    """Return what an error says, with its class where that is none that models usually raise."""
+    return str(error) if isinstance(error, (ValueError, TypeError)) and str(error) else f"{error!r}"
 
 
 def _plain_fit(model: Any, X: Any, y: np.ndarray, classes: Any, weights: np.ndarray | None, threads: int) -> Any:

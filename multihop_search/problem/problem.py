@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,12 @@ class Fold:
     """Row numbers that judge them, (n_test,); empty for the refit."""
     inner: tuple[np.ndarray, ...]
     """Partition of range(n_train): each part is predicted by models fitted on the others. Empty: in-sample."""
+
+    def fitted_rows(self) -> Iterator[np.ndarray]:
+        """Yield the row numbers of every fit in this fold: all training rows, and those without each inner part."""
+        yield self.train
+        for part in self.inner:
+            yield np.delete(self.train, part)
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
 """Tables of other libraries than pandas, as pandas holds them: one kind of table everywhere behind the door.
 
 polars, Arrow, DuckDB, Modin, Dask, cuDF, narwhals and whatever else speaks the Arrow stream or the data frame protocol.
-Columns keep names, order and kind: categories, dates, numbers. Missing booleans stay booleans; decimals become floats.
+Columns keep names, order and kind: categories, dates, numbers. Missing booleans stay booleans, decimals become floats
+and sparse columns dense ones.
 """
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import warnings
 from typing import Any
@@ -41,7 +43,9 @@ def as_pandas(name: str, given: Any) -> Any:
     >>> as_pandas("X", pyarrow.table({"b": [1, 2], "a": [True, None]})).dtypes.to_dict()
     {'b': dtype('int64'), 'a': BooleanDtype}
     """
-    if given is None or isinstance(given, (pd.DataFrame, pd.Series, pd.Index, np.ndarray, list, tuple)):
+    if isinstance(given, pd.DataFrame):
+        return _dense(given)
+    if given is None or isinstance(given, (pd.Series, pd.Index, np.ndarray, list, tuple)):
         return given
     if hasattr(given, "collect") and hasattr(given, "collect_schema"):
         raise InvalidKind(f"{name} must hold rows, a {type(given).__name__} holds none yet: pass {name}.collect().")
@@ -55,6 +59,12 @@ def as_pandas(name: str, given: Any) -> Any:
         ) from error
 
 
+def _dense(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame whose sparse columns are dense: every model would make them so, with a warning each time."""
+    sparse = {name: dtype.subtype for name, dtype in frame.dtypes.items() if isinstance(dtype, pd.SparseDtype)}
+    return frame.astype(sparse) if sparse and frame.columns.is_unique else frame
+
+
 def _kind(given: Any) -> str:
     return f"{type(given).__module__.partition('.')[0]} {type(given).__name__}"
 
@@ -64,8 +74,7 @@ def _converted(given: Any) -> Any:
         return getattr(given, next(method for method in CONVERSIONS if hasattr(given, method)))()
     if importlib.util.find_spec("pyarrow") is None:
         return _by_columns(given)
-    import pyarrow
-
+    pyarrow: Any = importlib.import_module("pyarrow")
     if hasattr(given, "to_arrow"):  # polars and narwhals: in types that older versions of pyarrow know
         given = given.to_arrow()
     if isinstance(given, (pyarrow.Array, pyarrow.ChunkedArray)):
@@ -82,8 +91,7 @@ def _converted(given: Any) -> Any:
 
 
 def _arrow_to_pandas(table: Any) -> pd.DataFrame:
-    import pyarrow
-
+    pyarrow: Any = importlib.import_module("pyarrow")
     types = pyarrow.types
     for place, field in enumerate(table.schema):
         if types.is_decimal(field.type) or types.is_null(field.type):

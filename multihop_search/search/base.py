@@ -60,6 +60,7 @@ from multihop_search.search.selection import Selection, select, verdicts_of
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
 from multihop_search.search.settings import named_students
 from multihop_search.search.where import check_executor, choose_executor, known_executor
+from multihop_search.transfer.fitting import offers
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
@@ -84,7 +85,7 @@ def student_has(method: str) -> Callable[[Any], bool]:
     def check(self: Any) -> bool:
         if hasattr(self, "best_estimator_"):
             return hasattr(self.best_estimator_, method)
-        return all(hasattr(student, method) for student in named_students(self.student).values())
+        return all(offers(student, method) for student in named_students(self.student).values())
 
     return check
 

@@ -14,13 +14,13 @@ from multihop_search.engine.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.leaks import leaks_of_models
 from multihop_search.problem.problem import Problem
 from multihop_search.search.settings import (
+    able_intermediates,
     check_models,
     check_numbers,
     choose_schemes,
@@ -96,9 +96,7 @@ class Begun:
         problem, settings, students = self.problem, self.settings, dict(self.students)
         futures = submit_candidates(self.candidates, problem, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
-        pool = default_intermediates(problem.X, problem.n_outputs) if isinstance(intermediates, str) else {}
-        for name, model in pool.items():  # while workers fit the candidates
-            self.probes.fitted(name, model)
+        pool = able_intermediates(self.probes) if isinstance(intermediates, str) else {}  # while workers fit candidates
         teacher = choose_teacher(self.candidates, problem, session, futures)
         graded = any(scheme.needs_plain for scheme in self.schemes)
         ladder = make_ladder(self.probes, teacher, students, intermediates, pool, self.budget, graded=graded)

@@ -22,14 +22,14 @@ from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.plan import make_sampler
 from multihop_search.engine.pruning import make_pruner
 from multihop_search.errors import (
-    HopTimeout,
+    ClusterLost,
+    DefaultLeftOutWarning,
     InvalidData,
     InvalidSetting,
     MultihopError,
     SearchFailed,
     UnservedSchemeWarning,
     UnsuitableModel,
-    WorkerLost,
     warn,
 )
 from multihop_search.files import path_of
@@ -37,7 +37,8 @@ from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import SelfMeasured
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.paths.pool import VOTE, default_teachers
+from multihop_search.paths.pool import VOTE, default_intermediates, default_teachers
+from multihop_search.paths.preparation import empty_columns
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import StudentSpace
 from multihop_search.paths.tuning import student_distributions
@@ -45,7 +46,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.problem.scoring import RowScoring, default_row_scoring, scoring_for
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import last_step, takes_weights, through
+from multihop_search.transfer.fitting import last_step, offers, takes_weights, through
 from multihop_search.transfer.schemes import (
     HardLabels,
     KnowledgeDistillation,
@@ -161,7 +162,9 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
         if name == TEACHER and isinstance(model, RowTeacher) and not isinstance(model, type):
             continue  # it knows the rows, and says so when they are there
         shown = model.__name__ if isinstance(model, type) else type(model).__name__
-        if isinstance(model, type) or not all(hasattr(model, method) for method in ("fit", "predict", "get_params")):
+        if isinstance(model, type) or not (
+            hasattr(model, "fit") and hasattr(model, "get_params") and offers(model, "predict")
+        ):
             raise UnsuitableModel(
                 f"{name} must be a scikit-learn {kind} instance, got {shown}: pass for instance "
                 f"{f'RandomForest{example}()' if name == TEACHER else f'DecisionTree{example}(max_depth=4)'}."
@@ -174,13 +177,13 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
             )
     if regression:
         return
-    if not isinstance(teacher, (str, RowTeacher)) and not hasattr(teacher, "predict_proba"):
+    if not isinstance(teacher, (str, RowTeacher)) and not offers(teacher, "predict_proba"):
         raise UnsuitableModel(
             f"teacher must have predict_proba, {type(teacher).__name__} has none: wrap it in CalibratedClassifierCV."
         )
     responses = scoring_for(scoring, np.arange(2)).responses
     for name, student in students.items():
-        if not any(hasattr(student, response) for response in responses):
+        if not any(offers(student, response) for response in responses):
             raise UnsuitableModel(
                 f"scoring={scoring!r} needs a student with {' or '.join(responses)}, {type(student).__name__} has "
                 f"none: pass scoring='accuracy' or another {name}."
@@ -439,12 +442,60 @@ def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
             teacher.check_rows(problem)
         probes.fitted(TEACHER, teacher)
         return {TEACHER: teacher}
-    candidates = default_teachers(problem.X, problem.n_outputs)
-    for name, candidate in _fitted_ones(candidates).items():
-        probes.fitted(TEACHER, candidate, shown=f"teacher {name!r}")
-    if VOTE in candidates:
-        probes.join(candidates[VOTE], _fitted_ones(candidates).values())
-    return candidates
+    parts = [part for fold in (problem.searched, *problem.folds) for part in fold.fitted_rows()]
+    gaps = bool(empty_columns(problem.X, parts))
+    candidates = default_teachers(problem.X, problem.n_outputs, gaps=gaps)
+    for name in empty_columns(problem.X, [problem.searched.train]) if gaps else []:
+        warn(f"column {name!r} has no values: no model learns anything from it, leave it out.", DefaultLeftOutWarning)
+    singles = _fitted_ones(candidates)
+    able = able_ones({name: (TEACHER, model) for name, model in singles.items()}, probes, "teacher")
+    if VOTE not in candidates or len(able) < len(singles):
+        return able
+    probes.join(candidates[VOTE], able.values())
+    return {**able, VOTE: candidates[VOTE]}
+
+
+def able_ones(models: Mapping[str, tuple[str, Any]], probes: Probes, kind: str) -> dict[str, Any]:
+    """Return which of the default models can fit the rows, with one warning for each that cannot.
+
+    Parameters
+    ----------
+    models : mapping of str to (str, estimator)
+        By name: what the model stands for in the search, and the model.
+    probes : Probes
+        Where the fits are made.
+    kind : str
+        "teacher" or "intermediate", for messages.
+
+    Raises
+    ------
+    UnsuitableModel
+        If no default teacher can.
+    """
+    able: dict[str, Any] = {}
+    reasons: dict[str, UnsuitableModel] = {}
+    for name, (stands_for, model) in models.items():
+        try:
+            probes.fitted(stands_for, model, shown=f"{kind} {name!r}")
+            able[name] = model
+        except UnsuitableModel as error:
+            reasons[name] = error
+    if not able and kind == TEACHER:
+        raise next(iter(reasons.values()))
+    for reason in reasons.values():
+        warn(f"{str(reason).rstrip('.')}: this default {kind} is left out.", DefaultLeftOutWarning)
+    return able
+
+
+def able_intermediates(probes: Probes) -> dict[str, Any]:
+    """Return the default intermediates that can fit the rows."""
+    problem = probes.problem
+    try:
+        pool = default_intermediates(problem.X, problem.n_outputs)
+    except InvalidData as error:
+        warn(f"the default intermediates are left out: {error}", DefaultLeftOutWarning)
+        return {}
+    return able_ones({name: (name, model) for name, model in pool.items()}, probes, "intermediate")
 
 
 def _fitted_ones(candidates: Mapping[str, Any]) -> dict[str, Any]:
@@ -487,8 +538,14 @@ def choose_teacher(
     for name, future in futures.items():
         try:
             outputs[name] = session.result(future)
-        except (HopTimeout, WorkerLost) as error:
+        except ClusterLost:
+            raise
+        except Exception as error:  # of any library
             lost = str(error)
+            warn(
+                f"teacher {name!r} failed on all rows ({error}): this default teacher is left out.",
+                DefaultLeftOutWarning,
+            )
     if not outputs:
         raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
     if VOTE in candidates and not lost:

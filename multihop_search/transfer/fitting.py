@@ -22,17 +22,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from inspect import signature
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.sparse import vstack
+from sklearn import get_config
 from sklearn.base import clone
+from sklearn.compose import TransformedTargetRegressor
+from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
+from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
 from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.metadata_routing import get_routing_for_object
 from sklearn.utils.validation import has_fit_parameter
 
 from multihop_search.errors import UnsuitableModel
@@ -47,6 +56,9 @@ from multihop_search.transfer.trees import fit_on_distribution, takes_regression
 
 JOBS = ("n_jobs", "num_threads", "thread_count")
 """Parameters that say how many threads or processes a model may use."""
+SEVERAL = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegressor)
+HANDING_ON = (*SEVERAL, BaseSearchCV, TransformedTargetRegressor, RFE)
+"""Classes of scikit-learn whose `fit` hands weights on to the models inside, without metadata routing too."""
 SMALLEST_TARGET = 1e-3
 """Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""
 
@@ -80,9 +92,78 @@ def last_step(estimator: Any) -> Any:
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
 
 
+def offers(model: Any, method: str) -> bool:
+    """Return whether a model will have a method once it is fitted; a stack names its own last model only then."""
+    last = last_step(model)
+    if isinstance(last, (StackingClassifier, StackingRegressor)) and last.final_estimator is None:
+        final: Any = LogisticRegression() if isinstance(last, StackingClassifier) else RidgeCV()
+        return hasattr(final, method)
+    return hasattr(model, method)
+
+
 def takes_weights(estimator: Any) -> bool:
     """Return whether `estimator` can be taught soft labels and weights."""
-    return bool(has_fit_parameter(last_step(estimator), "sample_weight"))
+    return bool(weight_names(last_step(estimator)))
+
+
+def weight_names(model: Any) -> tuple[str, ...]:
+    """Return the names under which `fit` of `model` takes weights; none where it takes no weights.
+
+    Votes, stacks and searches hand on what they are given, so those inside decide. While metadata is routed, a model
+    that hands it on takes weights if its members request them.
+
+    Examples
+    --------
+    >>> from sklearn.ensemble import VotingClassifier
+    >>> from sklearn.naive_bayes import GaussianNB
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> weight_names(VotingClassifier([("bayes", GaussianNB())]))
+    ('sample_weight',)
+    >>> weight_names(VotingClassifier([("bayes", GaussianNB()), ("neighbours", KNeighborsClassifier())]))
+    ()
+    """
+    if isinstance(model, Pipeline):
+        return tuple(f"{model.steps[-1][0]}__{name}" for name in weight_names(model.steps[-1][1]))
+    if hasattr(model, "fit") and has_fit_parameter(model, "sample_weight"):
+        return ("sample_weight",)
+    if get_config()["enable_metadata_routing"]:
+        return _requested(model)
+    if not _hands_on(model):
+        return ()
+    members = _members(model)
+    names = {weight_names(member) for member in members}
+    several = isinstance(model, SEVERAL) or len(members) > 1
+    return names.pop() if names == {("sample_weight",)} or (len(names) == 1 and not several) else ()
+
+
+def _hands_on(model: Any) -> bool:
+    """Return whether `fit` hands on what else it is given; scikit-learn's own say so of more classes than do."""
+    if type(model).__module__.startswith("sklearn."):
+        return isinstance(model, HANDING_ON) and not isinstance(model, RFECV)
+    fit_parameters = signature(model.fit).parameters.values() if hasattr(model, "fit") else ()
+    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in fit_parameters)
+
+
+def _requested(model: Any) -> tuple[str, ...]:
+    """Return the same of a model that hands metadata on, by what is requested."""
+    with suppress(NotImplementedError):  # of models that cannot say it yet
+        return ("sample_weight",) if get_routing_for_object(model).consumes("fit", ["sample_weight"]) else ()
+    return ()
+
+
+def _members(model: Any) -> list[Any]:
+    """Return the models inside a model."""
+    members: list[Any] = []
+    for value in model.get_params(deep=False).values():
+        parts = [part[1] for part in value if isinstance(part, tuple) and len(part) > 1] if _is_list(value) else [value]
+        members += [
+            part for part in parts if not isinstance(part, type) and hasattr(part, "fit") and hasattr(part, "predict")
+        ]
+    return members
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))
 
 
 def route_of(estimator: Any, n_classes: int | None) -> str:
@@ -365,14 +446,14 @@ def _none_if_equal(weights: np.ndarray | None) -> np.ndarray | None:
 
 def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.ndarray]:
     weights = _none_if_equal(weights)
-    if weights is None or (np.ptp(weights) == 0 and not has_fit_parameter(model, "sample_weight")):
+    if weights is None or (np.ptp(weights) == 0 and not takes_weights(model)):
         return {}
     _require_weights(model)
-    return {"sample_weight": positive(model, weights)}
+    return dict.fromkeys(weight_names(model), positive(model, weights))
 
 
 def _require_weights(model: Any) -> None:
-    if not has_fit_parameter(model, "sample_weight"):
+    if not takes_weights(model):
         raise UnsuitableModel(
             f"{type(model).__name__} must take sample_weight in fit to be taught weights or soft labels, it does not: "
             "use schemes=[HardLabels()] without sample_weight, or another model."
@@ -416,7 +497,8 @@ def _fit_repeated(
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
     weights, bags = weights[rows] * shares[rows, codes], bags_argument(model, y, rows)
-    model.fit(_safe_indexing(X, rows), labels[codes], sample_weight=positive(model, weights), **bags)
+    named = dict.fromkeys(weight_names(model), positive(model, weights))
+    model.fit(_safe_indexing(X, rows), labels[codes], **named, **bags)
     return model.set_params(**before)
 
 

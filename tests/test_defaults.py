@@ -1,0 +1,213 @@
+"""Default models on ordinary data that some of them cannot take, and weights that reach models inside others."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import sklearn
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    StackingClassifier,
+    StackingRegressor,
+    VotingClassifier,
+    VotingRegressor,
+)
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_selection import RFE
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
+
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search.errors import DefaultLeftOutWarning, UnsuitableModel
+from multihop_search.paths import pool
+from multihop_search.transfer.fitting import takes_weights
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(150, 4))
+Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(int)
+WEIGHT = RNG.uniform(1, 3, size=150)
+TREE = DecisionTreeClassifier(max_depth=2)
+
+
+@pytest.fixture(autouse=True)
+def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default teachers with few members: what they can take is the same."""
+    full = pool.teachers
+
+    def few(**options: Any) -> dict[str, Any]:
+        named = full(**options)
+        for model in [*named.values(), *(part for _, part in getattr(named.get("vote"), "estimators", []))]:
+            for name in ("n_estimators", "max_iter"):
+                if name in model.get_params():
+                    model.set_params(**{name: 30})
+        return named
+
+    monkeypatch.setattr(pool, "teachers", few)
+
+
+def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
+    given = {"param_distributions": {}, "n_trials": 2, "cv": 2, "max_hops": 1, "random_state": 0, "schemes": "auto"}
+    return MultihopSearchClassifier(student, **{**given, **settings})
+
+
+def with_column(values: Any) -> np.ndarray:
+    changed = X.copy()
+    changed[:, 3] = values
+    return changed
+
+
+def test_an_empty_column_is_named_and_every_default_teacher_is_compared() -> None:
+    with pytest.warns(DefaultLeftOutWarning, match="column 'd' has no values"):
+        search = search_for().fit(pd.DataFrame(with_column(np.nan), columns=list("abcd")), Y)
+    assert (search.results_["state"] == "COMPLETE").all()
+    candidates = pool.default_teachers(with_column(np.nan), 2, gaps=True)
+    assert set(candidates) == {"forest", "extra-trees", "boosting", "vote"}
+    for name in ("boosting", "vote"):
+        assert candidates[name].fit(with_column(np.nan), Y).score(with_column(np.nan), Y) > 0.8
+
+
+@pytest.mark.parametrize("n_values", [1, 3])
+def test_a_column_that_is_empty_in_some_fold_only_fails_no_trial(
+    n_values: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.full(150, np.nan)
+    values[:n_values] = 1.0
+    full = pool.teachers
+    monkeypatch.setattr(pool, "teachers", lambda **options: {"boosting": full(**options)["boosting"]})
+    search = search_for(n_trials=3).fit(with_column(values), Y)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_a_regressor_with_an_empty_column() -> None:
+    with pytest.warns(DefaultLeftOutWarning, match="column 3 has no values"):
+        search = MultihopSearchRegressor(
+            DecisionTreeRegressor(max_depth=2), n_trials=2, cv=2, max_hops=1, random_state=0, param_distributions={}
+        ).fit(with_column(np.nan), X[:, 0])
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_defaults_that_cannot_fit_are_left_out_by_name() -> None:
+    large = with_column(X[:, 3] * 1e39)  # trees of scikit-learn hold single precision
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        search = search_for(HistGradientBoostingClassifier(max_iter=2), max_hops=2, n_trials=3).fit(large, Y)
+    left_out = [str(warning.message) for warning in given if warning.category is DefaultLeftOutWarning]
+    for name in ("teacher 'forest'", "teacher 'extra-trees'", "intermediate 'tree(8)'", "intermediate 'forest(30)'"):
+        assert sum(name in message for message in left_out) == 1
+    assert isinstance(search.teacher_, HistGradientBoostingClassifier)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_no_default_teacher_that_can_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = pool.teachers
+    monkeypatch.setattr(pool, "teachers", lambda **options: {"forest": full(**options)["forest"]})
+    with pytest.raises(UnsuitableModel, match=r"teacher 'forest' .*too large"):
+        search_for(HistGradientBoostingClassifier(max_iter=2)).fit(with_column(X[:, 3] * 1e39), Y)
+
+
+def test_a_model_of_the_users_that_cannot_fit_is_blamed_and_the_column_named() -> None:
+    with pytest.raises(UnsuitableModel, match=r"teacher \(HistGradientBoostingClassifier\).*column 3 has no values"):
+        search_for(teacher=HistGradientBoostingClassifier(max_iter=2)).fit(with_column(np.nan), Y)
+
+
+def test_a_table_of_texts_needs_no_default_intermediate() -> None:
+    texts = pd.DataFrame({"text": [f"word{row} {'good' if label else 'bad'}" for row, label in enumerate(Y)]})
+    student = make_pipeline(make_column_transformer((TfidfVectorizer(), "text")), LogisticRegression())
+    with pytest.warns(DefaultLeftOutWarning, match="the default intermediates are left out"):
+        search = search_for(student, teacher=student, max_hops=2, n_trials=3).fit(texts, Y)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_sparse_columns_are_read_as_dense_ones_without_a_warning_for_each_fit() -> None:
+    counts = np.where(X > 1, 1.0, 0.0)
+    dense = pd.DataFrame(counts, columns=list("abcd"))
+    sparse = dense.astype(pd.SparseDtype("float64", 0.0))
+    searches = [search_for(teacher=TREE, max_hops=1).fit(frame, Y) for frame in (dense, sparse)]  # a warning would fail
+    assert searches[0].results_["score"].tolist() == searches[1].results_["score"].tolist()
+    np.testing.assert_array_equal(searches[0].predict(dense), searches[1].predict(sparse))
+
+
+SCALED = make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=2))
+GRID = {"decisiontreeclassifier__max_depth": [1, 2]}
+TAKERS = {
+    "vote": VotingClassifier([("a", TREE), ("b", GaussianNB())], voting="soft"),
+    "vote with a gap": VotingClassifier([("a", TREE), ("b", "drop")], voting="soft"),
+    "stack": StackingClassifier([("a", TREE)], cv=2),
+    "grid": GridSearchCV(TREE, {"max_depth": [1, 2]}, cv=2),
+    "random": RandomizedSearchCV(TREE, {"max_depth": [1, 2]}, n_iter=1, cv=2, random_state=0),
+    "grid of a pipeline": GridSearchCV(SCALED, GRID, cv=2),
+    "pipeline of a grid": make_pipeline(StandardScaler(), GridSearchCV(TREE, {"max_depth": [1, 2]}, cv=2)),
+    "elimination": RFE(TREE),
+    "calibrated": CalibratedClassifierCV(TREE, cv=2),
+    "grid of votes": GridSearchCV(VotingClassifier([("a", TREE)], voting="soft"), {}, cv=2),
+}
+REFUSERS = {
+    "vote": VotingClassifier([("a", TREE), ("b", KNeighborsClassifier())], voting="soft"),
+    "vote of pipelines": VotingClassifier([("a", SCALED)], voting="soft"),
+    "stack": StackingClassifier([("a", TREE)], final_estimator=KNeighborsClassifier(), cv=2),
+    "grid": GridSearchCV(KNeighborsClassifier(), {}, cv=2),
+    "one against the rest": OneVsRestClassifier(TREE),
+}
+
+
+@pytest.mark.parametrize("name", TAKERS)
+def test_weights_reach_models_inside_others(name: str) -> None:
+    assert takes_weights(TAKERS[name])
+    heavy = np.where(X[:, 2] > 0, 1.0, 1e-3)
+    said = [
+        search_for(teacher=TAKERS[name], max_hops=1, n_trials=2).fit(X, Y, sample_weight=weight).teacher_
+        for weight in (heavy, WEIGHT)
+    ]
+    assert not np.array_equal(said[0].predict_proba(X), said[1].predict_proba(X))
+
+
+@pytest.mark.parametrize("name", REFUSERS)
+def test_a_member_without_weights_is_met_with_one_sentence(name: str) -> None:
+    assert not takes_weights(REFUSERS[name])
+    with pytest.raises(UnsuitableModel, match="must take sample_weight"):
+        search_for(teacher=REFUSERS[name]).fit(X, Y, sample_weight=WEIGHT)
+    search_for(teacher=REFUSERS[name]).fit(X, Y)
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        VotingRegressor([("a", DecisionTreeRegressor())]),
+        StackingRegressor([("a", DecisionTreeRegressor())]),
+        TransformedTargetRegressor(DecisionTreeRegressor()),
+    ],
+)
+def test_regressors_hand_weights_on(model: Any) -> None:
+    assert takes_weights(model)
+
+
+@pytest.mark.parametrize("routing", [False, True])
+def test_the_default_vote_takes_weights(routing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    with sklearn.config_context(enable_metadata_routing=routing):
+        full = pool.default_teachers
+        name = "multihop_search.search.settings.default_teachers"
+        monkeypatch.setattr(name, lambda *args, **options: {"only": full(*args, **options)["vote"]})
+        search = search_for().fit(X, Y, sample_weight=WEIGHT)
+    assert isinstance(search.teacher_, VotingClassifier)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_routed_weights_are_those_that_members_request() -> None:
+    asking = VotingClassifier([("a", DecisionTreeClassifier())])
+    with sklearn.config_context(enable_metadata_routing=True):
+        assert not takes_weights(asking)
+        asking.estimators[0][1].set_fit_request(sample_weight=True)
+        assert takes_weights(asking)
