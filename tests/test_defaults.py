@@ -13,6 +13,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     StackingClassifier,
     StackingRegressor,
     VotingClassifier,
@@ -20,7 +21,8 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.feature_selection import RFE
-from sklearn.linear_model import LogisticRegression
+from sklearn.frozen import FrozenEstimator
+from sklearn.linear_model import GammaRegressor, LinearRegression, LogisticRegression, PoissonRegressor
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
@@ -211,3 +213,70 @@ def test_routed_weights_are_those_that_members_request() -> None:
         assert not takes_weights(asking)
         asking.estimators[0][1].set_fit_request(sample_weight=True)
         assert takes_weights(asking)
+
+
+class SecondClassOnly(DecisionTreeClassifier):
+    """Says the probability of the second class only."""
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return super().predict_proba(X)[:, 1:]
+
+
+def test_probabilities_of_one_column_are_those_of_the_second_class() -> None:
+    searches = [search_for(TREE, teacher=kind(max_depth=4)) for kind in (DecisionTreeClassifier, SecondClassOnly)]
+    scores = [search.fit(X, Y).results_["score"].tolist() for search in searches]
+    assert scores[0] == scores[1]
+    assert search_for(SecondClassOnly(max_depth=2), teacher=TREE).fit(X, Y).results_["state"][0] == "COMPLETE"
+
+
+@pytest.mark.parametrize(
+    "student",
+    [
+        PoissonRegressor(),
+        GammaRegressor(),
+        HistGradientBoostingRegressor(loss="poisson", max_iter=3),
+        HistGradientBoostingRegressor(loss="gamma", max_iter=3),
+        DecisionTreeRegressor(criterion="poisson", max_depth=2),
+    ],
+)
+def test_students_of_positive_targets_learn_from_a_teacher_that_goes_below_zero(student: Any) -> None:
+    search = MultihopSearchRegressor(
+        student, LinearRegression(), n_trials=4, cv=2, max_hops=1, random_state=0, param_distributions={}
+    ).fit(X, np.abs(X[:, 0]) + 0.01)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_a_student_that_cannot_be_pickled_is_served() -> None:
+    student = KNeighborsClassifier(metric=lambda one, other: np.abs(one - other).sum())
+    with pytest.warns(UserWarning, match="takes no sample_weight"):
+        search = search_for(student, teacher=TREE).fit(X, Y)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_students_that_cannot_be_taught_are_refused() -> None:
+    with pytest.raises(UnsuitableModel, match="student must be a model that can be taught, it is frozen"):
+        search_for(FrozenEstimator(DecisionTreeClassifier().fit(X, Y)), teacher=TREE).fit(X, Y)
+
+
+def test_a_pipeline_that_resamples_can_be_the_teacher_only() -> None:
+    sampling = pytest.importorskip("imblearn.over_sampling").RandomOverSampler(random_state=0)
+    resampled = pytest.importorskip("imblearn.pipeline").make_pipeline(sampling, DecisionTreeClassifier(max_depth=3))
+    assert (search_for(teacher=resampled).fit(X, Y).results_["state"] == "COMPLETE").all()
+    with pytest.raises(UnsuitableModel, match="it resamples rows"):
+        search_for(resampled, teacher=TREE).fit(X, Y)
+    with pytest.raises(UnsuitableModel, match="cannot be taught soft labels or weights"):
+        search_for(teacher=resampled).fit(X, Y, sample_weight=WEIGHT)
+
+
+class OutOfPatience(Exception):
+    """No ValueError, as some libraries raise."""
+
+
+class Failing(DecisionTreeClassifier):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        raise OutOfPatience("enough")
+
+
+def test_an_exception_of_any_kind_is_one_sentence_that_names_the_model() -> None:
+    with pytest.raises(UnsuitableModel, match=r"student \(Failing\) must be able to fit the rows, .*OutOfPatience"):
+        search_for(Failing(), teacher=TREE).fit(X, Y)

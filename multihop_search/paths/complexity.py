@@ -55,7 +55,11 @@ def complexity(model: Any) -> float:
         return float(sum(np.size(array) for array in (*model.coefs_, *model.intercepts_)))
     if isinstance(getattr(model, "coef_", None), np.ndarray):
         return float(np.count_nonzero(model.coef_))
-    return len(zlib.compress(pickle.dumps(model))) / 8
+    try:
+        return len(zlib.compress(pickle.dumps(model))) / 8
+    except (pickle.PicklingError, AttributeError, TypeError):  # it holds a lambda, for instance
+        parts = vars(model).values()
+        return float(sum(complexity(part) for part in parts if not np.isnan(pickled_bytes(part))))
 
 
 def count_nodes(model: Any) -> int:

@@ -23,7 +23,10 @@ def stored_form(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarra
     if classes is None:
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
     if hasattr(estimator, "predict_proba"):
-        return _aligned(np.asarray(estimator.predict_proba(X), dtype=np.float64), estimator, classes, 0.0)
+        proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        if len(estimator.classes_) == 2 and proba.size == len(proba):  # of the second class only
+            proba = np.column_stack([1 - proba.ravel(), proba.ravel()])
+        return _aligned(proba, estimator, classes, 0.0)
     return np.asarray(np.eye(len(classes))[_codes(estimator.predict(X), classes)])
 
 

@@ -46,7 +46,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.problem.scoring import RowScoring, default_row_scoring, scoring_for
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import last_step, offers, takes_weights, through
+from multihop_search.transfer.fitting import last_step, offers, resamples, takes_weights, through
 from multihop_search.transfer.schemes import (
     HardLabels,
     KnowledgeDistillation,
@@ -175,6 +175,10 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
                 f"{name} must be a {kind}, {shown} is a {other}: pass a {kind}, or use "
                 f"MultihopSearch{'Classifier' if regression else 'Regressor'}."
             )
+    for name, student in students.items():
+        if isinstance(last_step(student), FrozenEstimator) or resamples(student):
+            why = "resamples rows" if resamples(student) else "is frozen"
+            raise UnsuitableModel(f"{name} must be a model that can be taught, it {why}: pass the model inside it.")
     if regression:
         return
     if not isinstance(teacher, (str, RowTeacher)) and not offers(teacher, "predict_proba"):

@@ -36,7 +36,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
 from sklearn.feature_selection import RFE, RFECV
 from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import LogisticRegression, RidgeCV
+from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
 from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
 from sklearn.utils import _safe_indexing
@@ -82,7 +82,7 @@ def through(steps: Sequence[tuple[str, Any]], X: Any) -> Any:
     transformer without anything to fit (TPOT has some) never does.
     """
     for _, step in steps:
-        if step is not None and not isinstance(step, str):  # "passthrough"
+        if step is not None and not isinstance(step, str) and not hasattr(step, "fit_resample"):  # "passthrough"
             X = step.transform(X)
     return X
 
@@ -90,6 +90,11 @@ def through(steps: Sequence[tuple[str, Any]], X: Any) -> Any:
 def last_step(estimator: Any) -> Any:
     """Return the estimator that is taught: the last step of a Pipeline, recursively."""
     return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
+
+
+def resamples(estimator: Any) -> bool:
+    """Return whether a Pipeline has a step that changes which rows there are, as those of imbalanced-learn may."""
+    return isinstance(estimator, Pipeline) and any(hasattr(step, "fit_resample") for _, step in estimator.steps)
 
 
 def offers(model: Any, method: str) -> bool:
@@ -317,13 +322,27 @@ def _fit_one(
     targets = prepared.joined_targets
     if labels is None:
         bags = bags_argument(model, y, np.arange(len(targets)))
-        fitted = model.fit(joined, targets[:, 0], **_weight_argument(model, prepared.joined_weights), **bags)
+        fitted = model.fit(
+            joined, _in_domain(model, targets[:, 0], y), **_weight_argument(model, prepared.joined_weights), **bags
+        )
     else:
         targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
         fitted = _fit_classes(model, joined, y, prepared, targets, weights, labels)
     if hasattr(fitted, "tree_") and (len(targets) > len(y) or repeats_rows(fitted, prepared)):
         _count_rows(fitted, X)  # real rows, neither copies nor synthetic ones
     return fitted.set_params(**before, **class_weight)
+
+
+def _in_domain(model: Any, values: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return values to teach, none below the smallest true one where the loss takes positive targets only."""
+    params = model.get_params(deep=False)
+    losses = [str(params.get(name)) for name in ("loss", "criterion", "objective")]
+    positive_only = isinstance(model, (PoissonRegressor, GammaRegressor)) or (
+        isinstance(model, TweedieRegressor) and model.power >= 1
+    )
+    if positive_only or any(word in loss for loss in losses for word in ("poisson", "gamma", "tweedie")):
+        return np.maximum(values, y.min())
+    return values
 
 
 def _fit_tree(
@@ -419,6 +438,13 @@ def _fit_pipeline(
     tree_fit: TreeFit | None,
 ) -> Pipeline:
     name, last = model.steps[-1]
+    if resamples(model):
+        if transfer is not None or sample_weight is not None or tree_fit is not None:
+            raise UnsuitableModel(
+                "a Pipeline that resamples rows cannot be taught soft labels or weights: use it as a teacher without "
+                "sample_weight, or leave the sampler out."
+            )
+        return model.fit(X, target)
     if len(model.steps) > 1:
         beside = None if transfer is None or transfer.synthetic is None else transfer.synthetic
         head, X, synthetic = prepare(model[:-1], X, target, beside)
