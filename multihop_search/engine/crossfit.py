@@ -175,6 +175,11 @@ class _UpperModel:
     def pools(self) -> Mapping[str, SyntheticRows]:
         return synthetic_rows(self.problem, self.fold) if self.labels else {}
 
+    def stored(self, predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> TeacherOutputs:
+        """Return predictions, and those of stages by k, as outputs that are kept."""
+        dtype = self.problem.stored
+        return TeacherOutputs(predictions.astype(dtype), {k: of.astype(dtype) for k, of in sorted(stages.items())})
+
     def fit_part(self, positions: np.ndarray, part: int, estimator: Any = None) -> Any:
         """Fit on some of the training rows; `part` names the fit in its key."""
         chosen = self.estimator if estimator is None else estimator
@@ -209,8 +214,8 @@ class _UpperModel:
         if isinstance(self.estimator, FrozenEstimator) or not self.fold.inner:
             model = self.fit_all()
             grade = self.grader(model, np.arange(len(self.fold.train)), self.sizes)
-            labelled = {name: _outputs(*grade(pool.X)) for name, pool in self.pools.items()}
-            return replace(_outputs(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
+            labelled = {name: self.stored(*grade(pool.X)) for name, pool in self.pools.items()}
+            return replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
         members = soft_voters(self.estimator)
         if members and self.lesson is None:  # a vote has no stages
             voters = [replace(self, estimator=of, key=digest(self.key, name)) for name, of in members]
@@ -230,10 +235,12 @@ class _UpperModel:
         """Return what a teacher says that answers by row number; the only rows without a label are the user's."""
         problem, fold = self.problem, self.fold
         labelled = {
-            name: _outputs(teacher.outputs_on_unlabeled(unlabeled_numbers(problem, fold, name)[0], problem.classes), {})
+            name: self.stored(
+                teacher.outputs_on_unlabeled(unlabeled_numbers(problem, fold, name)[0], problem.classes), {}
+            )
             for name in problem.synthetic
         }
-        made = _outputs(teacher.outputs_on_rows(fold.train, problem.classes), {})
+        made = self.stored(teacher.outputs_on_rows(problem.given_numbers(fold.train), problem.classes), {})
         return with_temperature(problem, fold, replace(made, synthetic=labelled))
 
     def grader(self, model: Any, positions: np.ndarray, sizes: tuple[int, ...]) -> Grader:
@@ -261,8 +268,8 @@ class _UpperModel:
     def by_parts(self, estimator: Any, sizes: tuple[int, ...]) -> TeacherOutputs:
         """Predict each inner part, and the synthetic rows made from it, by a model fitted on the others."""
         problem, n_train, pools = self.problem, len(self.fold.train), self.pools
-        made = _Table(n_train, problem.n_outputs, sizes)
-        labelled = {name: _Table(len(pool.parent), problem.n_outputs, sizes) for name, pool in pools.items()}
+        made = _Table(n_train, problem, sizes)
+        labelled = {name: _Table(len(pool.parent), problem, sizes) for name, pool in pools.items()}
         for part, held in enumerate(self.fold.inner):
             others = np.setdiff1d(np.arange(n_train), held)
             grade = self.grader(self.fit_part(others, part, estimator), others, sizes)
@@ -291,10 +298,10 @@ class _UpperModel:
             if k in self.sizes and k >= BAG_SIZE:
                 kept[k] = {"": whole.average(), **{name: vote.average() for name, vote in votes.items()}}
         labelled = {
-            name: _outputs(vote.average(), {k: stage[name] for k, stage in kept.items()})
+            name: self.stored(vote.average(), {k: stage[name] for k, stage in kept.items()})
             for name, vote in votes.items()
         }
-        made = _outputs(whole.average(), {k: stage[""] for k, stage in kept.items()})
+        made = self.stored(whole.average(), {k: stage[""] for k, stage in kept.items()})
         return replace(made, synthetic=labelled)
 
 
@@ -310,15 +317,16 @@ def mean_outputs(parts: Sequence[TeacherOutputs]) -> TeacherOutputs:
     """Return the mean of several models' outputs, not calibrated: what their soft vote says."""
     labelled = {name: mean_outputs([part.synthetic[name] for part in parts]) for name in parts[0].synthetic}
     predictions = np.stack([part.predictions for part in parts]).mean(axis=0, dtype=np.float64)
-    return TeacherOutputs(predictions.astype(np.float32), synthetic=labelled)
+    return TeacherOutputs(predictions.astype(parts[0].predictions.dtype), synthetic=labelled)
 
 
 class _Table:
     """Outputs that are filled part by part."""
 
-    def __init__(self, n_rows: int, n_outputs: int, sizes: tuple[int, ...]) -> None:
-        self.predictions = np.empty((n_rows, n_outputs), dtype=np.float32)
-        self.stages = {k: np.empty((n_rows, n_outputs), dtype=np.float32) for k in sorted(sizes)}
+    def __init__(self, n_rows: int, problem: Problem, sizes: tuple[int, ...]) -> None:
+        shape = (n_rows, problem.n_outputs)
+        self.predictions = np.empty(shape, dtype=problem.stored)
+        self.stages = {k: np.empty(shape, dtype=problem.stored) for k in sorted(sizes)}
 
     def fill(self, rows: np.ndarray, predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> None:
         self.predictions[rows] = predictions
@@ -327,12 +335,6 @@ class _Table:
 
     def outputs(self) -> TeacherOutputs:
         return TeacherOutputs(self.predictions, self.stages)
-
-
-def _outputs(predictions: np.ndarray, stages: Mapping[int, np.ndarray]) -> TeacherOutputs:
-    return TeacherOutputs(
-        predictions.astype(np.float32), {k: stage.astype(np.float32) for k, stage in sorted(stages.items())}
-    )
 
 
 def _with_stages(outputs: TeacherOutputs, more: TeacherOutputs) -> TeacherOutputs:

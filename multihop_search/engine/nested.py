@@ -77,7 +77,8 @@ class _Shared:
             self._left += size
             return future
         future = self._prefixes.outcome(pair.number, path)
-        size = len(pair.test) * self._prefixes.problem.n_outputs * 4
+        problem = self._prefixes.problem
+        size = len(pair.test) * problem.n_outputs * np.dtype(problem.stored).itemsize
         self._kept[key] = (future, size)
         self._left -= size
         while self._left < 0 and len(self._kept) > 1:  # a sampler that learns asks for others: the oldest are not met

@@ -38,7 +38,9 @@ class Votes:
 
 def shares_or_mean(problem: Problem, train: np.ndarray, forest: Any) -> np.ndarray:
     """Return what is said of a row that every tree has seen: the shares of the classes, or the mean."""
+    y, weights = problem.y[train], problem.weights(train)
     if problem.classes is None:
-        return np.array([problem.y[train].mean()])
-    shares = np.bincount(problem.y[train], minlength=problem.n_outputs) / len(train)
+        return np.array([np.average(y, weights=weights)])
+    totals = np.bincount(y, weights=weights, minlength=problem.n_outputs)
+    shares = totals / totals.sum()
     return np.asarray(shares[np.searchsorted(problem.classes, forest.classes_)])

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from multihop_search.engine.crossfit import crossfit, crossfit_plain
 from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.refit import refit_teacher
@@ -94,7 +96,7 @@ class Prefixes:
         return future
 
     def _size(self, number: int, stages: tuple[int, ...] = ()) -> int:
-        """Return the bytes of one entry: float32 predictions on real and synthetic rows, and of the stages."""
+        """Return the bytes of one entry: predictions on real and synthetic rows, and of the stages."""
         n_train = len(self.problem.fold(number).train)
         n_rows = n_train + sum(min(multiple * n_train, MOST_ROWS) for multiple in self.problem.synthetic.values())
-        return (1 + len(stages)) * n_rows * self.problem.n_outputs * 4
+        return (1 + len(stages)) * n_rows * self.problem.n_outputs * np.dtype(self.problem.stored).itemsize

@@ -26,7 +26,7 @@ class Outcome:
     """What a student did in one fold."""
 
     predictions: np.ndarray
-    """Predictions on the held-out rows, (n_test, n_columns), float32; see `problem.responses`."""
+    """Predictions on the held-out rows, (n_test, n_columns), as `Problem.stored`; see `problem.responses`."""
     score: float
     fit_seconds: float
     size: Size
@@ -60,7 +60,8 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         bounded = ladder.budget.latency_us is not None and number >= len(problem.folds)  # of a nested search
         latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 or bounded else float("nan")
         note = "" if lesson is None else lesson.note(problem, fold)
-        return Outcome(predictions.astype(np.float32), score, seconds, size_of(model), latency, note, score_seconds)
+        stored = predictions.astype(problem.stored)
+        return Outcome(stored, score, seconds, size_of(model), latency, note, score_seconds)
 
 
 def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:

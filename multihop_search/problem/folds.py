@@ -15,6 +15,7 @@ from sklearn.model_selection import (
     GroupKFold,
     GroupShuffleSplit,
     KFold,
+    PredefinedSplit,
     ShuffleSplit,
     StratifiedGroupKFold,
     StratifiedKFold,
@@ -135,13 +136,27 @@ def _outer_of(
     """Yield the outer splits of the rows `kept`, as row numbers among all."""
     if len(kept) == len(y):
         yield from _outer(X, y, groups, cv, random_state, classes)
-    elif isinstance(cv, Integral) or hasattr(cv, "split"):
+    elif not _names_rows(cv):
         together = None if groups is None else groups[kept]
         for train, test in _outer(_safe_indexing(X, kept), y[kept], together, cv, random_state, classes):
             yield kept[train], kept[test]
     else:  # row numbers of the user's own
         for train, test in _outer(X, y, groups, cv, random_state, classes):
             yield train[np.isin(train, kept)], test[np.isin(test, kept)]
+
+
+def _names_rows(cv: Any) -> bool:
+    """Return whether `cv` holds row numbers of the user's own, whatever rows it is asked to split."""
+    return isinstance(cv, PredefinedSplit) or not (cv is None or isinstance(cv, Integral) or hasattr(cv, "split"))
+
+
+def splits_of_rows(cv: Any, rows: np.ndarray) -> Any:
+    """Return `cv` for a search on some of its rows, (n_rows,) of bool: row numbers become those among them."""
+    if not _names_rows(cv):
+        return cv
+    place = np.cumsum(rows) - 1
+    splits = _outer(np.empty((len(rows), 0)), np.empty(len(rows)), None, cv, 0, None)
+    return [tuple(place[side[rows[side]]] for side in split) for split in splits]
 
 
 def _pairs(

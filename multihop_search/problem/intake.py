@@ -10,13 +10,14 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
+from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
 from multihop_search.errors import InvalidData, InvalidSetting, ScoreWarning, SeenRowsWarning, warn
-from multihop_search.problem.folds import make_folds
+from multihop_search.problem.folds import make_folds, splits_of_rows
 from multihop_search.problem.leaks import leaks_of_folds
-from multihop_search.problem.problem import Fold, Problem, undefined_folds
+from multihop_search.problem.problem import Problem, undefined_folds
 from multihop_search.problem.scoring import ModelScoring, left_out, scoring_for, unweighted
 
 
@@ -38,6 +39,8 @@ def make_problem(
 ) -> Problem:
     """Return the problem of one search; it holds copies, so that nothing that the user does to the rows changes it.
 
+    Rows of weight 0 are left out: they count nowhere.
+
     Parameters
     ----------
     X : array or DataFrame of shape (n_rows, n_features)
@@ -45,7 +48,7 @@ def make_problem(
     y : array-like of shape (n_rows,)
         Labels of any kind, or numbers in regression.
     sample_weight, groups : array-like of shape (n_rows,) or None
-        Weights and groups of the rows.
+        Weights and groups of the rows; weights are brought to mean 1.
     cv, crossfit_cv, scoring
         As the search takes them.
     random_state : int
@@ -66,14 +69,16 @@ def make_problem(
     InvalidData, InvalidSetting
         If the target has missing values or fewer than 2 classes, or lengths, weights, folds or score cannot be used.
     """
-    X, unlabeled = own_copy(X), own_copy(unlabeled)
-    classes, codes = (None, numeric_target(y, len(X))) if regression else encode_target(y, len(X))
-    codes = own_copy(codes)
-    weight = None
-    if sample_weight is not None:
-        weight = own_copy(checked_weights(sample_weight, len(codes)))
+    n_given = np.shape(X)[0]
+    weight = None if sample_weight is None else checked_weights(sample_weight, n_given)
+    given = None if weight is None or weight.all() else weight > 0
+    classes, codes = (None, numeric_target(y, n_given, given)) if regression else encode_target(y, n_given, given)
     if groups is not None:
-        groups = own_copy(checked_groups(groups, len(codes)))
+        groups = checked_groups(groups, n_given)
+    if weight is not None and given is not None:
+        X, weight, cv = _safe_indexing(X, given), weight[given], splits_of_rows(cv, given)
+        groups = None if groups is None else groups[given]
+    X, codes, groups, unlabeled = own_copy(X), own_copy(codes), own_copy(groups), own_copy(unlabeled)
     scorer = scoring_for(scoring, classes)
     nested = isinstance(verdict, str) and verdict == "nested"
     if nested and isinstance(scorer, ModelScoring):
@@ -97,8 +102,6 @@ def make_problem(
             f"verdict='nested' needs rows to train on beside those of two outer folds, the {len(made.folds)} folds of "
             "cv leave none: use cv=3 or more."
         )
-    if weight is not None:
-        _check_fold_weights((*made.folds, *made.pairs.values(), *filter(None, [made.held_out])), weight)
     problem = Problem(
         X,
         codes,
@@ -115,6 +118,7 @@ def make_problem(
         uuid4().hex,
         made.held_out,
         made.pairs,
+        given,
     )
     _check_score(problem)
     for leak in leaks_of_folds(problem):
@@ -150,16 +154,6 @@ def _check_score(problem: Problem) -> None:
         warn(f"{left_out(scoring, undefined, n_folds)}; use folds that hold every class.", ScoreWarning)
 
 
-def _check_fold_weights(folds: tuple[Fold, ...], weight: np.ndarray) -> None:
-    for fold in folds:
-        for what, rows in (("training", fold.train), ("held-out", fold.test)):
-            if not weight[rows].sum() > 0:
-                raise InvalidData(
-                    f"each fold must hold rows of positive sample_weight, the {what} rows of fold {fold.number} have "
-                    "none: use fewer folds or leave out the rows of weight 0."
-                )
-
-
 def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
     """Return the user's groups, (n_rows,), or raise `InvalidData` if some row has none."""
     named = np.asarray(groups)
@@ -179,7 +173,17 @@ def checked_groups(groups: Any, n_rows: int) -> np.ndarray:
 
 
 def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
-    """Return the user's weights, (n_rows,), or raise `InvalidData` if they cannot weigh rows."""
+    """Return the user's weights at mean 1, (n_rows,), or raise `InvalidData` if they cannot weigh rows.
+
+    The mean is over the rows of positive weight, so what is counted in rows (the strength of a penalty, smoothing,
+    bounds of a booster) is the same under any scale of the weights. 32 binary digits are kept: what differs by rounding
+    alone is equal.
+
+    Examples
+    --------
+    >>> checked_weights([10, 0, 20, 30], 4)
+    array([0.5, 0. , 1. , 1.5])
+    """
     try:
         weight = np.asarray(sample_weight, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -188,15 +192,17 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
         raise InvalidData(
             f"sample_weight must have one entry for each of the {n_rows} rows, got shape {weight.shape}: pass a column."
         )
-    if not np.isfinite(weight).all() or (weight < 0).any() or not weight.sum() > 0:
+    if not np.isfinite(weight).all() or (weight < 0).any() or not (weight > 0).any():
         raise InvalidData(
             "sample_weight must be finite, not negative and not zero for every row, "
             f"got values from {weight.min():g} to {weight.max():g}: mend them."
         )
-    return weight
+    weight = weight / weight.max()  # a sum may be beyond the largest number
+    digits, exponent = np.frexp(weight / weight[weight > 0].mean())
+    return np.asarray(np.ldexp(np.round(digits * 2.0**32) / 2.0**32, exponent))
 
 
-def _one_column(y: Any, n_rows: int) -> np.ndarray:
+def _one_column(y: Any, n_rows: int, rows: np.ndarray | None) -> np.ndarray:
     if y is None:
         raise InvalidData("requires y to be passed, but the target y is None: pass the labels of the rows.")
     given = y if hasattr(y, "iloc") else np.asarray(y)
@@ -213,15 +219,16 @@ def _one_column(y: Any, n_rows: int) -> np.ndarray:
         raise InvalidData(
             f"y must have one label for each of the {n_rows} rows, got {len(labels)}: match their lengths."
         )
+    labels = labels if rows is None else labels[rows]
     missing = int(pd.isna(labels).sum())
     if missing:
-        raise InvalidData(f"y must have no missing label, {missing} of {n_rows} are NaN: drop these rows.")
+        raise InvalidData(f"y must have no missing label, {missing} of {len(labels)} are NaN: drop these rows.")
     return np.asarray(labels)
 
 
-def numeric_target(y: Any, n_rows: int) -> np.ndarray:
-    """Return the target of regression, (n_rows,), float64, or raise `InvalidData`."""
-    given = _one_column(y, n_rows)
+def numeric_target(y: Any, n_rows: int, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return the target of regression, of all rows or some, float64, or raise `InvalidData`."""
+    given = _one_column(y, n_rows, rows)
     try:
         if given.dtype.kind in "Mmc":
             raise ValueError(f"{given.dtype} is no real number")
@@ -235,9 +242,9 @@ def numeric_target(y: Any, n_rows: int) -> np.ndarray:
     return target
 
 
-def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sorted labels and the code of each row's label, (n_rows,)."""
-    labels = labels_of(y, n_rows)
+def encode_target(y: Any, n_rows: int, rows: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sorted labels and the code of each row's label, of all rows or some."""
+    labels = labels_of(y, n_rows, rows)
     classes, codes = np.unique(labels, return_inverse=True)
     if len(classes) < 2:
         raise InvalidData(
@@ -246,9 +253,9 @@ def encode_target(y: Any, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     return classes, codes
 
 
-def labels_of(y: Any, n_rows: int) -> np.ndarray:
-    """Return class labels of one kind, (n_rows,), or raise `InvalidData`."""
-    labels = _one_column(y, n_rows)
+def labels_of(y: Any, n_rows: int, rows: np.ndarray | None = None) -> np.ndarray:
+    """Return class labels of one kind, of all rows or some, or raise `InvalidData`."""
+    labels = _one_column(y, n_rows, rows)
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
         raise InvalidData("Input y contains infinity, labels must be finite: drop these rows or name the classes.")
     if labels.dtype.kind == "O":

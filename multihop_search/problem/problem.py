@@ -37,12 +37,13 @@ class Problem:
     """Data, folds, score and seed of one search; nothing in it changes while the search runs."""
 
     X: Any
-    """(n_rows, n_features), array or DataFrame, as the user gave it."""
+    """(n_rows, n_features), array or DataFrame, as the user gave it, without rows of weight 0."""
     y: np.ndarray
     """Class codes, 0 to n_classes - 1, or in regression the user's target, (n_rows,)."""
     classes: np.ndarray | None
     """The user's labels, sorted; `classes[y]` is the user's target. None in regression."""
     sample_weight: np.ndarray | None
+    """Of mean 1, all positive, (n_rows,)."""
     groups: np.ndarray | None
     folds: tuple[Fold, ...]
     whole: Fold
@@ -62,15 +63,31 @@ class Problem:
     pairs: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
     """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted.
     They are numbered after the outer folds."""
+    given: np.ndarray | None = None
+    """Which of the rows given to `fit` are in the problem, (n_given,) of bool: those of weight 0 are not; None: all."""
 
     @property
     def n_rows(self) -> int:
         return len(self.y)
 
     @property
+    def n_given(self) -> int:
+        """Rows given to `fit`, those of weight 0 too."""
+        return self.n_rows if self.given is None else len(self.given)
+
+    @property
     def n_outputs(self) -> int:
         """Columns of a model's predictions: the number of classes, 1 in regression."""
         return 1 if self.classes is None else len(self.classes)
+
+    @property
+    def stored(self) -> type[np.floating]:
+        """Type in which predictions are kept and passed on.
+
+        Probabilities lie between 0 and 1. A target may lie anywhere, far from 0 for its spread: single precision would
+        move it.
+        """
+        return np.float64 if self.classes is None else np.float32
 
     @property
     def searched(self) -> Fold:
@@ -89,8 +106,12 @@ class Problem:
         """Return the features of `rows`."""
         return _safe_indexing(self.X, rows)
 
+    def given_numbers(self, rows: np.ndarray) -> np.ndarray:
+        """Return which of the rows given to `fit` the `rows` of this problem are."""
+        return rows if self.given is None else np.flatnonzero(self.given)[rows]
+
     def weights(self, rows: np.ndarray) -> np.ndarray | None:
-        """Return the user's sample weights of `rows`, or None where none were given."""
+        """Return the sample weights of `rows`, or None where none were given."""
         return None if self.sample_weight is None else self.sample_weight[rows]
 
 

@@ -25,6 +25,8 @@ from multihop_search.problem.problem import Problem
 
 SUM_TOLERANCE = 1e-3
 """How far the probabilities of a row may be from summing to 1; they are divided by their sum."""
+SAME = 1e-6
+"""Targets that differ by less than this share of their standard deviation are equal."""
 GIVEN = (
     "the teacher's outputs were given: the models behind them may have learned from rows that judge here, a small leak "
     "at second hand"
@@ -38,8 +40,9 @@ class RowTeacher(Protocol):
 
     It is asked in this order: `check_rows` once, before anything is taught; then, in each fold and for all rows,
     `outputs_on_rows`; and `outputs_on_unlabeled` where `labels_unlabeled` says that it can. It labels no other row, so
-    that synthetic rows leave the space, and it has no stages. It also needs `get_params`, as any estimator: a clone
-    must answer alike, and a checkpoint knows the teacher by its parameters.
+    that synthetic rows leave the space, and it has no stages. Rows of weight 0 are left out of a problem and never
+    asked for: `Problem.n_given` counts them too. It also needs `get_params`, as any estimator: a clone must answer
+    alike, and a checkpoint knows the teacher by its parameters.
     """
 
     @property
@@ -55,7 +58,7 @@ class RowTeacher(Protocol):
         Parameters
         ----------
         rows : ndarray of shape (n_asked,)
-            Row numbers.
+            Row numbers among the rows given to `fit`.
         classes : ndarray of shape (n_classes,) or None
             Labels in the order of the columns wanted; None in regression.
 
@@ -117,8 +120,8 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
     def check_rows(self, problem: Problem) -> None:
         """Raise `InvalidData` unless there is a usable prediction for each row of `problem`."""
         classes = problem.classes
-        self._check_order(problem.X)
-        self._check_array("oof", self.oof, problem.n_rows, "fit", classes)
+        self._check_order(problem)
+        self._check_array("oof", self.oof, problem.n_given, "fit", classes)
         n_unlabeled = None if problem.unlabeled is None else np.shape(problem.unlabeled)[0]
         if (n_unlabeled is None) != (self.unlabeled is None):
             given, lacking = ("X_unlabeled", "unlabeled") if self.unlabeled is None else ("unlabeled", "X_unlabeled")
@@ -135,12 +138,14 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         if self.y is not None:
             _check_labels(np.asarray(self.y), problem)
 
-    def _check_order(self, X: Any) -> None:
+    def _check_order(self, problem: Problem) -> None:
         """Raise unless the row labels of a frame of predictions, if it has some, are in the order of the rows."""
         index = pd.Index(self.index) if self.index is not None else getattr(self.oof, "index", None)
         if not isinstance(index, pd.Index) or not index.is_unique:
             return
-        rows = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else pd.RangeIndex(len(index))
+        X, numbers = problem.X, problem.given_numbers(np.arange(problem.n_rows))
+        rows = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else pd.Index(numbers)
+        index = index[numbers] if len(index) == problem.n_given else index
         if len(rows) == len(index) and not index.equals(rows) and set(index) == set(rows):
             raise InvalidData(
                 "oof must have its rows in the order of X, its labels are of rows in another order: pass "
@@ -269,17 +274,27 @@ def _check_classes(known: list[Any], wanted: list[Any]) -> None:
 
 def _check_labels(y: np.ndarray, problem: Problem) -> None:
     """Raise unless the labels that the predictions came with are those of `fit`, row by row."""
-    if len(y) != problem.n_rows:
+    if len(y) != problem.n_given:
         raise InvalidData(
-            f"the predictions were made for {len(y)} rows, fit got {problem.n_rows}: pass the very rows that the "
+            f"the predictions were made for {len(y)} rows, fit got {problem.n_given}: pass the very rows that the "
             "teacher was trained on, in their order."
         )
+    numbers = problem.given_numbers(np.arange(problem.n_rows))
+    y = y[numbers]
     given = problem.y if problem.classes is None else problem.classes[problem.y]
-    same = np.isclose(y.astype(float), given) if problem.classes is None else y == given
+    same = _same_values(y, given) if problem.classes is None else y == given
     if not np.all(same):
-        row = int(np.flatnonzero(np.broadcast_to(np.logical_not(same), len(y)))[0])
-        (here,), (there,) = given[[row]].tolist(), y[[row]].tolist()
+        place = int(np.flatnonzero(np.broadcast_to(np.logical_not(same), len(y)))[0])
+        row = int(numbers[place])
+        (here,), (there,) = given[[place]].tolist(), y[[place]].tolist()
         raise InvalidData(
             f"the predictions were made for other rows or for rows in another order, row {row} has the target "
             f"{here!r} in fit and had {there!r}: pass the very rows that the teacher was trained on."
         )
+
+
+def _same_values(y: np.ndarray, given: np.ndarray) -> np.ndarray:
+    """Return where two targets agree, (n_rows,): in the precision of `y`, or by the spread of the target."""
+    precise = given.astype(y.dtype) if y.dtype.kind == "f" else given
+    near = np.abs(y.astype(np.float64) - given) <= SAME * given.std()
+    return np.asarray((y == precise) | near)

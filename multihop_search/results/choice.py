@@ -7,7 +7,7 @@ import numpy as np
 from multihop_search.results.out_of_fold import Evidence
 
 TIE = 1e-12
-"""Scores that differ by less are equal."""
+"""Scores that differ by less, as a part of the best one, are equal: whatever the unit of a target is."""
 
 
 def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -39,8 +39,8 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
     if (depth == depth[0]).all():
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
-    gap = means[np.arange(len(draws)), best][:, None] - means
-    admitted = gap <= errors + TIE
+    leading = means[np.arange(len(draws)), best][:, None]
+    admitted = leading - means <= errors + TIE * np.abs(leading)
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
     return np.asarray(trials[_first_best(finalists)])
@@ -48,4 +48,5 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
 
 def _first_best(values: np.ndarray) -> np.ndarray:
     """Return the first column within `TIE` of each row's maximum: equal trials may differ by the rounding of a sum."""
-    return np.asarray((values >= values.max(axis=1, keepdims=True) - TIE).argmax(axis=1))
+    most = values.max(axis=1, keepdims=True)
+    return np.asarray((values >= most - TIE * np.abs(most)).argmax(axis=1))

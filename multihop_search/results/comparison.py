@@ -88,7 +88,7 @@ def judge(
     scoring : "auto", str or scorer, default="auto"
         "auto" is the log-loss with a floor of 1e-3, or in regression the squared error.
     sample_weight : array-like of shape (n_rows,), default=None
-        Weights of the rows in the score.
+        Weights of the rows in the score; rows of weight 0 are left out.
     groups : array-like of shape (n_rows,), default=None
         Rows of one group are resampled together.
     own_fit : array-like of shape (n_trials,), default=None
@@ -116,9 +116,14 @@ def judge(
     if random_state is not None and (not isinstance(random_state, Integral) or random_state < 0):
         raise InvalidData(f"random_state must be None or an integer of at least 0, got {random_state!r}: pass one.")
     seed = int(np.random.default_rng().integers(2**31)) if random_state is None else int(random_state)
+    groups = None if groups is None else checked_groups(groups, n_rows)
+    weight = None if sample_weight is None else checked_weights(sample_weight, n_rows)
+    if weight is not None and not weight.all():
+        counted = np.flatnonzero(weight)
+        table, codes, weight = table[:, counted], codes[counted], weight[counted]
+        groups = None if groups is None else groups[counted]
     rows = np.arange(len(codes))
-    unit = rows if groups is None else np.unique(checked_groups(groups, len(codes)), return_inverse=True)[1]
-    weight = None if sample_weight is None else checked_weights(sample_weight, len(codes))
+    unit = rows if groups is None else np.unique(groups, return_inverse=True)[1]
     pseudo_folds = generator(seed, "judge").permutation(len(codes)) % 5
     held_out = HeldOut(codes, pseudo_folds, rows, unit, weight)
     scorer = scoring_for(scoring, classes)

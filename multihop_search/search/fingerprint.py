@@ -56,7 +56,7 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         "X": _rows(problem.X),
         "y": problem.y,
         "classes": problem.classes,
-        "sample_weight": problem.sample_weight,
+        "sample_weight": [problem.sample_weight, problem.given],
         "groups": problem.groups,
         "X_unlabeled": _rows(problem.unlabeled),
         "cv": cv if isinstance(cv, Integral) else [(fold.train, fold.test) for fold in problem.folds],

@@ -85,6 +85,10 @@ class TreeFit(Recipe):
             If X has missing values.
         """
         rows = validate_data(model, X, dtype=np.float32)
+        counted = weights > 0  # a row of weight 0 is a removed one: no threshold, no size of a leaf hangs on it
+        if not counted.all():
+            rows, targets, weights = rows[counted], targets[counted], weights[counted]
+            n_real = int(np.count_nonzero(counted[:n_real]))
         rng = np.random.default_rng(model.random_state)
         bounds = bounds_of(model, n_real)
         aims = targets if labels is not None else _standardised(targets, weights)

@@ -131,6 +131,9 @@ def finished_tree(
     names = ("left_child", "right_child", "feature", "threshold", "impurity", "n_node_samples")
     for name, column in zip((*names, "weighted_n_node_samples"), zip(*nodes.rows, strict=True), strict=False):
         table[name] = column
+    inner = np.flatnonzero(table["left_child"] != LEAF)
+    left, right = (table["n_node_samples"][table[side][inner]] for side in ("left_child", "right_child"))
+    table["missing_go_to_left"][inner] = left > right  # as scikit-learn: where more rows of training went
     if entropy is not None:
         values = np.clip(values, 0.0, 1.0)
         values /= values.sum(axis=1, keepdims=True)
