@@ -384,9 +384,7 @@ ROWS = r"X must be rows of numbers or a DataFrame: "
 TABLE = r"X must be a table with rows and columns, got shape "
 SAME = "X_unlabeled must be a table like X, with the same columns: pass both as DataFrames or both as arrays"
 KINDS = "X_unlabeled must have columns of the same kinds as X, 'a' has another: convert it"
-ZERO = (
-    "each fold must hold rows of positive sample_weight, the .* rows of fold 0 have none: use fewer folds or leave out"
-)
+ZERO = r"each fold must train on at least 2 classes and hold rows out, fold 0 of cv=\[...\] does not"
 
 NEW_TABLES: list[tuple[str, Any, Any, dict[str, Any], dict[str, Any], type[Exception], str]] = [
     ("one column as 1-D", X[:, 0], Y, {}, {}, ValueError, ROWS + "Expected 2D array, got 1D array instead"),

@@ -235,12 +235,12 @@ def test_a_taught_student_is_the_one_fitted_by_hand(diabetes: Any) -> None:
         student, teacher, intermediates=[], n_trials=2, max_hops=1, param_distributions={}, tree_fits=[OwnFit()]
     )
     search.fit(X, y, sample_weight=weight)
-    fold = search._workshop.problem.whole
+    fold, weight = search._workshop.problem.whole, search._workshop.problem.sample_weight
     q = np.empty(len(y))
     for part in fold.inner:
         rest = np.setdiff1d(np.arange(len(y)), part)
         q[part] = clone(teacher).fit(X.iloc[rest], y.iloc[rest], sample_weight=weight[rest]).predict(X.iloc[part])
-    mixed = 0.6 * q.astype(np.float32) + 0.4 * y
+    mixed = 0.6 * q + 0.4 * y
     by_hand = clone(student).fit(X, mixed, sample_weight=weight)
     np.testing.assert_allclose(search.refit_trial(1).predict(X), by_hand.predict(X), rtol=1e-6)
     plain = clone(student).fit(X, y, sample_weight=weight)

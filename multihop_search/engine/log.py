@@ -308,16 +308,19 @@ def _plain(value: np.generic) -> Any:
 
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:
-    predictions = np.ascontiguousarray(outcome.predictions, dtype="<f4")
+    dtype = outcome.predictions.dtype.newbyteorder("<")
+    predictions = np.ascontiguousarray(outcome.predictions, dtype=dtype)
     return {
         **asdict(outcome),
         "predictions": base64.b64encode(predictions.tobytes()).decode("ascii"),
         "n_outputs": predictions.shape[1],
+        "dtype": dtype.str,
     }
 
 
 def _outcome(fold: dict[str, Any]) -> Outcome:
-    values = np.frombuffer(base64.b64decode(fold.pop("predictions")), dtype="<f4").astype(np.float32)
+    dtype = np.dtype(fold.pop("dtype"))
+    values = np.frombuffer(base64.b64decode(fold.pop("predictions")), dtype=dtype).astype(dtype.newbyteorder("="))
     predictions = values.reshape(-1, fold.pop("n_outputs"))
     return Outcome(**{**fold, "predictions": predictions, "size": Size(**fold["size"])})
 

@@ -94,4 +94,18 @@ def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: L
     most = ladder.budget.most_features(student, problem.n_outputs)
     everyone = np.arange(len(fold.train))
     fit = path.fit.in_fold() if path.fit is not None and number >= 0 else path.fit
-    return teach(problem, fold, -1, everyone, student, path.student, lesson, path.key, most, fit)
+    return teach(problem, fold, -1, everyone, student, path.student, lesson, _seed_key(problem, path), most, fit)
+
+
+def _seed_key(problem: Problem, path: Path) -> str:
+    """Return the key that seeds the fit of the student of `path`.
+
+    How strongly a regression tree is pruned is in squared units of the target. It has no part in the key, so that the
+    unit has no part in the fit.
+    """
+    if problem.classes is not None:
+        return path.key
+    params = tuple(
+        (name, bool(value) or value) if name.endswith("ccp_alpha") else (name, value) for name, value in path.params
+    )
+    return replace(path, params=params).key

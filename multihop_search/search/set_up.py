@@ -165,7 +165,13 @@ def begin(
     fitted = {name: probes.fitted(name, student) for name, student in students.items()}  # before anything larger
     candidates = teacher_candidates(settings["teacher"], probes)
     seconds = time.perf_counter() - start
-    variance = float(np.var(problem.y[problem.searched.train])) if regression else 1.0
+    variance = variance_of(problem) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
     return Begun(probes, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)
+
+
+def variance_of(problem: Problem) -> float:
+    """Return the variance of the target of regression on the rows searched."""
+    y, weights = problem.y[problem.searched.train], problem.weights(problem.searched.train)
+    return float(np.average((y - np.average(y, weights=weights)) ** 2, weights=weights))

@@ -16,7 +16,7 @@ class TeacherOutputs:
     """What an upper model tells about the training rows of one fold; small arrays only."""
 
     predictions: np.ndarray
-    """Cross-fitted class probabilities, (n_train, n_classes), float32, or in regression values, (n_train, 1), float64."""
+    """Cross-fitted probabilities, (n_train, n_classes), float32, or in regression values, (n_train, 1), float64."""
     stages: Mapping[int, np.ndarray] = field(default_factory=dict)
     """Cross-fitted predictions of the first k members, by k; each of the shape of `predictions`."""
     synthetic: Mapping[str, TeacherOutputs] = field(default_factory=dict)

@@ -91,12 +91,13 @@ class TreeFit(Recipe):
             n_real = int(np.count_nonzero(counted[:n_real]))
         rng = np.random.default_rng(model.random_state)
         bounds = bounds_of(model, n_real)
-        aims = targets if labels is not None else _standardised(targets, weights)
+        scale = None if labels is not None else Scale.of(targets, weights)
+        targets = targets if scale is None else scale.standardised(targets)
         loss = self.loss_for(labels is None)
         smoothing, entropy = getattr(self, "smoothing", 0.0), None if labels is None else model.criterion != "gini"
 
         def tree(start: int) -> Tree:
-            sample = make_sample(rows, aims, weights, n_real, rng, start)
+            sample = make_sample(rows, targets, weights, n_real, rng, start)
             share = float(sample.counted.sum()) / n_real
             grown = self.structure(sample, loss, bounds.on_share(share), rng)
             heap = with_fewer_leaves(grown, sample, loss, bounds.leaves)
@@ -105,17 +106,43 @@ class TreeFit(Recipe):
         restarts = getattr(self, "restarts", 0) if len(rows) > MOST_ROWS else 0
         made = [tree(start) for start in range(restarts + 1)]
         model.tree_ = min(made, key=lambda one: loss_of(one, loss, rows, targets, weights)) if restarts else made[0]
+        if scale is not None:
+            model.tree_ = scale.restored(model.tree_)
         model.n_outputs_, model.max_features_ = 1, rows.shape[1]
         if labels is not None:
             model.classes_, model.n_classes_ = labels, len(labels)
         return model
 
 
-def _standardised(values: np.ndarray, weights: np.ndarray) -> np.ndarray:
-    """Return values of mean 0 and spread 1: what is least and what is rounding must not hang on their unit."""
-    centred = values - np.average(values, axis=0, weights=weights)
-    spread = np.sqrt(np.average(centred**2, axis=0, weights=weights))
-    return np.asarray(centred / np.where(spread > 0, spread, 1.0))
+@dataclass(frozen=True)
+class Scale:
+    """Mean and spread of values to be fitted: what is least and what is rounding must not hang on their unit."""
+
+    mean: float
+    spread: float
+    """Positive."""
+
+    @classmethod
+    def of(cls, values: np.ndarray, weights: np.ndarray) -> Scale:
+        """Return the scale of values (n_rows, 1)."""
+        mean = float(np.average(values[:, 0], weights=weights))
+        centred = values[:, 0] - mean
+        largest = float(np.abs(centred).max()) or 1.0  # its square may be beyond what a number can hold
+        spread = largest * math.sqrt(np.average((centred / largest) ** 2, weights=weights))
+        return cls(mean, spread or 1.0)
+
+    def standardised(self, values: np.ndarray) -> np.ndarray:
+        """Return values of mean 0 and spread 1."""
+        return np.asarray((values - self.mean) / self.spread)
+
+    def restored(self, tree: Tree) -> Tree:
+        """Return a tree that was fitted to standardised values in the unit of the values."""
+        state = tree.__getstate__()
+        nodes, values = state["nodes"].copy(), self.mean + self.spread * state["values"]
+        nodes["impurity"] *= self.spread**2
+        restored = Tree(tree.n_features, np.array([1], dtype=np.intp), 1)
+        restored.__setstate__({**state, "nodes": nodes, "values": values})
+        return restored
 
 
 def bounds_of(model: Any, n_real: int) -> Bounds:
