@@ -635,3 +635,27 @@ def test_bad_tables_are_met_with_one_sentence(change, message):
     given = {"predictions": noisy_trials(hops, y), "y": y, "hops": hops, "random_state": 0, **change}
     with pytest.raises(InvalidData, match=message):
         judge(given.pop("predictions"), given.pop("y"), given.pop("hops"), **given)
+
+
+# ---- what a gain is divided by, and what is called tuned
+
+
+def test_a_relative_gain_is_divided_by_the_score_of_the_rival_that_is_named():
+    proba, y = trials([0.6, 0.9, 0.7])
+    verdict = judge(proba, y, [0, 1, 2], random_state=0)
+    for name in ("one-hop vs plain", "multi-hop vs one-hop"):
+        rival = abs(verdict.scores.loc[name.partition(" vs ")[2], "score"])
+        assert f"gain {100 * verdict.table.loc[name, 'gain'] / rival:+.1f} % of the log-loss" in str(verdict)
+
+
+def test_too_few_rows_for_a_ratio_are_told_in_the_unit_of_the_score():
+    proba, y = trials([0.5, 0.9, 0.5], n_rows=24)
+    assert "%" not in str(judge(proba, y, [0, 1, 2], random_state=0)).replace("95 %", "")
+
+
+@pytest.mark.parametrize("n_plain", [1, 9, 10])
+def test_tuned_means_at_least_ten_plain_trials(n_plain):
+    proba, y = trials([0.5] * n_plain + [0.9])
+    said = str(judge(proba, y, [0] * n_plain + [1], random_state=0))
+    assert ("the plain student tuned as long" in said) == (n_plain >= 10)
+    assert ("was not tuned" in said) == (n_plain < 10)

@@ -16,6 +16,10 @@ GROUPS = ("plain", "one-hop", "multi-hop", "selected")
 OWN_FIT = "own fit"
 COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"), ("selected", OWN_FIT))
 """The last one stands where ways of fitting a tree were searched (rule 42)."""
+FEWEST_TUNED = 10
+"""Plain trials below which the plain student is not called tuned."""
+FEWEST_FOR_RATIO = 30
+"""Rows below which gains are told in the score's own unit: a ratio of two such means is noise."""
 BEATS, LOSES, EQUIVALENT, INCONCLUSIVE = "beats", "loses", "equivalent", "inconclusive"
 BBC, NESTED, HELD_OUT, FRESH = "bbc", "nested", "held-out", "fresh"
 JUDGED_BY = {
@@ -137,19 +141,26 @@ def advice_on(gain: float, low: float, high: float, region: float, n_rows: int) 
 
 
 def _sentences(verdict: Verdict) -> str:
-    row = verdict.table.loc["selected vs plain"]
+    row, n_plain = verdict.table.loc["selected vs plain"], verdict.n_trials["plain"]
+    few = f"which was not tuned ({n_plain} plain trial{'s' * (n_plain != 1)}, {FEWEST_TUNED} are needed)"
+    is_tuned = n_plain >= FEWEST_TUNED
+    tuned = "tuned" if is_tuned else few
+    plain = "the plain student tuned as long" if is_tuned else f"the plain student, {few}"
+    alone = "the tuned tree of its class alone" if is_tuned else "the tree of its class alone, which was not tuned"
     if row["gain"] == row["low"] == row["high"] == 0:
         first = "Only the plain student was tried: there is nothing to gain over it"
         if verdict.n_trials["one-hop"] or verdict.n_trials["multi-hop"]:
-            first = "No path was worth its hops: the plain student, tuned, is the choice, and nothing is gained over it"
+            first = (
+                f"No path was worth its hops: the plain student, {tuned}, is the choice, and nothing is gained over it"
+            )
     elif not np.isfinite(row["gain"]) and not verdict.n_trials["plain"]:
         first = "Nothing can be said of the gain over the plain student: no plain trial is there"
     elif not np.isfinite(row["gain"]):
         first = f"Nothing honest can be said of the gain: {verdict.score} cannot be taken again on rows drawn anew"
     else:
-        first = f"The selected student {_said(verdict, 'selected vs plain', 'the plain student tuned as long')}"
+        first = f"The selected student {_said(verdict, 'selected vs plain', plain)}"
     if f"selected vs {OWN_FIT}" in verdict.table.index:
-        first += f"; it {_said(verdict, f'selected vs {OWN_FIT}', 'the tuned tree of its class alone')}"
+        first += f"; it {_said(verdict, f'selected vs {OWN_FIT}', alone)}"
     counts = verdict.n_trials
     one = _said(verdict, "one-hop vs plain", "plain") if counts["one-hop"] else "has no complete trial"
     many = _said(verdict, "multi-hop vs one-hop", "one hop") if counts["multi-hop"] else "have no complete trial"
@@ -173,17 +184,18 @@ def _said(verdict: Verdict, name: str, other: str) -> str:
         EQUIVALENT: f"are as good as {other}" if plural else f"is as good as {other}",
         INCONCLUSIVE: f"cannot yet be told from {other}",
     }[row["verdict"]]
-    gain, low, high, unit = _in_words(verdict, row)
+    gain, low, high, unit = _in_words(verdict, row, name.partition(" vs ")[2])
     advice = f"; {verdict.advice[name]}" if name in verdict.advice else ""
     return f"{told} (gain {gain}{unit}, 95 % interval {low} to {high}{advice})"
 
 
-def _in_words(verdict: Verdict, row: pd.Series) -> tuple[str, str, str, str]:
-    """Return gain, low, high and their unit: per cent of the plain log-loss, points of accuracy, or the score's."""
+def _in_words(verdict: Verdict, row: pd.Series, rival: str) -> tuple[str, str, str, str]:
+    """Return gain, low, high and their unit: per cent of the rival's loss, points of accuracy, or the score's."""
     gain, low, high = row["gain"], row["low"], row["high"]
-    plain = abs(verdict.scores.loc["plain", "score"])
-    if verdict.score in ("log-loss", "squared error", "absolute error") and plain > 0:
-        gain, low, high = (100 * value / plain for value in (gain, low, high))
+    loss = abs(verdict.scores.loc[rival, "score"]) if rival in verdict.scores.index else 0.0
+    readable = verdict.n_rows >= FEWEST_FOR_RATIO and high <= loss  # nothing can lose more than all of it
+    if verdict.score in ("log-loss", "squared error", "absolute error") and loss > 0 and readable:
+        gain, low, high = (100 * value / loss for value in (gain, low, high))
         return f"{gain:+.1f}", f"{low:+.1f}", f"{high:+.1f}", f" % of the {verdict.score}"
     if verdict.score == "accuracy":
         return f"{100 * gain:+.1f}", f"{100 * low:+.1f}", f"{100 * high:+.1f}", " points of accuracy"
