@@ -5,7 +5,6 @@ import pickle
 import numpy as np
 import pytest
 from optuna.study import MaxTrialsCallback
-from optuna.terminator import StaticErrorEvaluator, Terminator, TerminatorCallback
 from optuna.trial import TrialState
 from sklearn.base import clone
 from sklearn.datasets import make_classification
@@ -81,12 +80,6 @@ def test_a_trial_that_a_callback_adds_is_none_of_the_search():
     without = search(None).fit(X, Y)
     assert fitted.results_["score"].equals(without.results_["score"])
     assert len(fitted.study_.trials) == 9
-
-
-@pytest.mark.filterwarnings("ignore")  # the module is experimental, and deprecated since Optuna 4.9
-def test_a_terminator_ends_the_search():
-    never_better = Terminator(error_evaluator=StaticErrorEvaluator(1e9), min_n_trials=4)
-    assert len(search([TerminatorCallback(never_better)]).fit(X, Y).results_) == 4
 
 
 @pytest.mark.parametrize(
