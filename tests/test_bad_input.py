@@ -121,6 +121,7 @@ TABLES: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
     (X, NAN_LABEL, {}, ValueError, "y must have no missing label, 1 of 60 are NaN"),
     (X, Y[:50], {}, ValueError, "y must have one label for each of the 60 rows, got 50"),
     (X, X[:, 0], {}, ValueError, "y must hold class labels, got an Unknown label type: continuous"),
+    (X, X[:, 0], {}, ValueError, r"\.astype\(str\) if each number names a class, or use MultihopSearchRegressor"),
     (X, np.array([None, *map(str, Y[1:])], dtype=object), {}, ValueError, "y must have no missing label"),
     (X, np.array([1, *map(str, Y[1:])], dtype=object), {}, ValueError, "y must hold labels of one kind, got int, str"),
     (X, np.column_stack([Y, Y]), {}, ValueError, "y must be one column of labels, got 2 columns"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path as File
 
 import numpy as np
@@ -10,6 +11,7 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 
 from multihop_search.errors import InvalidData
+from multihop_search.problem.table_files import counts_rows, holds_containers, left_out_columns, read_frame
 
 EXAMPLES = {
     "breast-cancer": load_breast_cancer,
@@ -18,8 +20,7 @@ EXAMPLES = {
     "diabetes": load_diabetes,
 }
 NUMBERS_ARE_VALUES = 20
-"""A target of numbers with more distinct values than this is taken for a value to predict, not for a class."""
-PARQUET = (".parquet", ".pq")
+"""A target of whole numbers with more distinct values than this is taken for a value to predict, not for a class."""
 
 
 @dataclass(frozen=True)
@@ -29,11 +30,36 @@ class Table:
     name: str
     X: pd.DataFrame
     y: pd.Series
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Columns of the file that are no features, with the reason for each."""
 
     @property
     def is_regression(self) -> bool:
-        """Whether the target reads as a value to predict."""
-        return bool(pd.api.types.is_numeric_dtype(self.y)) and self.y.nunique() > NUMBERS_ARE_VALUES
+        """Whether the target reads as a value to predict: more numbers than classes would be, or fractions."""
+        if not pd.api.types.is_numeric_dtype(self.y) or pd.api.types.is_bool_dtype(self.y):
+            return False
+        return bool(self.y.nunique() > NUMBERS_ARE_VALUES or (self.y % 1 != 0).any())
+
+    def notes(self) -> list[str]:
+        """Return what was decided about the table, and what its user has to know."""
+        reasons = dict.fromkeys(self.left_out.values())
+        notes = [f"left out, {reason}: {_named(self.left_out, reason)}" for reason in reasons]
+        counts = [name for name in self.X.columns if counts_rows(self.X[name])]
+        if counts:
+            notes.append(
+                f"{', '.join(map(repr, counts))} counts the rows: in a sorted table it gives the target away, and new "
+                "rows need it too; leave it out of the table if it is no measurement"
+            )
+        if self.is_regression and self.y.nunique() <= NUMBERS_ARE_VALUES:
+            notes.append(
+                f"{self.y.name!r} holds {self.y.nunique()} different numbers that are not all whole: they are values "
+                "to predict; to make them classes, write them as words, such as '1.5 stars'"
+            )
+        return notes
+
+
+def _named(left_out: Mapping[str, str], reason: str) -> str:
+    return ", ".join(repr(name) for name in left_out if left_out[name] == reason)
 
 
 def example_table(name: str) -> Table:
@@ -51,34 +77,27 @@ def read_table(file: File, target: str) -> Table:
     Raises
     ------
     InvalidData
-        If the file is no table, the target column is missing, or there is nothing to learn from.
+        If the file is no table, the target column cannot be one, or there is nothing to learn from.
     """
-    frame = _read(file)
+    frame = read_frame(file, target)
     if target not in frame.columns:
         known = ", ".join(map(str, frame.columns[:10])) + (", ..." if len(frame.columns) > 10 else "")
         raise InvalidData(f"--target must name a column of {file.name}, got {target!r}: its columns are {known}.")
+    if holds_containers(frame[target]):
+        raise InvalidData(
+            f"--target must name a column of one number or word a row, {target!r} holds lists, structs or bytes: "
+            "choose another or convert it."
+        )
     missing = int(frame[target].isna().sum())
     if missing:
         raise InvalidData(
             f"column {target!r} must have no missing label, {missing} of {len(frame)} are: drop these rows."
         )
-    if frame.shape[1] < 2:
-        raise InvalidData(f"{file.name} must have a column beside the target, it has none: add features.")
     features = frame.drop(columns=target)
-    return Table(file.name, features.replace([np.inf, -np.inf], np.nan), frame[target])
-
-
-def _read(file: File) -> pd.DataFrame:
-    if file.suffix in PARQUET:
-        try:
-            return pd.read_parquet(file)
-        except ImportError as error:
-            raise InvalidData(
-                f"{file} is a Parquet table and needs pyarrow, which is not here: pip install multihop_search[parquet]."
-            ) from error
-        except (OSError, ValueError) as error:
-            raise InvalidData(f"{file} must be a Parquet table, it could not be read: {error}") from error
-    try:
-        return pd.read_csv(file)
-    except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise InvalidData(f"{file} must be a CSV table, it could not be read: {error}") from error
+    left_out = left_out_columns(features)
+    features = features.drop(columns=list(left_out))
+    if not features.shape[1]:
+        others = f"only {', '.join(map(repr, left_out))}, which cannot be used" if left_out else "none"
+        raise InvalidData(f"{file.name} must have a column beside the target, it has {others}: add features.")
+    y = frame[target].astype(float) if pd.api.types.infer_dtype(frame[target]) == "decimal" else frame[target]
+    return Table(file.name, features.replace([np.inf, -np.inf], np.nan), y, left_out)

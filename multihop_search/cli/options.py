@@ -43,8 +43,12 @@ def parse_student(spec: str, *, regression: bool = False) -> Any:
     )
 
 
-def parse_students(spec: str, X: pd.DataFrame, *, regression: bool = False) -> list[tuple[str, Any]]:
+def parse_students(
+    spec: str, X: pd.DataFrame, *, regression: bool = False, picks_columns: bool = False
+) -> list[tuple[str, Any]]:
     """Return the students of `--student` by name, behind what makes the columns of `X` numbers where they need it.
+
+    `picks_columns`: the file has columns beside those of `X`; what stands before the student leaves them out.
 
     Raises
     ------
@@ -55,12 +59,12 @@ def parse_students(spec: str, X: pd.DataFrame, *, regression: bool = False) -> l
     for name in names:
         if names.count(name) > 1:
             raise InvalidSetting(f"--student must name each student once, got {name!r} twice: leave one out.")
-    return [(name, _behind(parse_student(name, regression=regression), X)) for name in names]
+    return [(name, _behind(parse_student(name, regression=regression), X, picks_columns)) for name in names]
 
 
-def _behind(student: Any, X: pd.DataFrame) -> Any:
+def _behind(student: Any, X: pd.DataFrame, picks_columns: bool) -> Any:
     scaled = isinstance(student, (LogisticRegression, Ridge))
-    if scaled or needs_preparation(X) or X.isna().to_numpy().any():
+    if scaled or picks_columns or needs_preparation(X) or X.isna().to_numpy().any():
         return make_pipeline(preparation(X, scaled=scaled), student)
     return student
 

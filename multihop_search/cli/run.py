@@ -79,14 +79,15 @@ def run(
 ) -> None:
     """Search on the table DATA (CSV, gzipped or not, or Parquet) or on an --example, and print what was gained.
 
-    A target of numbers with more than 20 distinct values is a value to predict, any other a class. Columns that are not
-    numbers are encoded and missing numbers imputed, inside the folds; the saved model does both by itself.
+    A target of more than 20 different numbers, or of numbers that are not all whole, is a value to predict; any other
+    is a class. Columns that are not numbers are encoded and missing numbers imputed, inside the folds; the saved model
+    does both by itself.
     """
     with errors_in_a_sentence():
         _check_out(out)
         table = _table(data, target, example)
         regression = table.is_regression
-        students = parse_students(student, table.X, regression=regression)
+        students = parse_students(student, table.X, regression=regression, picks_columns=bool(table.left_out))
         search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(
             students if len(students) > 1 else students[0][1],
             teacher if teacher == "auto" else behind_preparation(teachers(regression=regression)[teacher], table.X),
@@ -101,6 +102,8 @@ def run(
             verbose=1,
         )
         say(_headline(table))
+        for note in table.notes():
+            say(f"note: {note}")
         with warnings.catch_warnings(record=True) as given:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MultihopWarning)

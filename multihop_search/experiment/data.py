@@ -13,9 +13,10 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.preprocessing import OneHotEncoder
 
-from multihop_search.errors import InvalidData
+from multihop_search.errors import InvalidData, MultihopWarning, warn
 from multihop_search.experiment.generator import generate
 from multihop_search.files import path_of
+from multihop_search.problem.table_files import left_out_columns, read_frame
 
 EXAMPLES = {"breast-cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
 """Real tables that scikit-learn ships; no download."""
@@ -142,7 +143,7 @@ def table(source: Source, folder: File, content: str) -> tuple[pd.DataFrame, np.
     if source.example:
         bunch = EXAMPLES[source.example](as_frame=True)
         return bunch.frame, None
-    frame = _read(folder / path_of(source.file, "file"))
+    frame = _read(folder / path_of(source.file, "file"), source.target)
     missing = [name for name in (source.target, *source.drop) if name not in frame.columns]
     if missing:
         raise InvalidData(
@@ -151,6 +152,10 @@ def table(source: Source, folder: File, content: str) -> tuple[pd.DataFrame, np.
         )
     if frame[source.target].isna().any():
         raise InvalidData(f"{source.file} must have no missing label in {source.target!r}, it has: drop these rows.")
+    left_out = left_out_columns(frame.drop(columns=[source.target, *source.drop]))
+    for name, reason in left_out.items():
+        warn(f"{source.file}: column {name!r} is left out, {reason}.", MultihopWarning)
+    frame = frame.drop(columns=list(left_out)).replace([np.inf, -np.inf], np.nan)
     groups = _read(folder / path_of(source.groups, "groups")).iloc[:, 0].to_numpy() if source.groups else None
     if groups is not None and len(groups) != len(frame):
         raise InvalidData(
@@ -169,14 +174,11 @@ def content(source: Source, folder: File) -> str:
     return hashlib.blake2b(b"".join(file.read_bytes() for file in files), digest_size=8).hexdigest()
 
 
-def _read(file: File) -> pd.DataFrame:
+def _read(file: File, target: str | None = None) -> pd.DataFrame:
     try:
-        frame = pd.read_parquet(file) if file.suffix in (".parquet", ".pq") else pd.read_csv(file)
-    except (OSError, ValueError, ImportError) as error:
-        raise InvalidData(
-            f"{file} must be a CSV or Parquet table, it could not be read: {error}: correct it."
-        ) from error
-    return frame.replace([np.inf, -np.inf], np.nan)
+        return read_frame(file, target)
+    except InvalidData as error:
+        raise InvalidData(f"{error}: correct it.") from error
 
 
 def _generated(source: Source, n_train: int, n_fresh: int, seed: int) -> Split:

@@ -266,6 +266,11 @@ def labels_of(y: Any, n_rows: int, rows: np.ndarray | None = None) -> np.ndarray
         check_classification_targets(labels)
     except ValueError as error:
         kind = type_of_target(labels)
+        if kind == "continuous":
+            raise InvalidData(
+                "y must hold class labels, got an Unknown label type: continuous, which are numbers that are not all "
+                "whole: pass np.asarray(y).astype(str) if each number names a class, or use MultihopSearchRegressor."
+            ) from error
         raise InvalidData(
             f"y must hold class labels, got an Unknown label type: {kind}, bin it into classes or use "
             "MultihopSearchRegressor."
