@@ -372,7 +372,7 @@ def test_a_hop_makes_only_the_rows_that_it_needs(monkeypatch: pytest.MonkeyPatch
     problem, ladder = made_for(search, X, y)
     outputs = crossfit(problem, ladder, 0, ())
     wanted = synthetic_rows(problem, problem.folds[0])["leaves"]
-    MEMO.clear()
+    MEMO.clear(problem.token)
     monkeypatch.delitem(GENERATORS, "munge")
     lesson = Lesson(KD, ModelCompression(multiple=2, generator="leaves"), outputs)
     transfer = lesson.transfer_set(problem, problem.folds[0], np.arange(100))

@@ -1,12 +1,13 @@
 """What a process keeps between hops: transformed rows and synthetic rows, which many fits of one fold read.
 
-Everything kept is a function of its key, so whether it was kept changes no result.
+Everything kept is a function of its key, so whether it was kept changes no result. A key begins with the token of its
+problem: searches in several threads share the memo, and each takes out its own.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable
 from typing import Any, TypeVar
 
@@ -27,31 +28,59 @@ class Memo:
     """
 
     def __init__(self, max_bytes: int = MOST_BYTES) -> None:
-        self._held: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
+        self._held: OrderedDict[tuple[Hashable, ...], tuple[Any, int]] = OrderedDict()
+        self._ended: deque[str] = deque()
+        self._takes_out = False
         self._bytes = 0
         self._max_bytes = max_bytes
         self._lock = threading.RLock()  # searches may run in threads of one process; making a value may ask for others
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """Return the value of `key`, made if it is not kept."""
+    def __len__(self) -> int:
+        return len(self._held)
+
+    def get(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        """Return the value of `key`, made if it is not kept; its first part is the token of the problem."""
         with self._lock:
-            if key in self._held:
-                self._held.move_to_end(key)
-                kept: T = self._held[key][0]
-                return kept
-            value = make()
-            size = n_bytes(value)
-            self._held[key] = (value, size)
-            self._bytes += size
-            while self._bytes > self._max_bytes and len(self._held) > 1:
-                self._bytes -= self._held.popitem(last=False)[1][1]
+            value = self._value(key, make)
+            self._take_out()
             return value
 
-    def clear(self) -> None:
-        """Forget everything."""
-        with self._lock:
-            self._held.clear()
-            self._bytes = 0
+    def _value(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
+        if key in self._held:
+            self._held.move_to_end(key)
+            kept: T = self._held[key][0]
+            return kept
+        value = make()
+        size = n_bytes(value)
+        self._held[key] = (value, size)
+        self._bytes += size
+        while self._bytes > self._max_bytes and len(self._held) > 1:
+            self._bytes -= self._held.popitem(last=False)[1][1]
+        return value
+
+    def clear(self, token: str) -> None:
+        """Forget what belongs to a problem, at once or when the thread that makes a value now has made it.
+
+        It never waits: the collector of garbage may call it in any thread.
+        """
+        self._ended.append(token)
+        if self._lock.acquire(blocking=False):
+            try:
+                self._take_out()
+            finally:
+                self._lock.release()
+
+    def _take_out(self) -> None:
+        if self._takes_out:  # the collector of garbage came in between
+            return
+        self._takes_out = True
+        try:
+            while self._ended:
+                token = self._ended.popleft()
+                for key in [key for key in self._held if key[0] == token]:
+                    self._bytes -= self._held.pop(key)[1]
+        finally:
+            self._takes_out = False
 
 
 MEMO = Memo()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -9,16 +10,22 @@ from contextlib import contextmanager
 import optuna
 from optuna.trial import FrozenTrial
 
+_verbosity = threading.Lock()
+
 
 @contextmanager
 def without_greetings() -> Iterator[None]:
-    """Keep Optuna from announcing studies that its user did not create; the user's verbosity is put back."""
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
-    try:
-        yield
-    finally:
-        optuna.logging.set_verbosity(verbosity)
+    """Keep Optuna from announcing studies that its user did not create; the user's verbosity is put back.
+
+    The verbosity is that of the process: one thread at a time changes it.
+    """
+    with _verbosity:
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+        try:
+            yield
+        finally:
+            optuna.logging.set_verbosity(verbosity)
 
 
 def new_study() -> optuna.Study:

@@ -17,6 +17,7 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from multihop_search.engine.executors import Executor, Future, SerialExecutor, Session
+from multihop_search.engine.filters import lasting_filters
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
@@ -173,7 +174,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """
         learned = self._forget()
         try:
-            self._fit(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+            with lasting_filters():
+                self._fit(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
         except BaseException:
             if not hasattr(self, "results_"):  # nothing was told: the search is as it was
                 self._forget()
@@ -212,7 +214,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 self._search(begun, session_on(chosen), n_trials, deadline, fresh)
                 self._making = making_of(self._workshop.problem, self._workshop.ladder, time.monotonic() - start)
             finally:
-                MEMO.clear()
+                MEMO.clear(begun.problem.token)
                 for callback in self._listed_callbacks():
                     if hasattr(callback, "flush"):
                         callback.flush()
@@ -280,7 +282,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     def _set_up(self, X: Any, y: Any, **rows: Any) -> SetUp:
         """Return problem, ladder and space of this search on the user's data, made in this process."""
         session = SerialExecutor().start()
-        return self._begin(X, y, session=lambda: session, **rows).finish(session)
+        with lasting_filters():
+            return self._begin(X, y, session=lambda: session, **rows).finish(session)
 
     def _begin(
         self,
@@ -493,9 +496,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """
         workshop = self._checked_workshop([number])
         try:
-            return refit_student(workshop.problem, workshop.ladder, workshop.paths[number])
+            with lasting_filters():
+                return refit_student(workshop.problem, workshop.ladder, workshop.paths[number])
         finally:
-            MEMO.clear()
+            MEMO.clear(workshop.problem.token)
 
     def refit_trials(self, numbers: Iterable[int]) -> Iterator[Any]:
         """Yield the students of many completed trials as `refit_trial` does, the upper models of all fitted once.
@@ -521,7 +525,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         try:
             yield from refit_students(workshop.problem, workshop.ladder, paths)
         finally:
-            MEMO.clear()
+            MEMO.clear(workshop.problem.token)
 
     def _checked_workshop(self, numbers: Sequence[int]) -> _Workshop:
         check_is_fitted(self, "results_")  # also where the last step failed

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import threading
+import weakref
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any
@@ -12,7 +13,9 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.filters import lasting_filters
 from multihop_search.engine.loop import Asked
+from multihop_search.engine.memo import MEMO
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import InvalidSetting
@@ -143,7 +146,7 @@ class PathObjective:
             trial.set_user_attr("hops", len(path.hops))
             trial.set_user_attr("student", path.student)
             trial.set_user_attr("fold_weights", self._assessment.fold_weights)
-        with self._lock:
+        with self._lock, lasting_filters():
             record = self._judged(trial, path)
         if noted:
             set_constraints(trial, record.excess)
@@ -173,6 +176,7 @@ class PathObjective:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         problem, ladder = state.pop("_models")
+        weakref.finalize(problem, MEMO.clear, problem.token)
         self.__dict__.update(state)
         self._prefixes, self._lock = Prefixes(SerialExecutor().start(), problem, ladder), threading.Lock()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.base import clone
 
 from multihop_search.engine.executors import Session
+from multihop_search.engine.memo import MEMO
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER
@@ -159,6 +161,7 @@ def begin(
         threads=threads,
         verdict=settings["verdict"],
     )
+    weakref.finalize(problem, MEMO.clear, problem.token)
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     start = time.perf_counter()
     probes = Probes(problem, lambda fn, *args: session().result(session().submit(fn, *args)))
