@@ -21,7 +21,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_info, threadpool_limits
+from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limits
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier
 from multihop_search.engine.memo import MEMO, Memo
@@ -85,6 +85,16 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
+@contextmanager
+def three_threads() -> Iterator[None]:
+    """Limit pools to three threads, whatever the machine has, as a limit that no thread owns."""
+    with threadpool_limits(3):
+        for library in ThreadpoolController().lib_controllers:
+            if hasattr(library, "clear_controlling_thread"):
+                library.clear_controlling_thread(force=True)
+        yield
+
+
 def state() -> dict[str, Any]:
     return {
         "threads": {pool["filepath"]: pool["num_threads"] for pool in threadpool_info()},
@@ -133,7 +143,7 @@ def test_two_searches_in_two_threads_are_as_one_after_the_other(rows: Any) -> No
         first.fit(*rows)
         meeting.first_done.set()
 
-    with threadpool_limits(3):
+    with three_threads():
         before = state()
         try:
             with in_thread(run_first, "first"):
@@ -153,7 +163,7 @@ def test_a_search_leaves_the_process_as_it_was(rows: Any, fails: bool) -> None:
     def stop(study: Any, trial: Any) -> None:
         raise KeyError("stop")
 
-    with threadpool_limits(3):
+    with three_threads():
         before = state()
         search = search_for().set_params(callbacks=[stop] if fails else None)
         with pytest.raises(KeyError) if fails else nullcontext():
@@ -179,7 +189,7 @@ def test_the_last_of_overlapping_limits_puts_back_what_was_before_the_first() ->
             inside.set()
             assert go.wait(WAIT_S)
 
-    with threadpool_limits(3):
+    with three_threads():
         with thread_limit(2):
             assert n_threads() == {2}
             with thread_limit(3):
@@ -207,7 +217,7 @@ def test_each_thread_has_its_own_limit_of_openmp() -> None:
         with thread_limit(1):
             of_others.append(limits())
 
-    with threadpool_limits(3):
+    with three_threads():
         expected = limits()
         with thread_limit(1), in_thread(second, "second"):
             pass
@@ -273,13 +283,6 @@ def test_an_objective_that_is_gone_keeps_nothing(rows: Any, copied: bool) -> Non
     objective(FixedTrial(objective.defaults[1]))
     assert len(MEMO)
     del objective
-    gc.collect()
-    assert not len(MEMO)
-
-
-def test_an_objective_that_cannot_be_made_keeps_nothing(rows: Any) -> None:
-    with pytest.raises(ValueError, match="cv"):
-        PathObjective(search_for().set_params(cv=200), *rows)
     gc.collect()
     assert not len(MEMO)
 
