@@ -4,6 +4,7 @@
 
     MultihopError
     |-- InvalidSetting      (ValueError)    an argument of the search is wrong
+    |   `-- FileFailed      (OSError)       a file or folder that was asked for cannot be written
     |-- InvalidData         (ValueError)    X, y, weights, groups or folds cannot be used
     |   `-- InvalidKind     (TypeError)     X holds things that are no data at all
     |-- UnsuitableModel     (TypeError)     a student, teacher or intermediate lacks what its place needs
@@ -49,6 +50,10 @@ class MultihopError(Exception):
 
 class InvalidSetting(MultihopError, ValueError):
     """An argument of the search has a value that it cannot have."""
+
+
+class FileFailed(InvalidSetting, OSError):
+    """A file or folder that was asked for cannot be written; `errno` is the system's number, where it gave one."""
 
 
 class InvalidData(MultihopError, ValueError):

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path as File
 from typing import Any
 
-from multihop_search.errors import InvalidSetting, MultihopError
+from multihop_search.errors import FileFailed, InvalidSetting, MultihopError
 
 KINDS = {
     stat.S_IFDIR: "a folder",
@@ -64,6 +64,19 @@ def kind_of(mode: int) -> str:
     return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no plain file")
 
 
+def in_a_folder(file: File, name: str) -> File:
+    """Return the path of a file that will be written, if its folder exists.
+
+    Raises
+    ------
+    FileFailed
+        If it does not.
+    """
+    if not file.absolute().parent.is_dir():
+        raise FileFailed(f"{name} must be in a folder that exists, {shown(file.parent)!r} does not: make it first.")
+    return file
+
+
 @contextmanager
 def whole_file(file: str | os.PathLike[str]) -> Iterator[File]:
     """Give the path to write to, in a folder beside `file`; what was written takes its place at the end, at once.
@@ -73,14 +86,14 @@ def whole_file(file: str | os.PathLike[str]) -> Iterator[File]:
 
     Raises
     ------
-    InvalidSetting
+    FileFailed
         If something stands there that is no plain file, or it cannot be written.
     """
     with _in_words("file", file):
         target = File(os.path.realpath(file))
         mode = target.stat().st_mode if target.exists() else None
         if mode is not None and kind_of(mode):
-            raise InvalidSetting(f"file must be a plain file, {shown(file)} is {kind_of(mode)}: choose another name.")
+            raise FileFailed(f"file must be a plain file, {shown(file)} is {kind_of(mode)}: choose another name.")
         partial = _new_folder_beside(target)
         try:
             yield partial / target.name
@@ -97,7 +110,7 @@ def whole_folder(folder: str | os.PathLike[str]) -> Iterator[File]:
 
     Raises
     ------
-    InvalidSetting
+    FileFailed
         If it cannot be written.
     """
     with _in_words("folder", folder):
@@ -119,10 +132,12 @@ def _in_words(name: str, path: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         if isinstance(error, MultihopError):
             raise
-        raise InvalidSetting(
+        failure = FileFailed(
             f"{name} must be one that can be written, {shown(path)!r} is not ({error.strerror or error}): choose "
             "another place."
-        ) from error
+        )
+        failure.errno = error.errno
+        raise failure from error
 
 
 def _new_folder_beside(target: File) -> File:

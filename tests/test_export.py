@@ -1,6 +1,7 @@
 """Export: what is written says on every row what the model says, whatever the names, or nothing is written."""
 
 import ast
+import json
 import math
 import operator
 import os
@@ -56,7 +57,7 @@ from sklearn.preprocessing import (
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
+from multihop_search.errors import FileFailed, InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.export import export_model
 from multihop_search.export.formula import at_most
 from multihop_search.export.skops import read_skops, write_skops
@@ -510,6 +511,19 @@ def test_marks_that_mislead_a_reader_are_escaped_or_refused(mark: str, numbers: 
     assert not (tmp_path / "m.sql").exists()
 
 
+@pytest.mark.parametrize("mark", ["\u202e", "\u061c", "\x1b[2J", "\x9b", "\x7f"], ids=ascii)
+def test_the_metadata_of_onnx_holds_no_marks(mark: str, numbers: pd.DataFrame, tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    pytest.importorskip("onnxruntime")
+    named = numbers.set_axis([f"a{mark}b", *"bcde"], axis=1)
+    kind = type(f"Tree{mark}", (DecisionTreeClassifier,), {})
+    export_model(kind(max_depth=2).fit(named, named.iloc[:, 0] > 0), tmp_path / "m.onnx", X=named)
+    assert mark.encode() not in (tmp_path / "m.onnx").read_bytes()
+    model = onnx.load(tmp_path / "m.onnx")
+    assert [json.loads(entry.value) for entry in model.metadata_props] == [list(named.columns)]
+    assert model.graph.name == "DecisionTreeClassifier"
+
+
 def test_the_name_of_a_class_runs_nothing(numbers: pd.DataFrame, tmp_path: Path) -> None:
     hostile = type('x"""\nraise SystemExit\n"""', (DecisionTreeClassifier,), {})
     for suffix in (".py", ".sql"):
@@ -858,9 +872,9 @@ def test_nothing_is_left_where_writing_fails(
     def full(*_: Any) -> None:
         raise OSError("no space left")
 
-    monkeypatch.setattr("multihop_search.export.os.replace", full)
+    monkeypatch.setattr("multihop_search.files.os.replace", full)
     for suffix in (".py", ".skops"):
-        with pytest.raises(OSError, match="no space"):
+        with pytest.raises(FileFailed, match=r"can be written, .* is not \(no space left\)"):
             export_model(tree_of(numbers), tmp_path / f"m{suffix}")
     assert not list(tmp_path.iterdir())
 

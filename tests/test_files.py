@@ -1,8 +1,11 @@
 """Files that the user asks for: where they go, whole or not at all, and with which permissions."""
 
+import errno
 import os
+import resource
 import stat
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +15,12 @@ from sklearn.datasets import load_iris
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.cli import main
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import FileFailed, InvalidSetting
 from multihop_search.experiment.config import read_config
 from multihop_search.experiment.loop import run_experiment
 from multihop_search.experiment.page import write_report
 from multihop_search.experiment.store import read_records
-from multihop_search.export import export_model
+from multihop_search.export import SUFFIXES, export_model
 from multihop_search.files import whole_file, whole_folder
 from multihop_search.report.page import checked_file
 
@@ -75,7 +78,7 @@ def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     folder.mkdir()
     for file, kind in ((pipe, "a pipe"), (folder, "a folder")):
-        with pytest.raises(InvalidSetting, match=f"file must be a plain file, .* is {kind}: choose another name"):
+        with pytest.raises(FileFailed, match=f"file must be a plain file, .* is {kind}: choose another name"):
             export_model(TREE, file)
     assert stat.S_ISFIFO(pipe.stat().st_mode)
     assert sorted(tmp_path.iterdir()) == [folder, pipe]
@@ -84,11 +87,55 @@ def test_only_a_plain_file_is_replaced(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_in_words_and_leaves_nothing(tmp_path: Path) -> None:
     for keep in (whole_file, whole_folder):
         with (
-            pytest.raises(InvalidSetting, match=r"be one that can be written, .* \(No space left on device\)"),
+            pytest.raises(FileFailed, match=r"be one that can be written, .* \(No space left on device\)"),
             keep(tmp_path / "new") as part,
         ):
             raise OSError(28, "No space left on device", str(part))
     assert not list(tmp_path.iterdir())
+
+
+@contextmanager
+def small_files() -> Iterator[None]:
+    """Let no file of this process grow beyond 64 bytes, as on a disk that fills up."""
+    usual = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64, usual[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, usual)
+
+
+@pytest.mark.parametrize("caught", [OSError, InvalidSetting])
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_no_format_fits_on_a_full_disk(suffix: str, caught: type[Exception], tmp_path: Path) -> None:
+    if suffix == ".onnx":
+        pytest.importorskip("onnxruntime")
+    file = tmp_path / f"tree{suffix}"
+    export_model(TREE, file)
+    before = file.read_bytes()
+    with pytest.raises(caught) as full, small_files():
+        export_model(DecisionTreeClassifier(random_state=0).fit(X, y), file)
+    assert str(full.value) == (
+        f"file must be one that can be written, {str(file)!r} is not (File too large): choose another place."
+    )
+    assert full.value.errno == errno.EFBIG
+    assert file.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [file]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_file_in_the_place_of_a_folder_is_told_in_words(suffix: str, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("content")
+    for folder in ("file", "absent"):
+        with pytest.raises(FileFailed, match=r"file must be in a folder that exists, .* does not: make it first"):
+            export_model(TREE, tmp_path / folder / f"tree{suffix}")
+        with pytest.raises(FileFailed, match="file must be in a folder that exists"):
+            checked_file(tmp_path / folder / "page.html")
+    with pytest.raises(FileFailed, match="can be written"), whole_folder(tmp_path / "file" / "out"):
+        pass
+    with pytest.raises(FileFailed, match="File name too long"):
+        export_model(TREE, tmp_path / f"{'x' * 300}{suffix}")
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
 TAKES_A_PATH: dict[str, Callable[[Any], Any]] = {

@@ -21,12 +21,12 @@ from sklearn.base import clone
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression, Ridge
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit, SRatio
-from multihop_search.errors import InvalidSetting, MultihopWarning
+from multihop_search.errors import FileFailed, InvalidSetting, MultihopWarning
 from multihop_search.integrations.predictions import from_predictions
 from multihop_search.paths.path import Hop, Truncate
 from multihop_search.paths.path import Path as HopPath
@@ -38,6 +38,7 @@ from multihop_search.report.page import fragment, page, reasons_of
 from multihop_search.report.portrait import portrait
 from multihop_search.report.scales import Scale
 from multihop_search.report.steps import steps_of
+from multihop_search.report.text import describe
 from multihop_search.report.trees import MOST_LEAVES, draw_tree
 from multihop_search.results import judge
 from multihop_search.search.facts import contenders, facts_of
@@ -440,6 +441,42 @@ def test_of_a_pipeline_the_last_step_is_shown_under_the_names_that_reach_it() ->
     assert [term.name for term in portrait(nameless, ["a", "b"], None).terms] == ["column 0", "column 1"]
 
 
+def nameless(X: Any) -> Any:
+    return np.asarray(X)[:, ::-1]
+
+
+STEPS: dict[str, tuple[list[Any], tuple[str, ...], list[str]]] = {
+    "none": ([], (), ["a", "b"]),
+    "passthrough": (["passthrough"], (), ["a", "b"]),
+    "None": ([None], (), ["a", "b"]),
+    "among others": (["passthrough", StandardScaler(), None], ("StandardScaler",), ["a", "b"]),
+    "nested": ([Pipeline([("none", None), ("scale", StandardScaler())])], ("Pipeline",), ["a", "b"]),
+    "nameless": ([None, FunctionTransformer(nameless)], ("FunctionTransformer",), ["column 0", "column 1"]),
+}
+
+
+@pytest.mark.parametrize("inside", [[], [None], ["passthrough"]], ids=str)
+@pytest.mark.parametrize(("steps", "names", "columns"), STEPS.values(), ids=STEPS)
+def test_a_student_behind_steps_of_every_kind(
+    steps: list[Any], names: tuple[str, ...], columns: list[str], inside: list[Any]
+) -> None:
+    X = pd.DataFrame({"a": [0.0, 1.0, 2.0, 3.0], "b": [1.0, 0.0, 1.0, 0.0]})
+    read = columns[1] if names == ("FunctionTransformer",) else columns[0]  # it turns the columns round
+    for student in (Ridge(), DecisionTreeRegressor(max_depth=1)):
+        last = Pipeline([*((f"inside{at}", step) for at, step in enumerate(inside)), ("student", student)])
+        model = Pipeline([*((f"step{at}", step) for at, step in enumerate(steps)), ("last", last)])
+        model.fit(X, [0.0, 1.0, 2.0, 3.0])
+        found = portrait(model, ["a", "b"], None)
+        assert (found.kind, found.steps) == (type(student).__name__, names)
+        terms = describe(model, ["a", "b"], None)
+        if isinstance(student, Ridge):
+            assert found.terms[0].name == read
+            assert [name for name in columns if name in terms] == columns
+        else:
+            assert f"{read} <= " in found.rules
+            assert f"{read} <= " in terms
+
+
 def test_many_classes_are_a_table_of_coefficients() -> None:
     X, y = sklearn.datasets.load_wine(return_X_y=True)
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(X, y)
@@ -531,6 +568,24 @@ def test_hostile_names_are_text_and_nothing_else(hostile: MultihopSearchClassifi
     assert "\\u202eright to left" in names
 
 
+def test_marks_that_mislead_a_reader_are_spelled_out() -> None:
+    marks = "\u202e\u2066\u200f\u061c\x1b[2J\x9b\x7f"
+    kind = type(f"Tree{marks}", (DecisionTreeClassifier,), {"__module__": f"own{marks}"})
+    X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 2)), columns=[f"a{marks}b", "c"])
+    y = np.where(X.iloc[:, 0] > 0, f"yes{marks}", "no")
+    search = MultihopSearchClassifier(
+        [(f"student{marks}", DecisionTreeClassifier(max_depth=2)), ("line", LogisticRegression())],
+        RandomForestClassifier(3),
+        max_hops=0, n_trials=1, cv=2, random_state=0, scoring="accuracy",
+    ).fit(X, y)  # fmt: skip
+    facts = facts_of(search)
+    line = LogisticRegression().fit(X, y)
+    for student in (kind(max_depth=2).fit(X, y), make_pipeline(kind(), "passthrough", line), line):
+        for text in (page(replace(facts, student=student)), fragment(replace(facts, student=student))):
+            assert marks.encode("unicode_escape").decode() in text
+            assert not set(marks) & set(text) - set("[2J")
+
+
 def test_whatever_a_name_is_it_encodes_and_stays_one_line() -> None:
     for name in ("\ud800", "a\u2028b", "", "\t", 7, None, "]]>"):
         assert "\n" not in shown(name)
@@ -585,7 +640,7 @@ def test_a_page_is_written_whole_or_not_at_all(
     file.write_text("old")
     with monkeypatch.context() as patch:
         patch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(PermissionError(13, "Permission denied")))
-        with pytest.raises(InvalidSetting, match=r"file must be one that can be written, .*Permission denied"):
+        with pytest.raises(FileFailed, match=r"file must be one that can be written, .*Permission denied"):
             small.report(file)
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -606,7 +661,7 @@ def _umask() -> int:
     [
         ("missing/report.html", "file must be in a folder that exists"),
         ("report.onnx", "file must end in .html, got 'report.onnx'"),
-        ("folder.html", "file must be one that can be written"),
+        ("folder.html", "file must be a plain file"),
     ],
 )
 def test_a_place_that_cannot_be_is_met_with_one_sentence(

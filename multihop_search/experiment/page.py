@@ -18,7 +18,7 @@ from multihop_search.experiment.sign import skills
 from multihop_search.experiment.statistics import Estimate, estimate
 from multihop_search.experiment.store import Records, read_records
 from multihop_search.files import path_of, whole_file
-from multihop_search.report.markup import join, shown, tag
+from multihop_search.report.markup import join, shown, spelled_out, tag
 
 SEVERAL = claims.NAMES[1]
 PAGE = "report.html"
@@ -77,7 +77,8 @@ def page(records: Records) -> str:
     )
     header = tag("header", tag("h1", shown(title)), tag("p", _first(cells), class_="first"))
     main = tag("main", header, *(part() for part in parts), class_="mhs")
-    return f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', main), lang='en')}\n"
+    text = f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', main), lang='en')}\n"
+    return spelled_out(text, keep="\n")
 
 
 def _first(cells: pd.DataFrame) -> str:

@@ -12,8 +12,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
-from multihop_search.files import path_of, whole_file
-from multihop_search.problem.tables import as_pandas
+from multihop_search.files import in_a_folder, path_of, whole_file
 
 SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
 
@@ -56,7 +55,9 @@ def export_model(
     Raises
     ------
     InvalidSetting
-        If the suffix is none of these, the folder is missing, or a name cannot stand in the format.
+        If the suffix is none of these, or a name cannot stand in the format.
+    FileFailed
+        If the folder is missing, or the file cannot be written; it is an `InvalidSetting` and an `OSError`.
     UnsuitableModel
         If the format cannot hold the model, or says something else than the model on a row of X.
     NotFittedError
@@ -83,9 +84,10 @@ def export_model(
         raise InvalidSetting(
             f"file must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, got {file.name!r}: choose one format."
         )
-    if not file.absolute().parent.is_dir():
-        raise InvalidSetting(f"file must be in a folder that exists, {str(file.parent)!r} does not: make it first.")
+    in_a_folder(file, "file")
     from sklearn.utils.validation import check_is_fitted
+
+    from multihop_search.problem.tables import as_pandas
 
     model = getattr(model, "best_estimator_", model)
     try:

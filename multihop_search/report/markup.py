@@ -25,10 +25,18 @@ def shown(name: Any, most: int | None = None) -> str:
     >>> shown("a\\nb"), shown("caf\u00e9"), shown(" "), shown("abcdef", 4)
     ('a\\\\nb', 'caf\u00e9', "' '", 'abc\u2026')
     """
-    text = "".join(letter.encode("unicode_escape").decode() if _is_hidden(letter) else letter for letter in str(name))
+    text = spelled_out(str(name))
     if not text.strip():
         text = repr(text)
     return text if most is None or len(text) <= most else text[: most - 1] + "\u2026"
+
+
+def spelled_out(text: str, keep: str = "") -> str:
+    """Return `text` with each letter as an escape that is not seen or moves others, but for those in `keep`."""
+    return "".join(
+        letter.encode("unicode_escape").decode() if letter not in keep and _is_hidden(letter) else letter
+        for letter in text
+    )
 
 
 def _is_hidden(letter: str) -> bool:

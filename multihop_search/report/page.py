@@ -17,12 +17,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.files import path_of, whole_file
+from multihop_search.files import in_a_folder, path_of, whole_file
 from multihop_search.paths.path import TEACHER
 from multihop_search.report.charts import GROUPS, MOST_POINTS, history_chart, n_below, size_chart
 from multihop_search.report.facts import Facts
 from multihop_search.report.gains import gains
-from multihop_search.report.markup import broken_name, duration, number, score, shown
+from multihop_search.report.markup import broken_name, duration, number, score, shown, spelled_out
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.scales import LOSSES, gain_unit
 from multihop_search.report.steps import steps_of
@@ -54,7 +54,7 @@ def page(facts: Facts) -> str:
     mine = results[results["student"] == facts.labels[facts.best]]
     best = facts.chosen[facts.best]
     known = (results["state"] == COMPLETE) & results["score"].notna()
-    return _environment().get_template("page.html").render(
+    text = _environment().get_template("page.html").render(
         **_common(facts),
         title=title_of(facts),
         gains=gains(facts.verdict),
@@ -70,11 +70,13 @@ def page(facts: Facts) -> str:
         students=_students(facts),
         making=_making(facts),
     )  # fmt: skip
+    return spelled_out(text, keep="\n")
 
 
 def fragment(facts: Facts) -> str:
     """Return the short form: verdict, comparison, path and student."""
-    return _environment().get_template("fragment.html").render(**_common(facts))
+    text = _environment().get_template("fragment.html").render(**_common(facts))
+    return spelled_out(text, keep="\n")
 
 
 def write_page(facts: Facts, file: str | os.PathLike[str]) -> None:
@@ -83,7 +85,9 @@ def write_page(facts: Facts, file: str | os.PathLike[str]) -> None:
     Raises
     ------
     InvalidSetting
-        If the file is no .html, or cannot be written.
+        If the file is no .html.
+    FileFailed
+        If it cannot be written.
     """
     file = checked_file(file)
     content = page(facts).encode()
@@ -97,14 +101,14 @@ def checked_file(file: str | os.PathLike[str]) -> File:
     Raises
     ------
     InvalidSetting
-        If it is no .html, or its folder is missing.
+        If it is no .html.
+    FileFailed
+        If its folder is missing.
     """
     file = path_of(file, "file")
     if file.suffix.lower() not in (".html", ".htm"):
         raise InvalidSetting(f"file must end in .html, got {file.name!r}: pass for instance 'report.html'.")
-    if not file.absolute().parent.is_dir():
-        raise InvalidSetting(f"file must be in a folder that exists, {str(file.parent)!r} does not: make it first.")
-    return file
+    return in_a_folder(file, "file")
 
 
 @cache

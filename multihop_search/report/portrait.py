@@ -14,7 +14,7 @@ from sklearn.tree import BaseDecisionTree
 
 from multihop_search.paths.complexity import complexity
 from multihop_search.report.markup import number, percent, shown, tag
-from multihop_search.report.text import describe
+from multihop_search.report.text import describe, names_within
 from multihop_search.report.trees import PALETTE, draw_tree
 from multihop_search.transfer.features import feature_importances, histogram_trees_of, trees_of
 
@@ -66,7 +66,7 @@ def portrait(student: Any, features: Sequence[str], classes: Sequence[Any] | Non
     steps: list[str] = []
     while isinstance(student, Pipeline):
         steps += [type(step).__name__ for _, step in student.steps[:-1] if step not in (None, "passthrough")]
-        features = _renamed(student, features)
+        features = names_within(student, features)
         student = student.steps[-1][1]
     kind, before = type(student).__name__, tuple(steps)
     if isinstance(student, BaseDecisionTree) and student.tree_.n_outputs == 1:
@@ -74,15 +74,6 @@ def portrait(student: Any, features: Sequence[str], classes: Sequence[Any] | Non
     if getattr(student, "coef_", None) is not None and getattr(student, "intercept_", None) is not None:
         return _of_line(student, kind, before, features, classes)
     return _of_other(student, kind, before, features)
-
-
-def _renamed(pipeline: Pipeline, features: Sequence[str]) -> list[str]:
-    if len(pipeline.steps) == 1:
-        return list(features)
-    try:
-        return list(map(str, pipeline[:-1].get_feature_names_out(list(features))))
-    except (AttributeError, ValueError):  # a step that does not say what its columns are called
-        return [f"column {place}" for place in range(int(getattr(pipeline.steps[-1][1], "n_features_in_", 0)))]
 
 
 def _of_tree(

@@ -44,8 +44,7 @@ def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any
     `class_names` is None in regression. Of a Pipeline the last step is described, on what the others make of the rows.
     """
     if isinstance(model, Pipeline):
-        names = model[:-1].get_feature_names_out(feature_names) if len(model.steps) > 1 else feature_names
-        return describe(model.steps[-1][1], list(names), class_names)
+        return describe(model.steps[-1][1], names_within(model, feature_names), class_names)
     feature_names = [visible(name, keep="") for name in feature_names]
     class_names = None if class_names is None else [visible(name, keep="") for name in class_names]
     if isinstance(model, BaseDecisionTree):
@@ -53,6 +52,24 @@ def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any
     if hasattr(model, "coef_"):
         return _coefficients(model, feature_names, class_names)
     return f"{type(model).__name__} of {count_nodes(model):,} nodes"
+
+
+def names_within(pipeline: Pipeline, names: Sequence[str]) -> list[str]:
+    """Return what the columns are called that the last step of a fitted Pipeline reads."""
+    last = pipeline.steps[-1][1]
+    if all(step is None or step == "passthrough" for _, step in pipeline.steps[:-1]):
+        return list(names)
+    try:
+        return [str(name) for name in pipeline[:-1].get_feature_names_out(list(names))]
+    except (AttributeError, ValueError):  # a step that does not say what its columns are called
+        return [f"column {place}" for place in range(_width(last))]
+
+
+def _width(model: Any) -> int:
+    """Return how many columns a fitted model, or the first step of a Pipeline that counted them, reads."""
+    if isinstance(model, Pipeline):
+        return next(filter(None, (_width(step) for _, step in model.steps)), 0)
+    return int(getattr(model, "n_features_in_", 0))
 
 
 def _branches(

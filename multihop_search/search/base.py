@@ -553,6 +553,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         ------
         InvalidSetting
             If there is no such format, or what it needs is not installed.
+        FileFailed
+            If the file cannot be written; it is an `InvalidSetting` and an `OSError`.
         UnsuitableModel
             If the format cannot hold this model, or what it computes differs.
 
@@ -577,7 +579,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         Raises
         ------
         InvalidSetting
-            If the file cannot be written.
+            If the file is no .html.
+        FileFailed
+            If it cannot be written; it is an `InvalidSetting` and an `OSError`.
         """
         self._check_ready("verdicts_")
         checked_file(file)
