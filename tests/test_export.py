@@ -587,6 +587,38 @@ def test_rows_at_the_thresholds(tmp_path_factory: pytest.TempPathFactory, values
         agrees(model, pd.DataFrame({"x0": rows}), suffix, folder)
 
 
+def halfway_rows(power: int) -> list[int]:
+    """Return steps of single precision, the middles between them, and integers beside these."""
+    low, step = 2**power + 2 ** (power - 22), 2 ** max(power - 23, 1)
+    near = [-2, -1, 0, 1, 2, step // 4, -(step // 4)]
+    return [low + at * step + step // 2 + by for at in (0, 1, 2) for by in near] + [low, low + step, low + 2 * step]
+
+
+@pytest.mark.parametrize(
+    "model",
+    [DecisionTreeRegressor(random_state=0), HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1)],
+    ids=name_of,
+)
+@pytest.mark.parametrize("power", [24, 31, 53, 55, 62])
+def test_integers_that_single_precision_rounds(power: int, model: Any, tmp_path: Path) -> None:
+    """Trees round integers once; boosters compare doubles."""
+    for sign in (1, -1):
+        rows = sign * np.array(halfway_rows(power))
+        model.fit(rows[:, None], np.arange(len(rows)) % 5)
+        for suffix in (".py", ".sql"):
+            export_model(model, tmp_path / f"m{suffix}", X=rows[:, None])
+        predict, query = runpy.run_path(str(tmp_path / "m.py"))["predict"], (tmp_path / "m.sql").read_text()
+        for values in (rows, rows.astype(float)):
+            frame, expected = pd.DataFrame({"x0": values}), model.predict(values[:, None])
+            for said in (
+                [predict({"x0": value}) for value in values],
+                [predict({"x0": value}) for value in values.tolist()],
+                in_duckdb(query, frame),
+                run(".sql", tmp_path / "m.sql", frame)[0],
+            ):
+                np.testing.assert_allclose(said, expected, rtol=1e-12)
+
+
 @pytest.mark.parametrize("suffix", [".duckdb", ".onnx"])
 def test_rows_at_many_thresholds(suffix: str, tmp_path: Path) -> None:
     values = np.random.default_rng(0).normal(size=400) * 10.0 ** np.random.default_rng(1).integers(-4, 5, 400)

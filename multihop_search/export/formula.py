@@ -63,7 +63,13 @@ class AtMost:
     """True where the feature is at most the bound; not where it is missing."""
 
     feature: Number
-    bound: float
+    bound: float | int
+    """An integer where integers beyond 2^53 must be compared before they become doubles, or else a double."""
+
+    @property
+    def double(self) -> float:
+        """The largest double within the bound."""
+        return double_within(self.bound)
 
 
 @dataclass(frozen=True)
@@ -71,7 +77,13 @@ class Above:
     """True where the feature is greater than the bound; not where it is missing."""
 
     feature: Number
-    bound: float
+    bound: float | int
+    """As that of `AtMost`."""
+
+    @property
+    def double(self) -> float:
+        """The largest double within the bound."""
+        return double_within(self.bound)
 
 
 @dataclass(frozen=True)
@@ -216,3 +228,26 @@ def at_most(threshold: float) -> float:
         # Exact: halfway between neighbours takes one more bit. Halfway itself is rounded to either.
         middle = (float(below) + (2.0**128 if math.isinf(above) else above)) / 2
         return middle if float(np.float32(middle)) <= threshold else math.nextafter(middle, -math.inf)
+
+
+def at_most_integer(bound: float) -> float | int:
+    """Return what `at_most` gives, as the largest integer within it where doubles skip integers.
+
+    Integers become single precision at once; by way of a double they would be rounded twice.
+
+    Examples
+    --------
+    >>> bound = at_most_integer(at_most(2.0**60))
+    >>> float(np.float32(np.int64(bound))), float(np.float32(np.int64(bound + 1)))
+    (1.152921504606847e+18, 1.1529216420458004e+18)
+    """
+    if not 2.0**53 <= abs(bound) < math.inf:
+        return bound
+    is_halfway = (math.frexp(bound)[0] * 2**25).is_integer()  # and is rounded down; else the next double is halfway
+    return int(bound) if is_halfway else int(math.nextafter(bound, math.inf)) - 1
+
+
+def double_within(bound: float | int) -> float:
+    """Return the largest double that is at most a bound."""
+    double = float(bound)
+    return double if double <= bound else math.nextafter(double, -math.inf)

@@ -262,5 +262,5 @@ def _add_nodes(nodes: list[dict[str, Any]], node: Split | Leaf, tree: int, root:
 def _bound(test: Test) -> tuple[float, bool]:
     """Return the bound of a test, and whether it is true above rather than up to it."""
     if isinstance(test, (AtMost, Above)):
-        return test.bound, isinstance(test, Above)
+        return test.double, isinstance(test, Above)
     return (0.5, True) if isinstance(test, Among) else (np.inf, False)

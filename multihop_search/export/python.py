@@ -13,6 +13,7 @@ from multihop_search.export.formula import (
     Feature,
     Formula,
     Leaf,
+    Present,
     Split,
     Test,
 )
@@ -37,6 +38,11 @@ HELPERS = {
 
 def _number(value, missing=math.nan):
     return missing if _is_missing(value) else float(value)
+""",
+    "_exact(": """
+
+def _exact(value):
+    return math.nan if _is_missing(value) else int(value) if hasattr(value, "__index__") else float(value)
 """,
     "_category(": """
 
@@ -140,6 +146,8 @@ def _condition(test: Test) -> str:
         values = (*test.values, *([None] if test.feature.missing else []))
         return f"{_key(test.feature)} in {values!r}"
     number = _expression(test.feature)
+    if not isinstance(test, Present) and isinstance(test.bound, int):
+        number = number.replace("_number(", "_exact(")
     if isinstance(test, AtMost):
         return f"{number} <= {_literal(test.bound)}"
     return f"{number} > {_literal(test.bound)}" if isinstance(test, Above) else f"{number} == {number}"
@@ -180,7 +188,7 @@ def _key(cases: Cases) -> str:
     return f"{'_spelled' if cases.spelled else '_category'}(row[{cases.column!r}])"
 
 
-def _literal(number: float) -> str:
+def _literal(number: float | int) -> str:
     if math.isnan(number):
         return "math.nan"
-    return repr(number) if math.isfinite(number) else f"{'-' * (number < 0)}math.inf"
+    return repr(number) if isinstance(number, int) or math.isfinite(number) else f"{'-' * (number < 0)}math.inf"

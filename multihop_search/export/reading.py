@@ -39,6 +39,7 @@ from multihop_search.export.formula import (
     Split,
     Tree,
     at_most,
+    at_most_integer,
     plain,
 )
 from multihop_search.export.prepared import first_reader, is_passed_through, prepared, thawed
@@ -203,7 +204,8 @@ def _grown(tree: Any, features: Sequence[Feature]) -> Tree:
         missing_left = bool(tree.missing_go_to_left[node])
         if isinstance(feature, Cases):
             return _by_category(feature, lambda at: float(np.float32(at)) <= bound, missing_left, read, left, right)
-        return _by_number(feature, at_most(bound), missing_left, read, left, right)
+        bound = at_most(bound)
+        return _by_number(feature, bound if feature.steps else at_most_integer(bound), missing_left, read, left, right)
 
     return Tree(read(0))
 
@@ -232,7 +234,7 @@ def _boosted(predictor: Any, features: Sequence[Feature]) -> Split | Leaf:
 
 
 def _by_number(
-    feature: Number, bound: float, missing_left: bool, read: Callable[[int], Split | Leaf], left: int, right: int
+    feature: Number, bound: float | int, missing_left: bool, read: Callable[[int], Split | Leaf], left: int, right: int
 ) -> Split:
     if feature.steps and feature.steps[-1][0] == "above" and 0 <= bound < 1:
         return Split(AtMost(Number(feature.column, feature.steps[:-1]), feature.steps[-1][1]), read(left), read(right))

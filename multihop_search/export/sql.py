@@ -41,7 +41,8 @@ def as_sql(formula: Formula, table: str = "data") -> str:
     Its last columns are ``probability_<label>``, where the model gives probabilities, and ``prediction``. Before them
     stands what these come from: ``leaf``, the number of the leaf of a single tree, as in its rules, or
     ``score_<label>``. Names that columns of the model have already get an underscore more; other columns of the table
-    must have none of them. NULL is a missing value; where the model takes none, probabilities and prediction are NULL.
+    must have none of them. NULL and NaN are missing values; where the model takes none, or no infinity, probabilities
+    and prediction are NULL.
 
     Raises
     ------
@@ -195,10 +196,25 @@ def _condition(test: Test) -> str:
         return _among(test.feature, test.values, or_missing=bool(test.feature.missing))
     number = _number(test.feature)
     if isinstance(test, AtMost):
-        return f"{number} <= {_literal(test.bound)}"
-    tests = [f"{number} > {_literal(test.bound)}"] if isinstance(test, Above) else []
+        return _at_most(test, number)
+    tests = [_above(test, number)] if isinstance(test, Above) else []
     tests += [_is_present(number)] if test.feature.can_miss or not tests else []
     return " AND ".join(tests)
+
+
+def _at_most(test: AtMost, number: str) -> str:
+    """Return a test that systems do exactly: an integer bound that is no double would become one beside doubles."""
+    if not isinstance(test.bound, int):
+        return f"{number} <= {_literal(test.bound)}"
+    is_double = test.double == test.bound
+    return f"d.{_quoted(test.feature.column)} {f'<= {test.bound}' if is_double else f'< {test.bound + 1}'}"
+
+
+def _above(test: Above, number: str) -> str:
+    if not isinstance(test.bound, int):
+        return f"{number} > {_literal(test.bound)}"
+    is_double = test.double == test.bound
+    return f"d.{_quoted(test.feature.column)} {f'> {test.bound}' if is_double else f'>= {test.bound + 1}'}"
 
 
 def _is_present(number: str) -> str:
