@@ -34,7 +34,7 @@ from sklearn.tree import DecisionTreeClassifier
 from test_ray_search import MEASURED, same_search, search_for, small
 
 from multihop_search import HardLabels, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.engine.executors.attempts import MOST_TIMEOUTS
+from multihop_search.engine.executors.attempts import MOST_ATTEMPTS, MOST_TIMEOUTS
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection
 from multihop_search.engine.executors.ray import session as sessions
@@ -330,7 +330,7 @@ def test_a_call_is_not_sent_for_ever(start: Any, tmp_path: Path, monkeypatch: An
     session = start()
     with pytest.raises(ZeroDivisionError):
         session.result(session.submit(operator.not_, session.submit(fail, tmp_path)))
-    assert len((tmp_path / "failed").read_text()) == sessions.MOST_SENDS == 4
+    assert len((tmp_path / "failed").read_text()) == sessions.MOST_SENDS * MOST_ATTEMPTS == 12
 
 
 def test_a_node_that_nobody_has_is_told_in_words(

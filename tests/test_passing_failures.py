@@ -1,6 +1,7 @@
 """Failures that may pass: tried again, in the run and at a resume; and a last step that fails loses nothing."""
 
 import builtins
+import errno
 import os
 import pickle
 import sys
@@ -26,6 +27,7 @@ from multihop_search.errors import (
     FailedTrialsWarning,
     HopTimeout,
     InvalidData,
+    InvalidSetting,
     RefitWarning,
     SearchFailed,
     UnsuitableModel,
@@ -256,6 +258,28 @@ def test_a_verdict_that_fails_leaves_the_model(
         search.fit(*rows)
     np.testing.assert_array_equal(search.predict(rows[0]), undisturbed.predict(rows[0]))
     assert len(search.results_) == N_TRIALS
+
+
+@pytest.mark.parametrize("use", ["report", "export"])
+def test_a_page_or_an_export_that_fails_loses_nothing(
+    undisturbed: Any, rows: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, use: str
+) -> None:
+    def full(*args: Any, **settings: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    before, says = undisturbed.results_.copy(), undisturbed.predict(rows[0])
+    file = tmp_path / ("page.html" if use == "report" else "model.py")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", full)
+        patch.setattr(os, "link", full)
+        patch.setattr(os, "rename", full)
+        with pytest.raises((OSError, InvalidSetting), match="No space left|space left"):
+            getattr(undisturbed, use)(file)
+    assert not list(tmp_path.iterdir())
+    assert undisturbed.results_.equals(before)
+    np.testing.assert_array_equal(undisturbed.predict(rows[0]), says)
+    getattr(undisturbed, use)(file)
+    assert file.stat().st_size
 
 
 def test_an_interrupt_in_the_last_step_keeps_the_trials(rows: Any, undisturbed: Any) -> None:

@@ -214,7 +214,9 @@ def test_each_thread_has_its_own_limit_of_openmp() -> None:
     of_others: list[set[int]] = []
 
     def second() -> None:
-        with thread_limit(1):
+        with threadpool_limits(3):
+            with thread_limit(1):
+                of_others.append(limits())
             of_others.append(limits())
 
     with three_threads():
@@ -222,7 +224,7 @@ def test_each_thread_has_its_own_limit_of_openmp() -> None:
         with thread_limit(1), in_thread(second, "second"):
             pass
         assert limits() == expected
-    assert of_others == [{1}]
+    assert of_others == [{1}, {3}]
 
 
 # ---- messages of Optuna

@@ -74,8 +74,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     n_ahead : int, default=16
         Trials asked but not yet told; part of the result when the sampler learns.
     hop_timeout : float or None, default=None
-        Seconds that the fits of one hop in one fold may take; a trial that needs a longer one fails. Needs workers:
-        `n_jobs` above 1 or an executor on Ray.
+        Seconds that the fits of one hop in one fold may take. A longer one is ended and tried once more, then its trial
+        fails. Needs workers: `n_jobs` above 1 or an executor on Ray.
     checkpoint : path or None, default=None
         Folder where every finished trial is written down. A search that was stopped or killed and is told again, with
         the same data and settings, runs none of them again and ends as if it had never been interrupted; it may have
