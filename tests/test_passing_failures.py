@@ -146,7 +146,7 @@ def test_a_failure_that_repeats_is_kept_with_its_reason(rows: Any) -> None:
 
 def test_a_memory_error_of_every_fit_is_one_sentence(rows: Any) -> None:
     arm("student", 10**6)()
-    with pytest.raises(UnsuitableModel, match=r"student \(Tree\) must be able to fit the rows, it said: student meets"):
+    with pytest.raises(UnsuitableModel, match=r"student \(Tree\) must be able to fit the rows, it said: .*meets a"):
         search_for().fit(*rows)
 
 
