@@ -659,3 +659,76 @@ def test_tuned_means_at_least_ten_plain_trials(n_plain):
     said = str(judge(proba, y, [0] * n_plain + [1], random_state=0))
     assert ("the plain student tuned as long" in said) == (n_plain >= 10)
     assert ("was not tuned" in said) == (n_plain < 10)
+
+
+def test_the_own_fit_is_tuned_by_its_own_trials_only():
+    proba, y = trials([0.5] * 12 + [0.9])
+    own = np.arange(13) < 9
+    verdict = judge(proba, y, [0] * 12 + [1], own_fit=own, random_state=0)
+    assert verdict.n_own_fit == 9
+    assert "the plain student tuned as long" in str(verdict)
+    assert "the tree of its class alone, which was not tuned" in str(verdict)
+    assert "the tuned tree of its class alone" in str(
+        judge(proba, y, [0] * 12 + [1], own_fit=np.arange(13) < 10, random_state=0)
+    )
+
+
+# ---- a model without skill is a rival too
+
+
+def test_no_skill_says_the_shares_of_the_other_rows():
+    y = np.array([0] * 30 + [1] * 10)
+    proba = np.tile([[[0.5, 0.5]]], (2, 40, 1))
+    verdict = judge(proba, y, [0, 1], random_state=0)
+    expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
+    assert verdict.scores.loc["no skill", "log_loss"] == pytest.approx(expected, abs=0.05)
+    assert verdict.scores.loc["no skill", "accuracy"] == pytest.approx(0.75, abs=0.01)
+    assert str(verdict).startswith("No model here beats guessing the class shares (log-loss 0.6931, guessing 0.5")
+
+
+def test_no_skill_of_rows_with_weights_says_weighted_shares():
+    y, weight = np.array([0, 1] * 20), np.array([3.0, 1.0] * 20)
+    verdict = judge(np.full((1, 40, 2), 0.5), y, [0], sample_weight=weight, random_state=0)
+    assert verdict.scores.loc["no skill", "accuracy"] == pytest.approx(0.75, abs=0.01)
+    assert verdict.scores.loc["no skill", "log_loss"] == pytest.approx(0.5623, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("scoring", "said"),
+    [("accuracy", "guessing the most frequent class (accuracy 0,"), ("roc_auc", "guessing the class shares")],
+)
+@pytest.mark.usefixtures("few_draws")
+def test_what_no_skill_guesses_follows_what_the_score_reads(scoring, said):
+    y = np.array([0] * 70 + [1] * 30)
+    wrong = np.eye(2)[1 - y] * 0.6 + 0.2
+    verdict = judge(np.stack([wrong, wrong]), y, [0, 1], scoring=scoring, random_state=0)
+    assert str(verdict).startswith(f"No model here beats {said}")
+    assert verdict.scores.loc["no skill", "score"] == pytest.approx(
+        {"accuracy": 0.7, "roc_auc": 0.5}[scoring], abs=0.02
+    )
+
+
+def test_in_regression_no_skill_predicts_the_mean():
+    y = np.arange(60.0)
+    away, near = np.full(60, 60.0), y + 1.0
+    bad = judge(np.stack([away, away]), y, [0, 1], random_state=0)
+    assert bad.scores.loc["no skill", "r2"] == pytest.approx(0.0, abs=0.2)
+    assert str(bad).startswith("No model here beats predicting the mean (squared error ")
+    assert "predicting" not in str(judge(np.stack([away, near]), y, [0, 1], random_state=0))
+
+
+def test_a_model_that_beats_guessing_is_not_said_to_guess():
+    proba, y = trials([0.7, 0.9])
+    assert "guessing" not in str(judge(proba, y, [0, 1], random_state=0))
+
+
+def test_a_teacher_that_is_no_better_than_guessing_is_said_to_be_so_first():
+    proba, y = trials([0.7, 0.8, 0.2])
+    rows = np.arange(400)
+    held_out = HeldOut(y, rows % 5, rows, rows, guesses=np.full((400, 2), 0.5))
+    said = str(
+        compare(
+            list(proba[:2]), np.array([0, 1]), held_out, FlooredLogLoss(np.arange(2)), random_state=0, teacher=proba[2]
+        )
+    )
+    assert said.startswith("The teacher is no better than guessing the class shares (log-loss ")

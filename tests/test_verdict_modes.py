@@ -355,3 +355,26 @@ def test_the_fourth_row_is_there_though_no_own_fit_was_tried(verdict):
 def test_nested_says_what_too_few_groups_lack():
     with pytest.raises(InvalidData, match="at least 2 groups to train on beside those of two outer folds"):
         search(verdict="nested").fit(X, Y, groups=np.repeat([0, 1, 2], [60, 50, 50]))
+
+
+NOISE = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize(
+    "verdict",
+    ["bbc", 0.3, "nested", (NOISE.normal(size=(60, 4)), np.arange(60) % 2)],
+    ids=["bbc", "share", "nested", "fresh"],
+)
+def test_noise_is_guessed_as_well_by_every_verdict(verdict):
+    rng = np.random.default_rng(1)
+    fitted = search(verdict=verdict, n_trials=3, max_hops=1, crossfit_cv=2).fit(
+        rng.normal(size=(90, 4)), np.repeat([0, 1], 45), sample_weight=np.repeat([2.0, 1.0], 45)
+    )
+    scores = fitted.verdict_.scores
+    fresh = isinstance(verdict, tuple)
+    shares = np.array([2, 1]) / 3
+    entropy = -float((([0.5, 0.5] if fresh else shares) * np.log(shares)).sum())
+    assert scores.loc["no skill", "log_loss"] == pytest.approx(entropy, abs=0.02)
+    said = str(fitted.verdict_)
+    no_better = scores.loc["selected", "score"] <= scores.loc["no skill", "score"]
+    assert said.startswith(("No model here beats guessing", "The selected student is no better")) == no_better

@@ -14,7 +14,7 @@ import numpy as np
 from multihop_search.engine.executors import Session
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Problem, guesses_on
 from multihop_search.results.assessment import Answers, Assessment, Case
 from multihop_search.results.out_of_fold import HeldOut
 from multihop_search.results.verdict import FRESH, HELD_OUT, Verdict
@@ -116,6 +116,7 @@ def judge_fresh(
     """Return who judges by fresh rows, `y` in the problem's codes; `teacher` is fitted on all rows of the search."""
     problem = assessment.problem
     held_out = HeldOut(y, np.zeros(len(y), dtype=int), np.arange(len(y)), np.arange(len(y)))
+    held_out = replace(held_out, guesses=guesses_on(problem, problem.whole.train, len(y)))
     said = None if not hasattr(teacher, "predict") else problem.scoring.table(teacher, X)
     return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH, leaks)
 
@@ -123,4 +124,6 @@ def judge_fresh(
 def _held_out(y: np.ndarray, rows: np.ndarray, problem: Problem) -> HeldOut:
     together = rows if problem.groups is None else problem.groups[rows]
     unit = np.unique(together, return_inverse=True)[1]
-    return HeldOut(y, np.zeros(len(y), dtype=int), rows, unit, problem.weights(rows))
+    assert problem.held_out is not None
+    guesses = guesses_on(problem, problem.held_out.train, len(y))
+    return HeldOut(y, np.zeros(len(y), dtype=int), rows, unit, problem.weights(rows), guesses=guesses)

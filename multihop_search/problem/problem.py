@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils import _safe_indexing
 
+from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scoring import Scoring
 
 
@@ -113,6 +114,12 @@ class Problem:
     def weights(self, rows: np.ndarray) -> np.ndarray | None:
         """Return the sample weights of `rows`, or None where none were given."""
         return None if self.sample_weight is None else self.sample_weight[rows]
+
+
+def guesses_on(problem: Problem, train: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return what a model without skill that is fitted on the rows `train` says of `n_rows` rows."""
+    n_classes = None if problem.classes is None else len(problem.classes)
+    return no_skill(problem.y[train], problem.weights(train), n_classes, n_rows).astype(problem.stored)
 
 
 def undefined_folds(problem: Problem) -> int:

@@ -58,6 +58,23 @@ def predicted_codes(table: np.ndarray, n_classes: int) -> np.ndarray:
     return np.asarray(table.argmax(axis=-1))
 
 
+def no_skill(y: np.ndarray, weight: np.ndarray | None, n_classes: int | None, n_rows: int) -> np.ndarray:
+    """Return what a model without skill says of `n_rows` rows, as scikit-learn's dummies do.
+
+    `y` are codes, or in regression (`n_classes` is None) values, of the rows that it is fitted on: it says the shares
+    of the classes in them, and so predicts the most frequent class; in regression their mean.
+
+    Examples
+    --------
+    >>> no_skill(np.array([0, 1, 1, 1]), None, 2, 1), no_skill(np.array([1.0, 4.0]), np.array([2.0, 1.0]), None, 1)
+    (array([[0.25, 0.75]]), array([[2.]]))
+    """
+    if n_classes is None:
+        return np.full((n_rows, 1), np.average(y, weights=weight))
+    shares = np.bincount(y, weights=weight, minlength=n_classes).astype(float)
+    return np.tile(shares / shares.sum(), (n_rows, 1))
+
+
 def joined_tables(tables: Sequence[np.ndarray]) -> np.ndarray:
     """Return the tables of a path in several folds as one; the predicted class is told in all if it is in one."""
     widest = max(table.shape[1] for table in tables)

@@ -24,10 +24,10 @@ from multihop_search.report.facts import Facts
 from multihop_search.report.gains import gains
 from multihop_search.report.markup import broken_name, duration, number, score, shown, spelled_out
 from multihop_search.report.portrait import Portrait, portrait
-from multihop_search.report.scales import LOSSES, gain_unit
+from multihop_search.report.scales import gain_unit
 from multihop_search.report.steps import steps_of
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED
-from multihop_search.results.verdict import Verdict, judged_on
+from multihop_search.results.verdict import LOSSES, Verdict, judged_on
 
 MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
 LOWER_IS_BETTER = {"log_loss", "rmse"}

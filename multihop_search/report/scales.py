@@ -8,10 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multihop_search.results.verdict import Verdict
-
-LOSSES = ("log-loss", "squared error", "absolute error")
-"""Scores that are shown without their minus."""
+from multihop_search.results.verdict import LOSSES, Verdict
 
 
 @dataclass(frozen=True)

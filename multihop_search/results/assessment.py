@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from multihop_search.keys import generator
-from multihop_search.problem.problem import Problem, undefined_folds
+from multihop_search.problem.problem import Problem, guesses_on, undefined_folds
 from multihop_search.problem.responses import predicted_codes
 from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring, left_out, unweighted
 from multihop_search.results.choice import choose
@@ -56,7 +56,8 @@ class Assessment:
         fold = np.repeat([fold.number for fold in problem.folds], [len(fold.test) for fold in problem.folds])
         together = row if problem.groups is None else problem.groups[row]
         unit = np.unique(together, return_inverse=True)[1]
-        return HeldOut(problem.y[row], fold, row, unit, problem.weights(row))
+        guesses = np.concatenate([guesses_on(problem, fold.train, len(fold.test)) for fold in problem.folds])
+        return HeldOut(problem.y[row], fold, row, unit, problem.weights(row), guesses=guesses)
 
     @cached_property
     def told_units(self) -> np.ndarray:
@@ -275,6 +276,7 @@ class Case:
         tried = self.records if self.tried is None else self.tried
         return {
             "n_trials": group_sizes([record.hops for record in tried if record.inside]),
+            "n_own_fit": sum(record.inside and not record.hops and record.path.fit is None for record in tried),
             "n_stopped": sum(record.state == PRUNED for record in tried),
         }
 

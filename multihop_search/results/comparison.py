@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
@@ -27,6 +28,7 @@ import pandas as pd
 from multihop_search.errors import InvalidData
 from multihop_search.keys import generator
 from multihop_search.problem.intake import checked_groups, checked_weights, encode_target, numeric_target
+from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scoring import (
     Accuracy,
     FlooredLogLoss,
@@ -43,6 +45,7 @@ from multihop_search.results.verdict import (
     EQUIVALENT,
     GROUPS,
     INCONCLUSIVE,
+    NO_SKILL,
     OWN_FIT,
     Verdict,
     advice_on,
@@ -125,7 +128,10 @@ def judge(
     rows = np.arange(len(codes))
     unit = rows if groups is None else np.unique(groups, return_inverse=True)[1]
     pseudo_folds = generator(seed, "judge").permutation(len(codes)) % 5
-    held_out = HeldOut(codes, pseudo_folds, rows, unit, weight)
+    guesses = no_skill(
+        codes, weight, None if classes is None else len(classes), len(codes)
+    )  # training rows are unknown
+    held_out = HeldOut(codes, pseudo_folds, rows, unit, weight, guesses=guesses)
     scorer = scoring_for(scoring, classes)
     if isinstance(scorer, ModelScoring):
         return unjudged(hops, len(codes), scorer, fits=own_fit is not None)
@@ -215,8 +221,13 @@ def compare(
             measures["score"] = choosing  # the same, and its draws have been replayed
         draws = N_DRAWS if isinstance(scoring, RowScoring) else N_DRAWS_REPLAYED
         honest = _out_of_bag(choosing, measures, hops, members, draws, random_state)
+        guesses = _guesses(held_out, scoring)
+        if guesses is not None:
+            guessing = {name: evidence_for([guesses], held_out, measure) for name, measure in _all(scoring)}
+            honest[NO_SKILL] = _guessed(guessing, held_out.n_units, draws, random_state)
         same = same_as_chosen(members, chosen)
-        return _concluded(honest, None, held_out, scoring, group_sizes(hops), same, teacher, notes)
+        verdict = _concluded(honest, None, held_out, scoring, group_sizes(hops), same, teacher, notes)
+        return replace(verdict, n_own_fit=len(members.get(OWN_FIT, ())))
 
 
 def members_of(hops: np.ndarray, own_fit: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -287,6 +298,9 @@ def contrast(
     with thread_limit():
         groups = list(predictions)
         table = list(predictions.values())
+        guesses = _guesses(held_out, scoring)
+        if guesses is not None:
+            groups, table = [*groups, NO_SKILL], [*table, guesses]
         score: Any
         if not isinstance(scoring, ModelScoring):
             score = evidence_for(table, held_out, scoring)
@@ -361,7 +375,7 @@ def _concluded(
     """
     means = {group: {label: _mean(values) for label, values in by.items()} for group, by in honest.items()}
     shown = means if points is None else points
-    order = [group for group in (*GROUPS, OWN_FIT) if group in shown]
+    order = [group for group in (*GROUPS, OWN_FIT, NO_SKILL) if group in shown]
     scores = pd.DataFrame({label: {group: shown[group][label] for group in order} for label in shown["plain"]})
     if "plain" in same:
         scores.loc["selected"] = scores.loc["plain"]
@@ -383,8 +397,15 @@ def _concluded(
         if scores.loc["teacher", "score"] <= scores.loc["plain", "score"]:
             notes = (*notes, "the teacher is no better than the plain student on these rows")
     return Verdict(
-        table, _as_read(scores, held_out), dict(counts), held_out.n_rows, scoring.name_shown, region, advice, notes
-    )
+        table, _as_read(scores, held_out), dict(counts), held_out.n_rows, scoring.name_shown, region, advice, notes,
+        guess=_guess_in_words(scoring),
+    )  # fmt: skip
+
+
+def _guess_in_words(scoring: Scoring) -> str:
+    if scoring.classes is None:
+        return "predicting the mean"
+    return "guessing the most frequent class" if scoring.responses == ("predict",) else "guessing the class shares"
 
 
 def _score_of(scoring: Scoring, held_out: HeldOut, table: np.ndarray) -> float:
@@ -439,6 +460,22 @@ def _out_of_bag(
             for label, measure in measures.items():
                 found[group][label].append(np.where(known, measure.scores_of(outside, picks), np.nan))
     return {group: {label: np.concatenate(parts) for label, parts in by.items()} for group, by in found.items()}
+
+
+def _guesses(held_out: HeldOut, scoring: Scoring) -> np.ndarray | None:
+    """Return what no skill says; None where the score reads the model itself, or needs a decision function."""
+    if isinstance(scoring, ModelScoring) or set(scoring.responses) == {"decision_function"}:
+        return None
+    return held_out.guesses
+
+
+def _guessed(guessing: Mapping[str, Any], n_units: int, n_draws: int, random_state: int) -> dict[str, np.ndarray]:
+    """Score what no skill says out of the same bags, (n_draws,) for each measure."""
+    parts: dict[str, list[np.ndarray]] = {label: [] for label in guessing}
+    for bags in _bags(n_units, n_draws, random_state):
+        for label, measure in guessing.items():
+            parts[label].append(measure.scores_of((bags == 0).astype(float), np.zeros(len(bags), dtype=int)))
+    return {label: np.concatenate(values) for label, values in parts.items()}
 
 
 def _bags(n_units: int, n_draws: int, random_state: int) -> Iterator[np.ndarray]:

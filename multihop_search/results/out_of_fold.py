@@ -42,6 +42,8 @@ class HeldOut:
     believed: np.ndarray | None = None
     """What the teacher, cross-fitted and calibrated, believes of the class of each entry, (n_entries, n_classes); None
     where nothing honest is known of it."""
+    guesses: np.ndarray | None = None
+    """What a model without skill says of each entry, (n_entries, n_outputs); None: not known."""
 
     @property
     def n_units(self) -> int:
@@ -57,7 +59,8 @@ class HeldOut:
         weight = None if self.sample_weight is None else self.sample_weight[entries]
         unit = np.unique(self.unit[entries], return_inverse=True)[1]
         believed = None if self.believed is None else self.believed[entries]
-        return HeldOut(self.y[entries], self.fold[entries], self.row[entries], unit, weight, believed)
+        guesses = None if self.guesses is None else self.guesses[entries]
+        return HeldOut(self.y[entries], self.fold[entries], self.row[entries], unit, weight, believed, guesses)
 
 
 class Evidence(Protocol):

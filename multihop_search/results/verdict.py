@@ -14,6 +14,9 @@ from multihop_search.visible import visible
 
 GROUPS = ("plain", "one-hop", "multi-hop", "selected")
 OWN_FIT = "own fit"
+NO_SKILL = "no skill"
+LOSSES = ("log-loss", "squared error", "absolute error")
+"""Scores that are minus a loss."""
 COMPARISONS = (("one-hop", "plain"), ("multi-hop", "one-hop"), ("selected", "plain"), ("selected", OWN_FIT))
 """The last one stands where ways of fitting a tree were searched (rule 42)."""
 FEWEST_TUNED = 10
@@ -44,7 +47,7 @@ class Verdict:
     better; low and high bound the 95 % interval."""
     scores: pd.DataFrame
     """Honest scores of what the choice picks: index plain, one-hop, multi-hop, selected, and where known own fit
-    (plain, by the class's own fit) and teacher;
+    (plain, by the class's own fit), no skill (the class shares, or the mean, of the training rows) and teacher;
     columns score (the search's), log_loss and accuracy, or in regression rmse and r2. Unlike a cross-validated best,
     they do not grow with the number of trials."""
     n_trials: Mapping[str, int]
@@ -64,6 +67,10 @@ class Verdict:
     """"bbc", "nested", "held-out" or "fresh": which rows judged."""
     leaks: tuple[str, ...] = ()
     """How these rows may have been learned from; if any, no gain is proven. They are in `notes` too."""
+    n_own_fit: int = 0
+    """Complete plain trials by the class's own fit, where ways of fitting a tree were searched."""
+    guess: str = "guessing"
+    """What no skill does, in words."""
 
     def __str__(self) -> str:
         return visible(_sentences(self))
@@ -142,11 +149,12 @@ def advice_on(gain: float, low: float, high: float, region: float, n_rows: int) 
 
 def _sentences(verdict: Verdict) -> str:
     row, n_plain = verdict.table.loc["selected vs plain"], verdict.n_trials["plain"]
+    own_tuned = verdict.n_own_fit >= FEWEST_TUNED
     few = f"which was not tuned ({n_plain} plain trial{'s' * (n_plain != 1)}, {FEWEST_TUNED} are needed)"
     is_tuned = n_plain >= FEWEST_TUNED
     tuned = "tuned" if is_tuned else few
     plain = "the plain student tuned as long" if is_tuned else f"the plain student, {few}"
-    alone = "the tuned tree of its class alone" if is_tuned else "the tree of its class alone, which was not tuned"
+    alone = "the tuned tree of its class alone" if own_tuned else "the tree of its class alone, which was not tuned"
     if row["gain"] == row["low"] == row["high"] == 0:
         first = "Only the plain student was tried: there is nothing to gain over it"
         if verdict.n_trials["one-hop"] or verdict.n_trials["multi-hop"]:
@@ -170,7 +178,30 @@ def _sentences(verdict: Verdict) -> str:
         f"{counts['plain']} plain, {counts['one-hop']} one-hop and {counts['multi-hop']} multi-hop trials{stopped}"
     )
     second = f"One hop {one}; several hops {many}{notes}; {searched}"
-    return f"{first}. {second}, judged on {judged_on(verdict)}."
+    return f"{_unskilled(verdict)}{first}. {second}, judged on {judged_on(verdict)}."
+
+
+def _unskilled(verdict: Verdict) -> str:
+    """Say that the selected student, or the teacher, is no better than a model without skill; "" if both are."""
+    scores = verdict.scores["score"]
+    if NO_SKILL not in scores.index:
+        return ""
+    guessed, models = scores[NO_SKILL], scores.drop(NO_SKILL)
+    no_better = models <= guessed
+    if no_better["selected"] and not (models > guessed).any():
+        return f"No model here beats {verdict.guess} ({_beside(verdict, 'selected')}). "
+    told = [("selected", "selected student"), ("teacher", "teacher")]
+    return "".join(
+        f"The {name} is no better than {verdict.guess} ({_beside(verdict, row)}). "
+        for row, name in told
+        if no_better.get(row, False)
+    )
+
+
+def _beside(verdict: Verdict, row: str) -> str:
+    sign = -1.0 if verdict.score in LOSSES else 1.0
+    score, guessed = (sign * verdict.scores.loc[name, "score"] for name in (row, NO_SKILL))
+    return f"{verdict.score} {score:.4g}, {verdict.guess.partition(' ')[0]} {guessed:.4g}"
 
 
 def _said(verdict: Verdict, name: str, other: str) -> str:
@@ -194,7 +225,7 @@ def _in_words(verdict: Verdict, row: pd.Series, rival: str) -> tuple[str, str, s
     gain, low, high = row["gain"], row["low"], row["high"]
     loss = abs(verdict.scores.loc[rival, "score"]) if rival in verdict.scores.index else 0.0
     readable = verdict.n_rows >= FEWEST_FOR_RATIO and high <= loss  # nothing can lose more than all of it
-    if verdict.score in ("log-loss", "squared error", "absolute error") and loss > 0 and readable:
+    if verdict.score in LOSSES and loss > 0 and readable:
         gain, low, high = (100 * value / loss for value in (gain, low, high))
         return f"{gain:+.1f}", f"{low:+.1f}", f"{high:+.1f}", f" % of the {verdict.score}"
     if verdict.score == "accuracy":
