@@ -16,7 +16,9 @@ import numpy as np
 import pandas as pd
 import pytest
 import resumable
+from sklearn.linear_model import LinearRegression, Ridge
 
+from multihop_search import MultihopSearchRegressor
 from multihop_search.engine import log as log_module
 from multihop_search.engine.log import Log
 from multihop_search.engine.student import Outcome
@@ -482,6 +484,24 @@ def test_a_search_that_is_whole_is_read_from_its_log(tmp_path: Path, monkeypatch
     pd.testing.assert_frame_equal(first.results_, again.results_, check_exact=True)  # times too: they were kept
     more = small(tmp_path, timeout=100.0, verbose=0, n_jobs=1).fit(X, y)
     pd.testing.assert_frame_equal(first.results_, more.results_, check_exact=True)
+
+
+def test_regression_far_from_0_is_read_from_its_log_to_the_last_digit(tmp_path: Path) -> None:
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    y = 1e8 + X[:, 0] + 0.1 * X[:, 1]  # no target that single precision could hold
+
+    def search(n_trials: int) -> MultihopSearchRegressor:
+        settings: dict[str, Any] = {"cv": 2, "max_hops": 1, "param_distributions": {}, "checkpoint": tmp_path}
+        return MultihopSearchRegressor(Ridge(), LinearRegression(), n_trials=n_trials, random_state=0, **settings)
+
+    search(2).fit(X, y)
+    searches = [search(4).fit(X, y), search(4).fit(X, y)]
+    tables = [searched.results_.drop(columns=MEASURED) for searched in searches]
+    pd.testing.assert_frame_equal(*tables, check_exact=True)
+    pd.testing.assert_frame_equal(*(searched.verdict_.table for searched in searches), check_exact=True)
+    assert searches[0].verdict_.scores.equals(searches[1].verdict_.scores)
+    assert searches[0].best_score_ > -0.1
+    np.testing.assert_array_equal(*(searched.predict(X) for searched in searches))
 
 
 def test_more_trials_go_on_from_the_log(tmp_path: Path) -> None:

@@ -280,3 +280,77 @@ class Failing(DecisionTreeClassifier):
 def test_an_exception_of_any_kind_is_one_sentence_that_names_the_model() -> None:
     with pytest.raises(UnsuitableModel, match=r"student \(Failing\) must be able to fit the rows, .*OutOfPatience"):
         search_for(Failing(), teacher=TREE).fit(X, Y)
+
+
+@pytest.mark.parametrize("place", ["student", "teacher"])
+@pytest.mark.parametrize(
+    ("package", "model", "settings", "error"),
+    [
+        ("lightgbm", "LGBMClassifier", {"num_leaves": 1, "n_estimators": 2, "verbose": -1}, "num_leaves"),
+        ("xgboost", "XGBClassifier", {"tree_method": "nonsense", "n_estimators": 2}, "nonsense"),
+        ("xgboost", "XGBClassifier", {"max_depth": -3, "n_estimators": 2}, "max_depth"),
+    ],
+)
+def test_an_error_of_a_boosting_library_is_one_line(
+    package: str, model: str, settings: dict[str, Any], error: str, place: str
+) -> None:
+    booster = getattr(pytest.importorskip(package), model)(**settings)
+    models = {"student": TREE, "teacher": TREE, place: booster}
+    with pytest.raises(
+        UnsuitableModel, match=rf"{place} \({model}\) must be able to fit the rows, .*{error}"
+    ) as raised:
+        search_for(**models).fit(X, Y)
+    assert "\n" not in str(raised.value)
+    assert "Stack trace" not in str(raised.value)
+
+
+class RaisesInPrediction(DecisionTreeClassifier):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        raise OutOfPatience("no answer")
+
+
+class PredictsNaN(DecisionTreeClassifier):
+    def predict_proba(self, X: Any) -> np.ndarray:
+        return np.full((len(X), 2), np.nan)
+
+
+class WithoutClasses(DecisionTreeClassifier):
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        super().fit(X, y, sample_weight)
+        del self.classes_
+        return self
+
+
+class PredictsInfinity(DecisionTreeRegressor):
+    def predict(self, X: Any) -> np.ndarray:
+        return np.full(len(X), np.inf)
+
+
+FAULTS = [
+    (RaisesInPrediction, "it said: OutOfPatience: no answer"),
+    (PredictsNaN, "it predicted NaN or infinity"),
+    (WithoutClasses, "it has no classes_ after fit"),
+]
+
+
+@pytest.mark.parametrize("place", ["student", "teacher"])
+@pytest.mark.parametrize(("kind", "fault"), FAULTS)
+def test_a_model_that_cannot_predict_is_named_before_the_first_trial(kind: type, fault: str, place: str) -> None:
+    search = search_for(**{"student": TREE, "teacher": TREE, place: kind(max_depth=2)})
+    with pytest.raises(UnsuitableModel, match=rf"{place} \({kind.__name__}\) must be able to predict .*, {fault}"):
+        search.fit(X, Y)
+    assert not hasattr(search, "results_")
+
+
+@pytest.mark.parametrize("place", ["student", "teacher"])
+def test_a_regressor_that_predicts_no_number_is_named(place: str) -> None:
+    models: dict[str, Any] = {"student": DecisionTreeRegressor(max_depth=2), "teacher": LinearRegression()}
+    with pytest.raises(UnsuitableModel, match=rf"{place} \(PredictsInfinity\) .* it predicted NaN or infinity"):
+        MultihopSearchRegressor(**{**models, place: PredictsInfinity()}, n_trials=2, cv=2).fit(X, X[:, 0])
+
+
+def test_a_default_model_that_cannot_predict_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool, "teachers", lambda **options: {"broken": PredictsNaN(), "tree": DecisionTreeClassifier()})
+    with pytest.warns(DefaultLeftOutWarning, match="teacher 'broken' .*predicted NaN or infinity.* left out"):
+        search = search_for().fit(X, Y)
+    assert type(search.teacher_) is DecisionTreeClassifier

@@ -46,6 +46,11 @@ from multihop_search.transfer.threads import thread_limit
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
 
 
+def run(function: Any, *args: Any) -> Any:
+    """Run a probe here and now."""
+    return function(*args)
+
+
 def data(n_rows=150, n_classes=2, seed=0):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(n_rows, 4))
@@ -67,7 +72,7 @@ def ladder(teacher, student=None, *, intermediates=None, truncations=()):
 
 def ladder_between(made, teacher, student, intermediates):
     pool = default_intermediates(made.X, made.n_outputs)
-    return make_ladder(Probes(made), teacher, {"student": student}, intermediates, pool, Budget())
+    return make_ladder(Probes(made, run), teacher, {"student": student}, intermediates, pool, Budget())
 
 
 # Probes
@@ -81,7 +86,7 @@ def test_a_model_is_probed_once_and_a_vote_never(strings: bool, monkeypatch: pyt
     seen = []
     fit = probe_fits.fit
     monkeypatch.setattr(probe_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
-    probes = Probes(problem(X, y))
+    probes = Probes(problem(X, y), run)
     candidates = teacher_candidates("auto", probes)
     assert list(candidates) == ["forest", "extra-trees", "boosting", "vote"]
     found = {name: complexity(probes.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}

@@ -1,4 +1,7 @@
-"""Probes: plain fits on a few rows, which say whether a model can fit them, how complex it is and how long it takes."""
+"""Probes: plain fits on a few rows.
+
+They say whether a model can fit rows and predict them, how complex it is and how long it takes.
+"""
 
 from __future__ import annotations
 
@@ -16,12 +19,15 @@ from multihop_search.errors import ClusterLost, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.responses import stored_form
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.fitting import fit, last_step, settle
 from multihop_search.transfer.threads import thread_limit
 
 PROBE_ROWS = 2000
 """Complexity is measured on a plain fit of at most this many rows (rule 13)."""
+PREDICTED_ROWS = 20
+"""As many of them are predicted."""
 
 
 class Probes:
@@ -55,7 +61,8 @@ class Probes:
         Raises
         ------
         UnsuitableModel
-            If the fit fails: the message says which model and why, and names the way out for columns of strings.
+            If the fit fails, or the fitted model cannot predict: the message says which model and why, and names the
+            way out for columns of strings.
         """
         if id(model) not in self._fits:
             self._fits[id(model)] = model, probe(self.problem, name, model, shown or name, self._run)
@@ -90,7 +97,8 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     Raises
     ------
     UnsuitableModel
-        If the fit fails: the message says which model and why, and names the way out for columns of strings.
+        If the fit fails, or the fitted model cannot predict: the message says which model and why, and names the way
+        out for columns of strings.
     """
     if isinstance(estimator, (FrozenEstimator, RowTeacher)):  # used as it is
         return estimator
@@ -98,7 +106,9 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
-        fitted = run(_plain_fit, model, X, problem.y[rows], problem.classes, problem.weights(rows), problem.threads)
+        fitted, fault = run(
+            _plain_fit, model, X, problem.y[rows], problem.classes, problem.weights(rows), problem.threads
+        )
     except (UnsuitableModel, ClusterLost):
         raise
     except Exception as error:  # of any library
@@ -113,18 +123,39 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
         raise UnsuitableModel(
             f"{shown} ({type(estimator).__name__}) must be able to fit the rows, it said: {_sentence(error)}{cure}"
         ) from error
+    if fault:
+        raise UnsuitableModel(f"{shown} ({type(estimator).__name__}) must be able to predict the rows, {fault}")
     return fitted.set_params(**before)
 
 
 def _sentence(error: Exception) -> str:
-    """Return what an error says, with its class where that is none that models usually raise."""
-    return str(error) if isinstance(error, (ValueError, TypeError)) and str(error) else f"{error!r}"
+    """Return what an error says in one line, with its class where that is none that models usually raise."""
+    said = " ".join(str(error).partition("Stack trace")[0].split())
+    return said if isinstance(error, (ValueError, TypeError)) and said else f"{type(error).__name__}: {said}"
 
 
-def _plain_fit(model: Any, X: Any, y: np.ndarray, classes: Any, weights: np.ndarray | None, threads: int) -> Any:
+def _plain_fit(
+    model: Any, X: Any, y: np.ndarray, classes: Any, weights: np.ndarray | None, threads: int
+) -> tuple[Any, str]:
+    """Return the fitted model, and why it cannot predict, "" if it can."""
     with thread_limit(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
-        return fit(model, X, y, classes, sample_weight=weights)
+        fitted = fit(model, X, y, classes, sample_weight=weights)
+        warnings.simplefilter("ignore")  # what it warns of in prediction, it will say again in the search
+        return fitted, _fault(fitted, X[:PREDICTED_ROWS], classes)
+
+
+def _fault(fitted: Any, X: Any, classes: Any) -> str:
+    """Return why a fitted model cannot predict, "" if it can."""
+    if classes is not None and not hasattr(fitted, "classes_"):
+        return "it has no classes_ after fit: let fit set them"
+    try:
+        predictions = stored_form(fitted, X, classes)
+    except MemoryError:  # it may pass
+        raise
+    except Exception as error:  # of any library
+        return f"it said: {_sentence(error)}"
+    return "" if np.isfinite(predictions).all() else "it predicted NaN or infinity: mend the model"
 
 
 def _not_numbers(X: Any) -> list[str]:

@@ -55,7 +55,14 @@ def choose_executor(
 def known_executor(
     executor: Executor | None, n_jobs: int | None, *, hop_timeout: float | None = None
 ) -> Executor | None:
-    """Return the executor of a search, known before anything is fitted; None where the size of the search decides."""
+    """Return the executor of a search, known before anything is fitted; None where the size of the search decides.
+
+    Raises
+    ------
+    InvalidSetting
+        If executor or `n_jobs` cannot be used.
+    """
+    check_executor(executor, n_jobs)
     if executor is not None:
         return executor
     if joblib.effective_n_jobs(n_jobs) == 1 or inside_worker():

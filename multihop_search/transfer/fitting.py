@@ -341,7 +341,7 @@ def _in_domain(model: Any, values: np.ndarray, y: np.ndarray) -> np.ndarray:
         isinstance(model, TweedieRegressor) and model.power >= 1
     )
     if positive_only or any(word in loss for loss in losses for word in ("poisson", "gamma", "tweedie")):
-        return np.maximum(values, y.min())
+        return np.asarray(np.maximum(values, y.min()))
     return values
 
 
