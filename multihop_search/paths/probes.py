@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.errors import ClusterLost, UnsuitableModel
+from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
@@ -131,7 +131,8 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
 def _sentence(error: Exception) -> str:
     """Return what an error says in one line, with its class where that is none that models usually raise."""
     said = " ".join(str(error).partition("Stack trace")[0].split())
-    return said if isinstance(error, (ValueError, TypeError)) and said else f"{type(error).__name__}: {said}"
+    usual = isinstance(error, (ValueError, TypeError, MultihopError))
+    return said if usual and said else f"{type(error).__name__}: {said}"
 
 
 def _plain_fit(
