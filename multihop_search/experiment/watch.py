@@ -24,11 +24,10 @@ MEASURES = {"log_loss": FlooredLogLoss, "accuracy": Accuracy}
 class WatchedSearch(MultihopSearchClassifier):
     """The search, with what its choice was made of."""
 
-    def _conclude(
-        self, made: Any, assessment: Assessment, study: Any, trials: Trials, teacher: Any, bench: Any
-    ) -> None:
-        super()._conclude(made, assessment, study, trials, teacher, bench)
-        self.seen_ = Seen(assessment, trials, bench.believed)
+    def _bench(self, made: Any, assessment: Assessment, *parts: Any) -> Any:
+        bench = super()._bench(made, assessment, *parts)
+        self.seen_ = Seen(assessment, parts[-1], bench.believed)
+        return bench
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,8 @@ def _draw_trials(axes: Any, results: pd.DataFrame, verdict: Verdict, best: int) 
         axes.axhline(one_hop.max(), color=COLOURS["one hop"], linewidth=0.8, linestyle=":")
     axes.scatter([best], [results["score"][best]], s=90, facecolors="none", edgecolors="black", label="chosen")
     low, high = np.nanpercentile(results["score"], [10, 100])
-    axes.set_ylim(low - 0.15 * (high - low), high + 0.1 * (high - low))
+    span = (high - low) or 1.0  # all scores may be equal
+    axes.set_ylim(low - 0.15 * span, high + 0.1 * span)
     sign = "minus " if verdict.score == "log-loss" else ""
     axes.set(xlabel="trial", ylabel=f"cross-validated {sign}{verdict.score}", title="What each trial scored")
     axes.spines[["top", "right"]].set_visible(False)
