@@ -521,7 +521,7 @@ from multihop_search.cli import main
 def stop():
     while signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:  # until a search listens
         time.sleep(0.01)
-    time.sleep(0.5)
+    time.sleep(2.0)  # until a trial is told
     os.kill(os.getpid(), signal.SIGTERM)
 
 threading.Thread(target=stop, daemon=True).start()
