@@ -235,8 +235,6 @@ def later_rows():
         yield {"wood": pd.Categorical([None, None])}, {"wood": [None, None]}
     yield {"sold": [True, False]}, {"sold": pd.Series([True, False], dtype=object)}
     yield {"sold": [np.nan, np.nan]}, {"sold": [None, None]}
-    yield {"sold": pd.array([True, None], dtype="boolean")}, {"sold": [True, None]}
-    yield {"sold": pd.Series([pd.NA, False], dtype=object)}, {"sold": [None, False]}
     yield {"code": [True, False]}, {"code": ["True", "unseen"]}
     yield {"wood": [7, 8]}, {"wood": ["unseen", "unheard of"]}
     yield {"wood": pd.to_datetime(["2020-01-01", None])}, {"wood": ["unseen", None]}

@@ -199,7 +199,7 @@ def is_reader(step: Any) -> bool:
 def _reading(column: pd.Series) -> tuple[str, ...]:
     """Return how the values of a category column are read, in a later file too, as names of steps.
 
-    Numbers and long strings stay what they are. Other strings, booleans, mixed values, intervals and dates are spelled
+    Numbers, booleans and long strings stay what they are. Other strings, mixed values, intervals and dates are spelled
     out; where a string is called "nan", gaps are this string.
     """
     values = np.asarray(column)
@@ -210,7 +210,7 @@ def _reading(column: pd.Series) -> tuple[str, ...]:
     inferred = pd.api.types.infer_dtype(present, skipna=False)
     texts = {str(value) for value in present}
     is_long = inferred == "string" and max(map(len, texts)) > LONGEST_SPELLED
-    if is_long and not has_na:
+    if (is_long or inferred == "boolean") and not has_na:
         return ("as they are",)
     respelled = [old for old, _ in RESPELLED if not any(old in text for text in texts)]
     return ("spelled", *respelled, *(["nan"] if "nan" not in texts else []))
