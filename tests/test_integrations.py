@@ -298,7 +298,7 @@ def test_a_function_without_classes_teaches_a_regressor() -> None:
 
 def test_a_checkpoint_needs_a_function_that_has_a_name(tmp_path: Path) -> None:
     teacher = from_callable(lambda rows: OOF[: len(rows)], classes=CLASSES)
-    with pytest.raises(InvalidSetting, match="checkpoint needs a teacher that can be pickled"):
+    with pytest.raises(InvalidSetting, match="checkpoint needs a model that can be pickled"):
         search_for(teacher, checkpoint=tmp_path).fit(X, Y)
 
 

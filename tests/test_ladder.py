@@ -28,7 +28,7 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import Hop, KnowledgeDistillation, TeacherOutputs, Truncate
 from multihop_search.engine import crossfit as engine
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
-from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.errors import InvalidSetting, SeenRowsWarning, UnsuitableModel
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity, size_of
@@ -385,7 +385,7 @@ def test_outputs_of_a_forest_are_its_out_of_bag_predictions(params, weighted, n_
     forest = RandomForestClassifier(60, random_state=5, **params)
     for fold in (made.folds[0], made.whole):
         direct = clone(forest).set_params(oob_score=True)
-        direct.fit(X[fold.train], y[fold.train], sample_weight=None if given is None else given[fold.train])
+        direct.fit(X[fold.train], y[fold.train], sample_weight=made.weights(fold.train))
         outputs = crossfit(made, ladder(forest), fold.number, ())
         np.testing.assert_allclose(outputs.predictions, direct.oob_decision_function_, atol=1e-6)
         assert outputs.predictions.dtype == np.float32
@@ -528,7 +528,8 @@ def test_a_part_whose_models_lack_a_class_has_a_column_of_zeros():
     X, _ = data(41)
     y = np.array(["a"] * 20 + ["b"] * 20 + ["c"])
     everything = np.arange(41)
-    made = problem(X, y, cv=[(everything, everything[:5])])
+    with pytest.warns(SeenRowsWarning):
+        made = problem(X, y, cv=[(everything, everything[:5])])
     outputs = crossfit(made, ladder(DecisionTreeClassifier(max_depth=2, random_state=0)), 0, ())
     assert outputs.predictions.shape == (41, 3)
     np.testing.assert_allclose(outputs.predictions.sum(axis=1), 1.0, atol=1e-6)
