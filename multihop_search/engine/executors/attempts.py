@@ -11,7 +11,7 @@ from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
 from typing import TypeVar
 
-from multihop_search.errors import HopTimeout, WorkerLost
+from multihop_search.errors import HopTimeout, StoppedWarning, WorkerLost
 
 T = TypeVar("T")
 MOST_ATTEMPTS = 3
@@ -27,6 +27,8 @@ def attempted(call: Callable[[], T]) -> T:
     while True:
         try:
             return call()
+        except StoppedWarning:  # raised where warnings are errors: somebody wants an end, no further attempt
+            raise
         except Exception as error:
             texts.append(f"{type(error).__name__}: {error}")
             n_timeouts += isinstance(error, HopTimeout)
