@@ -38,6 +38,7 @@ from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.executors.serial import SerialExecutor
 from multihop_search.engine.lesson import synthetic_rows
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.errors import SeenRowsWarning
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import complexity
 from multihop_search.paths.ladder import Ladder
@@ -296,7 +297,7 @@ def test_probes_of_a_network_are_fitted_on_the_rows_that_it_was_fitted_on(weight
     assert list(outputs.stages) == [1, 2]  # weakest first
     for held in made.folds[0].inner:
         others = train[np.setdiff1d(np.arange(len(train)), held)]
-        weight = {"sample_weight": weights[others]} if weighted else {}
+        weight = {"sample_weight": weights[others] / weights.mean()} if weighted else {}
         fitted = clone(network).fit(X[others], y[others], **weight)
         for k in (1, 2):
             probe = LogisticRegression().fit(hidden_layers(fitted, X[others])[k - 1], y[others], **weight)
@@ -320,7 +321,8 @@ def test_an_inner_part_without_a_class_has_nothing_to_grade() -> None:
     y = np.array([0] * 39 + [1])
     rows = np.arange(40)
     for teacher in (MLPClassifier((4,), max_iter=5), GradientBoostingClassifier(n_estimators=20)):
-        made = problem(X, y, cv=[(rows, rows[:5])])
+        with pytest.warns(SeenRowsWarning):
+            made = problem(X, y, cv=[(rows, rows[:5])])
         outputs = crossfit(made, ladder(teacher, stage_sizes(teacher)), 0, ())
         alone = next(held for held in made.folds[0].inner if 39 in held)  # its models know class 0 only
         for stage in outputs.stages.values():
