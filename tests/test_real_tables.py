@@ -25,8 +25,10 @@ from multihop_search import (
     ModelCompression,
     MultihopSearchClassifier,
     MultihopSearchRegressor,
+    Refined,
 )
 from multihop_search.errors import UnsuitableModel
+from multihop_search.problem.intake import checked_weights
 from multihop_search.transfer.synthetic import GENERATORS
 
 KD = KnowledgeDistillation(alpha=0.7, temperature=1.0)
@@ -135,8 +137,8 @@ def test_the_transformers_of_the_returned_pipeline_are_those_of_a_plain_fit(adul
 def test_the_plain_trial_is_the_users_pipeline_fitted_by_hand(adult: Any) -> None:
     X, y = adult
     student = behind(X, DecisionTreeClassifier(max_depth=4, random_state=0))
-    weight = np.random.default_rng(0).uniform(0.2, 3.0, len(y))
-    search = search_on(X, student, n_trials=1, param_distributions={}).fit(X, y, sample_weight=weight)
+    weight = checked_weights(np.random.default_rng(0).uniform(0.2, 3.0, len(y)), len(y))
+    search = search_on(X, student, n_trials=1, param_distributions={}).fit(X, y, sample_weight=10 * weight)
     by_hand = clone(student).fit(X, y, model__sample_weight=weight)
     np.testing.assert_array_equal(search.refit_trial(0).predict_proba(X), by_hand.predict_proba(X))
 
@@ -584,14 +586,14 @@ class WeightedTree(DecisionTreeClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_sample_weight_reaches_the_last_step_as_it_is() -> None:
+def test_sample_weight_reaches_the_last_step_at_mean_1() -> None:
     X, y = identified(240)
-    weight = np.random.default_rng(0).integers(1, 4, len(y)).astype(float)
+    weight = checked_weights(np.random.default_rng(0).integers(1, 4, len(y)), len(y))
     WeightedTree.weights = []
     student = make_pipeline(StandardScaler(), WeightedTree(max_depth=3, random_state=0))
     search = MultihopSearchClassifier(
         student, RandomForestClassifier(5), intermediates=[], schemes=[KD], n_trials=1, cv=2, random_state=0
-    ).fit(X, y, sample_weight=weight)
+    ).fit(X, y, sample_weight=10 * weight)
     problem = search._workshop.problem
     given = [seen for n, seen in WeightedTree.weights if seen is not None]
     assert len(given) == len(WeightedTree.weights)
@@ -610,6 +612,7 @@ def test_a_weight_of_two_is_the_row_twice_on_the_route_of_soft_labels() -> None:
     settings: dict[str, Any] = {
         "intermediates": [],
         "schemes": [KD],
+        "tree_fits": [Refined(smoothing=0.0)],  # smoothing counts in rows, and a row of weight 2 is one
         "param_distributions": {},
         "max_hops": 1,
         "n_trials": 2,
@@ -664,7 +667,9 @@ def test_metadata_routing_hands_weights_and_groups_to_the_search() -> None:
             error_score="raise",
         )
     for (train, test), fitted, score in zip(folds, found["estimator"], found["test_score"], strict=True):
-        np.testing.assert_array_equal(fitted._workshop.problem.sample_weight, weight[train])
+        np.testing.assert_array_equal(
+            fitted._workshop.problem.sample_weight, checked_weights(weight[train], len(train))
+        )
         assert shared_groups(fitted._workshop.problem) == []
         by_hand = small_search().fit(X[train], y[train], sample_weight=weight[train], groups=groups[train])
         np.testing.assert_array_equal(fitted.predict_proba(X), by_hand.predict_proba(X))
@@ -691,7 +696,7 @@ def test_weights_reach_a_search_inside_a_pipeline_and_a_grid_search_with_routing
     outer = GridSearchCV(pipeline, {"search__max_hops": [0, 1]}, cv=2, error_score="raise")
     outer.fit(X, y, search__sample_weight=weight)
     best = outer.best_estimator_
-    np.testing.assert_array_equal(best["search"]._workshop.problem.sample_weight, weight)
+    np.testing.assert_array_equal(best["search"]._workshop.problem.sample_weight, checked_weights(weight, len(weight)))
     scaled = StandardScaler().fit_transform(X)
     by_hand = small_search(max_hops=outer.best_params_["search__max_hops"]).fit(scaled, y, sample_weight=weight)
     np.testing.assert_array_equal(best.predict_proba(X), by_hand.predict_proba(scaled))
