@@ -1,6 +1,5 @@
 """Early stopping: the rule by hand, replayed over whole searches by code of its own, and other pruners in its place."""
 
-import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -11,6 +10,7 @@ import numpy as np
 import optuna
 import pandas as pd
 import pytest
+from logs import lines_of, write_log
 from optuna.distributions import CategoricalDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, ThresholdPruner
 from optuna.trial import FrozenTrial, TrialState
@@ -428,19 +428,19 @@ def test_folds_that_may_be_spared_are_for_idle_workers_only(idle: bool, stopped_
 def test_a_resumed_search_asks_for_no_fold_of_a_path_that_it_knows(blobs: Any, tmp_path: Path) -> None:
     first = search_for(checkpoint=tmp_path).fit(*blobs)
     (log,) = tmp_path.glob("*.jsonl")
-    header, *lines = log.read_text().splitlines()
-    whole = [line for line in lines if len(json.loads(line)["folds"]) == N_FOLDS]
+    header, *lines = lines_of(log)
+    whole = [line for line in lines if len(line["folds"]) == N_FOLDS]
     assert len(lines) > len(whole) + 2
     left = [line for line in lines if line not in whole[::2]]
-    log.write_text("\n".join([header, *left]) + "\n")
+    write_log(log, [header, *left])
     recorder = Recorder(idle=True)
     again = search_for(checkpoint=tmp_path, executor=recorder).fit(*blobs)
     columns = [name for name in again.results_ if name not in MEASURED]
     pd.testing.assert_frame_equal(again.results_[columns], first.results_[columns])
-    known = {json.loads(line)["path"] for line in left}
+    known = {line["path"] for line in left}
     assert recorder.submitted
     assert not known & {str(path) for path, _ in recorder.submitted}
-    keys = [json.loads(line)["key"] for line in log.read_text().splitlines()[1:]]
+    keys = [line["key"] for line in lines_of(log)[1:]]
     assert len(keys) == len(set(keys)) == len(lines)
 
 

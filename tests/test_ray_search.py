@@ -31,7 +31,7 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.engine.executors.ray import RayExecutor, RaySession
-from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning
+from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning, UnsuitableModel
 from multihop_search.search import where
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -187,15 +187,32 @@ def test_n_jobs_starts_a_ray_where_the_work_is_worth_it_and_ends_it(
 class Homesick(DecisionTreeClassifier):
     """A tree that can be fitted in the process of its user only."""
 
+    below_rows = 1000
+
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        if inside_worker():
+        if inside_worker() and len(y) < self.below_rows:
             raise ArithmeticError("I am not at home")
         return super().fit(X, y, sample_weight)
 
 
-def test_a_search_that_fails_ends_its_ray_too(handled: None, blobs: Any) -> None:
-    with pytest.raises(SearchFailed, match=r"the plain student must be fitted .* it said: I am not at home") as caught:
-        search_for(Homesick(max_depth=2), executor=RayExecutor()).fit(*blobs)
+class HomesickInFolds(Homesick):
+    """The same, but its first fit, which is on all 240 rows, is left in peace."""
+
+    below_rows = 240
+
+
+@pytest.mark.parametrize(
+    ("student", "error", "said"),
+    [
+        (Homesick, UnsuitableModel, r"student \(Homesick\) must be able to fit the rows"),
+        (HomesickInFolds, SearchFailed, "the plain student must be fitted and scored in every fold"),
+    ],
+)
+def test_a_search_that_fails_ends_its_ray_too(
+    handled: None, blobs: Any, student: type, error: type[Exception], said: str
+) -> None:
+    with pytest.raises(error, match=rf"{said}, it said: (ArithmeticError: )?I am not at home") as caught:
+        search_for(student(max_depth=2), executor=RayExecutor()).fit(*blobs)
     assert isinstance(caught.value.__cause__, ArithmeticError)
 
 
@@ -212,7 +229,7 @@ class Noting(DecisionTreeClassifier):
 
 def test_ray_has_ended_when_the_chosen_path_is_fitted(handled: None, blobs: Any) -> None:
     search = search_for(Noting(max_depth=2), schemes=[HardLabels()], executor=RayExecutor()).fit(*blobs)
-    assert Noting.seen == [False, False], "a probe before Ray has started, and the refit"
+    assert Noting.seen == [False], "the refit: all other fits are those of workers"
     assert search.verdict_.method == "bbc"
 
 

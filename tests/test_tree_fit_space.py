@@ -254,7 +254,7 @@ def test_a_better_solver_is_not_booked_as_a_hop(few):
     assert table.loc["selected vs plain", ["gain", "verdict"]].tolist() == [0, "equivalent"]
     assert search.best_path_.fit is not None
     assert table.loc["selected vs own fit", "gain"] > 0
-    assert "the tuned tree of its class alone" in str(search.verdict_)
+    assert "it beats the tree of its class alone, which was not tuned" in str(search.verdict_)
 
 
 def test_only_the_own_fit_is_the_search_without_fits(few):
