@@ -63,7 +63,7 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         "120 rows",
         "path:",
         "teacher",
-        "tuned plain",
+        "plain",
         "ours",
         "log-loss",
         "accuracy",
@@ -147,7 +147,7 @@ def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
     result = run(table, *QUICK, "--out", tmp_path / "out")
     assert result.exit_code == 1
     assert "path: " in result.output
-    assert "tuned plain" in result.output
+    assert "plain" in result.output
     (error,) = [line for line in result.output.splitlines() if line.startswith("Error: ")]
     assert f"model.skops could not be written to {tmp_path / 'out'} (" in error
     assert "No space left on device" in error
@@ -180,7 +180,7 @@ def test_on_a_full_disk_the_result_is_printed_and_one_sentence_says_what_is_miss
     temporary.mkdir()
     done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(temporary)})
     assert done.returncode == 1
-    assert "tuned plain" in done.stdout
+    assert "plain" in done.stdout
     assert "Traceback" not in done.stderr
     assert "report.html" in done.stderr.splitlines()[-1]
     assert "could not be written" in done.stderr.splitlines()[-1]
@@ -300,7 +300,7 @@ def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> Non
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
     for student in students:
-        for model in ("tuned plain", "ours"):
+        for model in ("plain", "ours"):
             (line,) = [line for line in lines if line.startswith(f"{model} {student} ")]
             nodes, features = line.split()[-4:-2]
             assert int(nodes) <= 7

@@ -51,9 +51,9 @@ def test_any_other_model_is_told_by_its_size() -> None:
 def test_the_comparison_has_a_line_for_each_model() -> None:
     tree = DecisionTreeClassifier(max_depth=1).fit(X, Y)
     scores = pd.DataFrame({"log_loss": [0.5, 0.25], "accuracy": [0.75, 0.875]}, index=["plain", "selected"])
-    text = comparison([("tuned plain", tree, scores.loc["plain"]), ("ours", tree, scores.loc["selected"])], X[:1])
+    text = comparison([("plain", tree, scores.loc["plain"]), ("ours", tree, scores.loc["selected"])], X[:1])
     assert text.splitlines()[0].split() == ["log-loss", "accuracy", "nodes", "features", "latency"]
-    assert text.splitlines()[1].split()[:6] == ["tuned", "plain", "0.5000", "0.7500", "3", "1"]
+    assert text.splitlines()[1].split()[:5] == ["plain", "0.5000", "0.7500", "3", "1"]
     assert text.splitlines()[2].split()[:5] == ["ours", "0.2500", "0.8750", "3", "1"]
 
 

@@ -178,9 +178,9 @@ def test_the_table_holds_honest_scores_and_the_sizes_of_models_fitted_on_all_row
 ) -> None:
     rows = {row[0].split()[0] + " " + row[0].split()[-1]: row for row in Page(page(facts)).rows}
     table = {name[: -len(model.kind)].strip(): model for model in facts.compared for name in [model.name + model.kind]}
-    assert list(table) == ["teacher", "tuned plain", "tuned alone", "one hop", "ours"]
+    assert list(table) == ["teacher", "plain", "plain alone", "one hop", "ours"]
     scores = small.verdict_.scores
-    for name, row in (("teacher", "teacher"), ("tuned plain", "plain"), ("one hop", "one-hop"), ("ours", "selected")):
+    for name, row in (("teacher", "teacher"), ("plain", "plain"), ("one hop", "one-hop"), ("ours", "selected")):
         cells = next(cells for cells in rows.values() if cells[0].startswith(name))
         assert cells[1:3] == [f"{scores.loc[row, 'log_loss']:.4f}", f"{scores.loc[row, 'accuracy']:.4f}"]
     one_hop = small.results_[(small.results_["hops"] == 1) & small.results_["score"].notna()]
@@ -197,17 +197,17 @@ def test_contenders_are_the_best_of_each_group_and_the_chosen_one_stands_for_its
 ) -> None:
     found, results = contenders(small, small.best_path_.student), small.results_
     assert found["ours"] == small.best_index_
-    for group, hops in (("tuned plain", 0), ("one hop", 1)):
+    for group, hops in (("plain", 0), ("one hop", 1)):
         mine = results[(results["hops"] == hops) & results["within_budget"]]
         best = int(mine.loc[mine["score"].idxmax(), "trial"])
         assert found[group] == (small.best_index_ if len(small.best_path_.hops) == hops else best)
-    assert results["fit"][found["tuned alone"]] == "OwnFit"
+    assert results["fit"][found["plain alone"]] == "OwnFit"
     other = copy.copy(small)
     plain = results[(results["hops"] == 0) & results["within_budget"]]
     worst = int(plain.loc[plain["score"].idxmin(), "trial"])
-    assert worst != contenders(small, "student")["tuned plain"]
+    assert worst != contenders(small, "student")["plain"]
     other.chosen_ = {"student": worst}
-    assert contenders(other, "student")["tuned plain"] == contenders(other, "student")["ours"] == worst
+    assert contenders(other, "student")["plain"] == contenders(other, "student")["ours"] == worst
 
 
 def test_gains_are_read_in_their_unit_on_one_scale() -> None:
@@ -224,6 +224,17 @@ def test_gains_are_read_in_their_unit_on_one_scale() -> None:
     zero = next(attrs for _, attrs in strip.elements if attrs.get("class") == "zero")
     point = next(attrs for element, attrs in strip.elements if element == "circle")
     assert float(str(point["cx"])[:-1]) > float(str(zero["x1"])[:-1])
+
+
+def test_each_gain_is_a_share_of_the_loss_of_its_own_rival() -> None:
+    y = np.random.default_rng(0).integers(2, size=400)
+    predictions = np.stack([np.eye(2)[y] * gain + (1 - gain) / 2 for gain in (0.1, 0.5, 0.7)])
+    one, several = gains(judge(predictions, y, [0, 1, 2], random_state=0))[1:]
+    plain, taught, best = -np.log(0.55), -np.log(0.75), -np.log(0.85)
+    assert one.said == f"+{100 * (plain - taught) / plain:.1f}"
+    assert several.said == f"+{100 * (taught - best) / taught:.1f}"
+    few = gains(judge(predictions[:, :29], y[:29], [0, 1, 2], random_state=0))  # no shares of so few rows
+    assert few[1].said == f"{plain - taught:+.4f}"
 
 
 @pytest.mark.parametrize(
@@ -305,7 +316,7 @@ def test_failures_and_their_reason_are_on_the_page(tmp_path: Path) -> None:
     read = Page((tmp_path / "report.html").read_text(encoding="utf-8"))
     assert f"2 complete, 0 stopped early, {n_failed} failed" in said(read)
     assert 'no <i>weights</i> & no "jokes"' in read.text
-    assert "tuned without a teacher" in read.text
+    assert "without a teacher" in read.text
     assert len(read.of_class("failed")) == n_failed + 1  # and one in the legend
 
 
@@ -689,7 +700,7 @@ def test_a_notebook_shows_the_short_form_of_a_fitted_search(small: MultihopSearc
     assert bundle["text/html"] == small._repr_html_()
     read = Page(bundle["text/html"])
     assert " ".join(str(small.verdict_).split()) in said(read)
-    for words in ("tuned plain", "one hop", "ours", "The path", "A tree of"):
+    for words in ("plain", "one hop", "ours", "The path", "A tree of"):
         assert words in read.text
     assert "html" not in {element for element, _ in read.elements}
 

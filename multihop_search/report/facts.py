@@ -17,7 +17,7 @@ class Compared:
     """One model of the comparison."""
 
     name: str
-    """What the table calls it: teacher, tuned plain, one hop, ours."""
+    """What the table calls it: teacher, plain, one hop, ours."""
     kind: str
     """Its class."""
     scores: Mapping[str, float]

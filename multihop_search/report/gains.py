@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from multihop_search.report.markup import ABSENT, percent, tag
-from multihop_search.report.scales import Scale, ends, gain_unit
-from multihop_search.results.verdict import INCONCLUSIVE, Verdict
+from multihop_search.report.scales import Scale, ends
+from multihop_search.results.verdict import INCONCLUSIVE, Verdict, gain_places, gains_to_read
 
 NAMES = {
-    "selected vs plain": ("ours against the tuned plain student", "what the search gained"),
-    "selected vs own fit": ("ours against the student tuned alone", "no teacher, fitted by its own class"),
+    "selected vs plain": ("ours against plain", "what the search gained"),
+    "selected vs own fit": ("ours against plain alone", "no teacher, fitted by its own class"),
     "one-hop vs plain": ("one hop against plain", "the best of all paths of one hop"),
     "multi-hop vs one-hop": ("several hops against one hop", "the best of all paths of two hops or more"),
 }
@@ -38,10 +38,8 @@ class Gain:
 
 def gains(verdict: Verdict) -> list[Gain]:
     """Return the comparisons in the order of reading, on one scale."""
-    factor, unit = gain_unit(verdict)
-    places = 4 if unit.startswith("units") else 1  # as the sentences of the verdict have them
-    table = verdict.table[["gain", "low", "high"]] * factor
-    region = verdict.region * factor
+    table, unit = gains_to_read(verdict)  # as the sentences of the verdict have them
+    places = gain_places(unit)
     low, high = ends([*table["low"], *table["high"], 0.0], 0.08)
     scale = Scale(low, high, 0.01, 0.99)
     found = []
@@ -49,7 +47,7 @@ def gains(verdict: Verdict) -> list[Gain]:
         *(name for name in NAMES if name in table.index),
         *(name for name in table.index if name not in NAMES),
     ]:
-        gain, least, most = (float(value) for value in table.loc[name])
+        gain, least, most, region = (float(value) for value in table.loc[name])
         title, meaning = NAMES.get(name, (name, ""))
         said = f"{gain:+.{places}f}" if math.isfinite(gain) else ABSENT
         interval = f"{least:+.{places}f} to {most:+.{places}f}" if least < most else ""

@@ -24,10 +24,9 @@ from multihop_search.report.facts import Facts
 from multihop_search.report.gains import gains
 from multihop_search.report.markup import broken_name, duration, number, score, shown, spelled_out
 from multihop_search.report.portrait import Portrait, portrait
-from multihop_search.report.scales import gain_unit
 from multihop_search.report.steps import steps_of
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED
-from multihop_search.results.verdict import LOSSES, Verdict, judged_on
+from multihop_search.results.verdict import LOSSES, Verdict, gains_to_read, judged_on
 
 MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
 LOWER_IS_BETTER = {"log_loss", "rmse"}
@@ -58,7 +57,7 @@ def page(facts: Facts) -> str:
         **_common(facts),
         title=title_of(facts),
         gains=gains(facts.verdict),
-        unit=gain_unit(facts.verdict)[1],
+        unit=_unit_of(facts.verdict),
         size_chart=size_chart(results, facts.verdict.score, best) if known.any() else "",
         history_chart=history_chart(mine, facts.verdict.score, best),
         n_front=int(results.loc[known, "on_front"].sum()),
@@ -133,7 +132,7 @@ def _environment() -> Environment:
 def title_of(facts: Facts) -> str:
     """Return what the page is called."""
     kind = portrait_of(facts).kind
-    return f"{kind} taught by {facts.models[TEACHER].kind}" if facts.path.hops else f"{kind}, tuned without a teacher"
+    return f"{kind} taught by {facts.models[TEACHER].kind}" if facts.path.hops else f"{kind} without a teacher"
 
 
 def portrait_of(facts: Facts) -> Portrait:
@@ -157,6 +156,13 @@ def _common(facts: Facts) -> dict[str, Any]:
         "judged_on": judged_on(facts.verdict),
         "groups": GROUPS,
     }
+
+
+def _unit_of(verdict: Verdict) -> str:
+    unit = gains_to_read(verdict)[1]
+    if unit.startswith("%"):
+        return f"{unit} of the model compared with"
+    return f"units {unit}" if unit.startswith("of ") else unit
 
 
 def measures_of(verdict: Verdict) -> dict[str, str]:
@@ -199,7 +205,6 @@ def _students(facts: Facts) -> list[dict[str, Any]]:
                 "model": facts.others[name],
                 "plain": verdict.scores.loc["plain"],
                 "gain": gains(verdict)[0],
-                "unit": gain_unit(verdict)[1],
                 "first": f"{first}.",
                 "rest": rest,
                 "is_best": name == facts.best,

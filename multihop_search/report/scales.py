@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multihop_search.results.verdict import LOSSES, Verdict
+from multihop_search.results.verdict import LOSSES
 
 
 @dataclass(frozen=True)
@@ -63,16 +63,6 @@ def ends(values: Iterable[float], room: float = 0.06) -> tuple[float, float]:
     low, high = float(known.min()), float(known.max())
     more = room * (high - low) or 0.05 * abs(high) or 1.0
     return low - more, high + more
-
-
-def gain_unit(verdict: Verdict) -> tuple[float, str]:
-    """Return by what gains are multiplied to be read, and in what unit they then are."""
-    plain = abs(float(verdict.scores.loc["plain", "score"]))
-    if verdict.score in LOSSES and plain > 0:
-        return 100.0 / plain, f"% of the tuned plain student's {verdict.score}"
-    if verdict.score == "accuracy":
-        return 100.0, "points of accuracy"
-    return 1.0, f"units of {verdict.score}"
 
 
 def score_sign(score: str) -> float:

@@ -215,19 +215,30 @@ def _said(verdict: Verdict, name: str, other: str) -> str:
         EQUIVALENT: f"are as good as {other}" if plural else f"is as good as {other}",
         INCONCLUSIVE: f"cannot yet be told from {other}",
     }[row["verdict"]]
-    gain, low, high, unit = _in_words(verdict, row, name.partition(" vs ")[2])
+    gains, unit = gains_to_read(verdict)
+    gain, low, high = (f"{value:+.{gain_places(unit)}f}" for value in gains.loc[name, ["gain", "low", "high"]])
     advice = f"; {verdict.advice[name]}" if name in verdict.advice else ""
-    return f"{told} (gain {gain}{unit}, 95 % interval {low} to {high}{advice})"
+    return f"{told} (gain {gain} {unit}, 95 % interval {low} to {high}{advice})"
 
 
-def _in_words(verdict: Verdict, row: pd.Series, rival: str) -> tuple[str, str, str, str]:
-    """Return gain, low, high and their unit: per cent of the rival's loss, points of accuracy, or the score's."""
-    gain, low, high = row["gain"], row["low"], row["high"]
-    loss = abs(verdict.scores.loc[rival, "score"]) if rival in verdict.scores.index else 0.0
-    readable = verdict.n_rows >= FEWEST_FOR_RATIO and high <= loss  # nothing can lose more than all of it
-    if verdict.score in LOSSES and loss > 0 and readable:
-        gain, low, high = (100 * value / loss for value in (gain, low, high))
-        return f"{gain:+.1f}", f"{low:+.1f}", f"{high:+.1f}", f" % of the {verdict.score}"
+def gains_to_read(verdict: Verdict) -> tuple[pd.DataFrame, str]:
+    """Return gain, low, high and region of each comparison as they are read, and their unit.
+
+    They are per cent of the loss of the model compared with, points of accuracy, or the score's own. Per cent need a
+    loss over at least 30 rows, and no interval may claim that more than all of it is gained; else all gains are in the
+    score's unit.
+    """
+    gains = verdict.table[["gain", "low", "high"]].assign(region=verdict.region)
     if verdict.score == "accuracy":
-        return f"{100 * gain:+.1f}", f"{100 * low:+.1f}", f"{100 * high:+.1f}", " points of accuracy"
-    return f"{gain:+.4f}", f"{low:+.4f}", f"{high:+.4f}", f" of {verdict.score}"
+        return 100 * gains, "points of accuracy"
+    losses = verdict.scores["score"].abs().reindex([name.partition(" vs ")[2] for name in gains.index]).to_numpy()
+    known = np.isfinite(gains["gain"].to_numpy())
+    readable = verdict.n_rows >= FEWEST_FOR_RATIO and (gains["high"].to_numpy() <= losses)[known].all()
+    if verdict.score in LOSSES and readable and (losses[known] > 0).all():
+        return 100 * gains.div(losses, axis=0), f"% of the {verdict.score}"
+    return gains, f"of {verdict.score}"
+
+
+def gain_places(unit: str) -> int:
+    """Return how many decimals of a gain are read."""
+    return 4 if unit.startswith("of ") else 1

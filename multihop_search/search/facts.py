@@ -20,7 +20,7 @@ from multihop_search.transfer.features import count_features
 from multihop_search.transfer.fitting import last_step
 from multihop_search.versions import DISTRIBUTIONS, versions_of
 
-PLAIN, OWN, ONE_HOP, OURS = "tuned plain", "tuned alone", "one hop", "ours"
+PLAIN, OWN, ONE_HOP, OURS = "plain", "plain alone", "one hop", "ours"
 ROWS = {PLAIN: "plain", OWN: OWN_FIT, ONE_HOP: "one-hop", OURS: "selected"}
 """What the comparison calls a model, and the row of `Verdict.scores` that speaks of it."""
 PACKAGES = ("multihop_search", "sklearn", "numpy", "pandas", "optuna")
