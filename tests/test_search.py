@@ -465,6 +465,13 @@ def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
     assert search_for(crossfit_cv=False, n_trials=6).fit(*blobs).results_["fidelity"].notna().all()
 
 
+@pytest.mark.parametrize("verdict", ["bbc", "nested", 0.3])
+def test_no_verdict_judges_a_teacher_by_rows_that_it_was_fitted_on(verdict: Any, blobs: Any) -> None:
+    for crossfit_cv in (2, False):
+        scores = search_for(crossfit_cv=crossfit_cv, verdict=verdict, n_trials=3, cv=3).fit(*blobs).verdict_.scores
+        assert ("teacher" in scores.index) == (crossfit_cv == 2)
+
+
 def test_missing_values_are_taken_where_the_student_takes_them(blobs: Any) -> None:
     X, y = blobs
     X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)

@@ -20,6 +20,7 @@ from multihop_search.cli.say import errors_in_a_sentence, reason, say
 from multihop_search.errors import InvalidSetting, MultihopWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.files import whole_folder
+from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
 from multihop_search.report.figures import draw_search
@@ -166,7 +167,9 @@ def _table(data: File | None, target: str | None, example: str | None) -> Table:
 def summary(search: MultihopSearch, X: Any) -> str:
     """Return what the command prints at the end: verdict, path, student and the comparison of models."""
     several = len(search.verdicts_) > 1
-    rows = [("teacher", search.teacher_, search.verdict_.scores.loc["teacher"])]
+    rows = []
+    if TEACHER in search.verdict_.scores.index:
+        rows.append((TEACHER, search.teacher_, search.verdict_.scores.loc[TEACHER]))
     for name in search.chosen_:
         label = f" {name}" if several else ""
         shown = {group: number for group, number in contenders(search, name).items() if group in (PLAIN, OURS)}

@@ -159,7 +159,7 @@ class NestedSearch:
             judging,
             {group: joined_tables([said[group] for said in by_fold.values()]) for group in groups},
             None,
-            teacher.predictions[judging.row],
+            self._assessment.said_unseen(teacher, judging.row),
             NESTED,
         )
         return self._assessment.verdict_on(answers, replace(case, notes=notes))

@@ -106,7 +106,7 @@ def judge_held_out(assessment: Assessment, prefixes: Prefixes, teacher: TeacherO
     assert problem.held_out is not None
     rows = problem.held_out.test
     held_out = _held_out(problem.y[rows], rows, problem)
-    said = teacher.predictions[rows] if problem.whole.inner else None  # in-sample it has seen them
+    said = assessment.said_unseen(teacher, rows)
     return Outside(assessment, prefixes, problem.held_out.number, problem.rows(rows), held_out, said, HELD_OUT)
 
 

@@ -155,6 +155,10 @@ class Assessment:
         trials = np.arange(len(records)) if among is None else among
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
+    def said_unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
+        """Return what the teacher says of rows that it was not fitted on; None without cross-fitting: it saw them."""
+        return teacher.predictions[rows] if self.problem.whole.inner else None
+
     def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
         """Return the verdict on one student; `teacher` holds cross-fitted outputs of the teacher on all rows."""
         problem, hops, counts = self.problem, case.hops, case.counts
@@ -174,7 +178,7 @@ class Assessment:
             problem.scoring,
             random_state=problem.random_state,
             chosen=case.chosen,
-            teacher=teacher.predictions[self.held_out.row[judging]],
+            teacher=self.said_unseen(teacher, self.held_out.row[judging]),
             own_fit=case.own_fit,
             notes=(*self._notes(case.records), *case.notes),
         )
