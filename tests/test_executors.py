@@ -621,7 +621,7 @@ def test_the_process_is_left_as_it_was() -> None:
 
         session = RayExecutor(n_workers=1, cpus_per_hop=2).start()
         assert os.environ["RAY_task_oom_retries"] == "2"
-        assert signal.getsignal(signal.SIGTERM) is not handler
+        assert signal.getsignal(signal.SIGTERM) is handler
         assert ray.cluster_resources()["CPU"] == 2
         assert ray.cluster_resources()["object_store_memory"] <= 1e9
         assert session.result(session.submit(operator.add, 1, 1)) == 2

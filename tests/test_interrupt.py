@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 import resumable
 from sklearn.tree import DecisionTreeClassifier
@@ -101,6 +102,43 @@ def test_a_second_signal_stops_at_once(number: signal.Signals, tmp_path: Path) -
     process.send_signal(number)
     assert process.wait(timeout=30) == -number
     assert not (tmp_path / "found").exists()
+
+
+STARTS_RAY = """
+import signal, sys
+from pathlib import Path
+import ray
+from multihop_search.engine.executors.ray import RayExecutor
+
+init = ray.init
+
+def noted(**settings):
+    Path(sys.argv[1], "starts").write_text("")
+    return init(**settings)
+
+def leave(number, frame):
+    raise SystemExit("told to leave")
+
+ray.init = noted
+if sys.argv[2]:
+    signal.signal(signal.SIGTERM, leave)
+RayExecutor(n_workers=1).start()
+Path(sys.argv[1], "started").write_text("")
+"""
+
+
+@pytest.mark.parametrize("handled", ["", "handled"])
+def test_a_signal_while_ray_starts_ends_the_process_without_a_trace(handled: str, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_RAY, str(tmp_path), handled]
+    with subprocess.Popen(command, text=True, stderr=subprocess.PIPE, start_new_session=True) as process:
+        wait_for(tmp_path / "starts", process)
+        time.sleep(0.5)
+        children = psutil.Process(process.pid).children(recursive=True)
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=60)[1]
+    assert (process.returncode, said) == ((1, "told to leave\n") if handled else (-signal.SIGTERM, ""))
+    assert not (tmp_path / "started").exists()
+    assert not psutil.wait_procs(children, timeout=30)[1]
 
 
 def test_a_signal_before_the_first_trial_is_an_ordinary_interrupt(blobs: Any) -> None:

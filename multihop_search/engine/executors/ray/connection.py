@@ -11,7 +11,6 @@ import contextlib
 import importlib
 import logging
 import os
-import signal
 import socket
 import threading
 from typing import Any
@@ -106,21 +105,16 @@ def _connect(address: str | None, n_cpus: int, runtime_env: Any, undo: contextli
             "include_dashboard": False,
             "object_store_memory": _store_bytes(),
         }
-    undo.callback(_put_back, {name: os.environ.get(name) for name in _ENVIRONMENT}, signal.getsignal(signal.SIGTERM))
+    undo.callback(_put_back, {name: os.environ.get(name) for name in _ENVIRONMENT})
     for name, value in _ENVIRONMENT.items():
         if value is not None:
             os.environ.setdefault(name, value)
     settings |= {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": runtime_env}
-    keeper = None
-    if threading.current_thread() is not threading.main_thread():
-        # Linux ends a Ray of our own with the thread that started it, but other searches may need it for longer.
-        keeper = undo.enter_context(concurrent.futures.ThreadPoolExecutor(1))
+    keeper = _Keeper(settings)
+    undo.callback(keeper.end)
     undo.callback(ray.shutdown)
     try:
-        if keeper is None:
-            ray.init(**settings)
-        else:
-            keeper.submit(ray.init, **settings).result()
+        keeper.start()
     except (OSError, RuntimeError, ValueError, broken.RayError) as error:
         files = isinstance(error, OSError) and not isinstance(error, (ConnectionError, TimeoutError))
         cure = (
@@ -130,6 +124,41 @@ def _connect(address: str | None, n_cpus: int, runtime_env: Any, undo: contextli
             else "run this program on a node of a cluster with the same versions, or submit it as a job"
         )
         raise ClusterLost(f"Ray must start or be joined, it said: {type(error).__name__}: {error}: {cure}.") from error
+
+
+class _Keeper:
+    """The thread in which Ray starts, and which lives as long as Ray is needed.
+
+    Linux ends a Ray of our own with the thread that started it, but other searches may need it for longer. Outside the
+    main thread Ray replaces no handler of SIGTERM, and no signal can break off a half of its start.
+    """
+
+    def __init__(self, settings: dict[str, Any]) -> None:
+        self._settings, self._started, self._needless = settings, concurrent.futures.Future[None](), threading.Event()
+        self._thread = threading.Thread(target=self._run, name="multihop_search keeps Ray", daemon=True)
+
+    def start(self) -> None:
+        """Start Ray; a signal is heard, and goes on, when the start has ended."""
+        self._thread.start()
+        try:
+            self._started.result()
+        except BaseException:
+            concurrent.futures.wait([self._started])
+            raise
+
+    def end(self) -> None:
+        self._needless.set()
+        if self._thread.ident is not None:  # else a signal came before it was started
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            ray.init(**self._settings)
+        except BaseException as error:
+            self._started.set_exception(error)
+        else:
+            self._started.set_result(None)
+        self._needless.wait()
 
 
 def _reachable(address: str | None) -> str | None:
@@ -161,15 +190,12 @@ def _store_bytes() -> int:
     return max(10**8, min(10**9, memory // 5))
 
 
-def _put_back(environment: dict[str, str | None], on_sigterm: Any) -> None:
+def _put_back(environment: dict[str, str | None]) -> None:
     for name, value in environment.items():
         if value is None:
             os.environ.pop(name, None)
         else:
             os.environ[name] = value
-    # Ray replaces the handler from the main thread only; None is a handler that Python did not set and cannot set.
-    if on_sigterm is not None and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, on_sigterm)
 
 
 def probe(call: Any, cpus: int, n_tasks: int) -> None:
