@@ -21,6 +21,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from multihop_search.cli import main
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
+from multihop_search.paths import pool
 
 
 def run(*arguments: object) -> Result:
@@ -45,19 +46,20 @@ def table(tmp_path: Path) -> Path:
     return file
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
     """`--teacher forest` is one of 12 trees: these tests are about the command."""
 
     def teachers(*, regression: bool = False) -> dict[str, Any]:
-        return {"forest": (RandomForestRegressor if regression else RandomForestClassifier)(12)}
+        small = (RandomForestRegressor if regression else RandomForestClassifier)(12)
+        return {**pool.teachers(regression=regression), "forest": small}
 
     monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
 
 
 def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    result = run(table, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 6, "--out", out)
+    result = run(table, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3, "--out", out)
     assert result.exit_code == 0, result.output
     for word in (
         "120 rows",
@@ -81,7 +83,7 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         "verdict.txt",
     ]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
-    assert len(pd.read_csv(out / "results.csv")) == 6
+    assert len(pd.read_csv(out / "results.csv")) == 3
     assert len(pd.read_csv(out / "verdict.csv")) == 4  # a tree: the fourth row is that of its own fit
     assert (out / "verdict.txt").read_text().strip() in " ".join(result.output.split())
     frame = pd.read_csv(table)
@@ -128,10 +130,9 @@ def test_an_existing_folder_is_refused_before_the_search_and_left_as_it_is(table
     assert list(out.iterdir()) == []
 
 
-QUICK = ["--target", "kind", "--student", "tree:1", "--teacher", "forest", "--trials", 3]
+QUICK = ["--target", "kind", "--student", "tree:1", "--teacher", "boosting", "--trials", 1]
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +221,6 @@ def test_a_place_without_room_is_refused_before_the_search(
 HOSTILE = "\x1b]0;title\x07\x1b[2J\u202e\u200b\x85"
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_no_letter_of_the_users_data_reaches_the_terminal_unseen(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table).rename(columns={"size": f"size{HOSTILE}\n"})
     frame["kind"] += HOSTILE
@@ -282,7 +282,6 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 # ---- several students, a budget
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     students = ["tree:2", "tree:3", "logistic"]
@@ -294,7 +293,7 @@ def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> Non
         "--teacher",
         "forest",
         "--trials",
-        4,
+        2,
     ]
     result = run(table, "--target", "kind", *arguments, "--out", out)
     assert result.exit_code == 0, result.output
@@ -306,14 +305,13 @@ def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> Non
             assert int(nodes) <= 7
             assert int(features) <= 3
     results = pd.read_csv(out / "results.csv")
-    assert list(results["student"]) == students * 4
+    assert list(results["student"]) == students * 2
     assert (results["nodes"].max(), results["n_features_used"].max()) <= (7, 3)
     assert results["n_features_used"].le(3).all()
     frame = pd.read_csv(table)
     assert set(read_skops(out / "model.skops").predict(frame.drop(columns="kind"))) <= {"keep", "drop"}
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_budget_binds_what_would_be_larger(tmp_path: Path) -> None:
     largest = []
     for budget in ([], ["--budget", "nodes=5"]):
@@ -326,7 +324,6 @@ def test_a_budget_binds_what_would_be_larger(tmp_path: Path) -> None:
     assert largest[1] <= 5 < largest[0]
 
 
-@pytest.mark.usefixtures("small_forest")
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -372,7 +369,6 @@ def test_a_bad_option_is_met_with_one_line_and_nothing_is_written(
 # ---- values
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_table_of_values_is_a_regression(tmp_path: Path) -> None:
     out = tmp_path / "out"
     students = ["--student", "tree:3,linear"]
@@ -392,7 +388,6 @@ def test_a_table_of_values_is_a_regression(tmp_path: Path) -> None:
     assert (pd.read_csv(out / "results.csv")["score"] < 0).all()
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_table_with_gaps_and_words_is_a_regression_too(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table).drop(columns="kind")
     frame["price"] = np.where(frame["colour"] == "red", 10.0, 3.0) + np.arange(120) / 40
@@ -407,7 +402,6 @@ def test_a_table_with_gaps_and_words_is_a_regression_too(table: Path, tmp_path: 
     assert predicted[red].mean() - predicted[~red].mean() > 4
 
 
-@pytest.mark.usefixtures("small_forest")
 @pytest.mark.parametrize(("n_values", "kind"), [(20, "20 classes"), (21, "values")])
 def test_more_than_20_numbers_are_values(n_values: int, kind: str, tmp_path: Path) -> None:
     file = tmp_path / "numbers.csv"
@@ -427,7 +421,6 @@ def test_a_student_for_classes_does_not_serve_values() -> None:
 # ---- what is read and what is left out
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     file = tmp_path / "table.parquet"
@@ -435,7 +428,7 @@ def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> N
     kept = []
     for source in (table, file):
         out = tmp_path / source.name.partition(".")[2]
-        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3]
+        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 2]
         result = run(source, *usual, "--out", out)
         assert result.exit_code == 0, result.output
         assert f"{source.name}: 120 rows, 3 columns, 2 classes of 'kind'" in result.output
@@ -443,7 +436,6 @@ def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(*kept)
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_a_parquet_table_keeps_its_categories(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     rng = np.random.default_rng(0)
@@ -481,7 +473,6 @@ def test_without_pyarrow_the_command_says_what_to_install(tmp_path: Path, monkey
     assert "needs pyarrow, which is not here: pip install multihop_search[parquet]" in result.output
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_names_dates_and_texts_are_said_to_be_left_out(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table)
     frame["id"] = [f"row {number}" for number in range(120)]
@@ -504,7 +495,6 @@ def test_a_table_of_names_alone_is_refused(tmp_path: Path) -> None:
     assert "X must have a column of numbers or categories" in result.output
 
 
-@pytest.mark.usefixtures("small_forest")
 @pytest.mark.parametrize("student", ["tree:3", "logistic", "boosting:3"])
 def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
@@ -523,7 +513,6 @@ def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path
 # ---- where it runs
 
 
-@pytest.mark.usefixtures("small_forest")
 def test_jobs_on_a_small_search_are_noted_and_change_nothing(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -531,7 +520,7 @@ def test_jobs_on_a_small_search_are_noted_and_change_nothing(
     kept = []
     for jobs in (1, 2):
         out = tmp_path / str(jobs)
-        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 6, "--jobs", jobs]
+        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 2, "--jobs", jobs]
         result = run(table, *usual, "--out", out)
         assert result.exit_code == 0, result.output
         assert ("note: n_jobs=2 was asked for about" in result.output) == (jobs == 2)
@@ -574,30 +563,30 @@ def test_a_search_with_a_checkpoint_goes_on_from_there(
         "--checkpoint",
         tmp_path / "log",
     )
-    first = run(*arguments, "--trials", 4)
+    first = run(*arguments, "--trials", 2)
     assert first.exit_code == 0, first.output
 
     def never(*args: Any) -> None:
         raise AssertionError("a fold was run again")
 
-    monkeypatch.setattr("multihop_search.engine.prefixes.judge", never)
-    again = run(*arguments, "--trials", 4)
+    with monkeypatch.context() as watched:
+        watched.setattr("multihop_search.engine.prefixes.judge", never)
+        again = run(*arguments, "--trials", 2)
     assert again.exit_code == 0, again.output
-    monkeypatch.undo()
     said = [result.output[: result.output.index("\n\npath: ")] for result in (first, again)]
     sentences = [before[before.rindex("trial/s") :].split("\n", 1)[1] for before in said]
     assert len(sentences[0]) > 100
     assert sentences[0] == sentences[1]
-    more = run(*arguments, "--trials", 5)
+    more = run(*arguments, "--trials", 3)
     assert more.exit_code == 0, more.output
     assert len(list((tmp_path / "log").iterdir())) == 1
-    other = run(*arguments, "--trials", 4, "--seed", 1)
+    other = run(*arguments, "--trials", 2, "--seed", 1)
     assert "note: checkpoint holds 1 log(s) of other searches, the most alike differs in random_state: " in (
         other.output
     )
     spoilt = next((tmp_path / "log").iterdir())
     header, *paths = lines_of(spoilt)
     write_log(spoilt, [{**header, "versions": {**header["versions"], "numpy": "1.0"}}, *paths])
-    refused = [run(*arguments, "--trials", 4, "--seed", seed) for seed in (0, 1)]
+    refused = [run(*arguments, "--trials", 2, "--seed", seed) for seed in (0, 1)]
     assert sorted(result.exit_code for result in refused) == [0, 1]
     assert any("Error: checkpoint must be resumed under the versions that began it" in one.output for one in refused)
