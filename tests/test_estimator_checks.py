@@ -19,9 +19,9 @@ EXPECTED_FAILURES = {
 def small_search(**settings: Any) -> MultihopSearchClassifier:
     return MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=3),
-        RandomForestClassifier(n_estimators=5),
+        RandomForestClassifier(n_estimators=3),
         intermediates=[("tree", DecisionTreeClassifier(max_depth=5))],
-        n_trials=6,
+        n_trials=3,  # without a hop, over one, over two
         cv=2,
         random_state=0,
         **{"crossfit_cv": 2, **settings},
@@ -31,14 +31,20 @@ def small_search(**settings: Any) -> MultihopSearchClassifier:
 def small_regression(scoring: str) -> MultihopSearchRegressor:
     return MultihopSearchRegressor(
         DecisionTreeRegressor(max_depth=3),
-        RandomForestRegressor(n_estimators=5),
+        RandomForestRegressor(n_estimators=3),
         intermediates=[("tree", DecisionTreeRegressor(max_depth=5))],
-        n_trials=6,
+        n_trials=3,  # without a hop, over one, over two
         cv=2,
         crossfit_cv=2,
         random_state=0,
         scoring=scoring,
     )
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bootstrap of a verdict by r2 draws 10 times: these checks are about the estimators."""
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 10)
 
 
 def expected_failures(estimator: MultihopSearch) -> dict[str, str]:
