@@ -14,6 +14,12 @@ os.environ[NICENESS] = "0"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
+@pytest.fixture(autouse=True)
+def few_draws_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A score that is no mean over rows is taken again on 12 draws of the rows, not 100: each of them costs seconds."""
+    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 12)
+
+
 @pytest.fixture(scope="session")
 def data_folder() -> Path:
     """The folder of real data sets beside the checkout; tests that need it are skipped where it is absent."""

@@ -33,6 +33,8 @@ from multihop_search import (
 )
 from multihop_search.errors import MultihopError
 
+pytestmark = pytest.mark.once
+
 TREE = DecisionTreeClassifier(max_depth=2)
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))

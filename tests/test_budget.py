@@ -34,6 +34,8 @@ from multihop_search.paths.budget import Budget
 from multihop_search.paths.complexity import size_of
 from multihop_search.transfer.features import feature_importances, strongest
 
+pytestmark = pytest.mark.once
+
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)
 
 
@@ -199,15 +201,15 @@ def test_every_trial_and_what_comes_back_are_within_what_a_fit_can_keep(
 ) -> None:
     X, y = data(n_classes)
     schemes = [KD, HardLabels(), ModelCompression(multiple=1)]
-    search = search_for(student, budget=budget, n_trials=6, schemes=schemes).fit(X, y)
+    search = search_for(student, budget=budget, n_trials=4, schemes=schemes).fit(X, y)
     results = search.results_
-    assert (results["state"] == "COMPLETE").sum() >= 4
+    assert (results["state"] == "COMPLETE").sum() >= 3
     assert {0, 1, 2} <= set(results["hops"])  # plain and one-hop rivals too
     # `results_` holds means over folds: no fold may exceed a bound either, which the constraints say.
     for trial in search.study_.trials:
         assert len(constraints_of(trial)) == len(budget)
         assert max(constraints_of(trial)) <= 0
-    some = [search.refit_trial(int(number)) for number in results.index[results["state"] == "COMPLETE"][:4]]
+    some = [search.refit_trial(int(number)) for number in results.index[results["state"] == "COMPLETE"][:3]]
     for model in (search.best_estimator_, *some):
         size = size_of(model)
         assert size.nodes <= budget.get("nodes", np.inf)

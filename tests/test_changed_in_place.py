@@ -25,6 +25,8 @@ from multihop_search import (
 from multihop_search.integrations import from_predictions
 from multihop_search.problem.intake import own_copy
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 ROWS = RNG.normal(size=(90, 4))
 LABELS = (ROWS[:, 0] + 0.5 * RNG.normal(size=90) > 0).astype(int)

@@ -26,7 +26,10 @@ from multihop_search.errors import CheckpointFailed, FailedTrialsWarning, Invali
 from multihop_search.paths.complexity import Size
 from multihop_search.paths.path import Path as HopPath
 
-pytestmark = pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning", "ignore::ResourceWarning")
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning", "ignore::ResourceWarning"),
+]
 MEASURED = ["fit_seconds", "latency_us", "on_front"]
 PARTS = {"X": "a", "space": "b"}
 

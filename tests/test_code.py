@@ -22,6 +22,8 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import HardLabels, MultihopSearchClassifier
 from multihop_search.search.code import Code, is_installed
 
+pytestmark = pytest.mark.once
+
 SOURCE = '''
 """A module of the user's."""
 import enum

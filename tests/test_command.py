@@ -23,6 +23,8 @@ from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarnin
 from multihop_search.export.skops import read_skops
 from multihop_search.paths import pool
 
+pytestmark = pytest.mark.once
+
 
 def run(*arguments: object) -> Result:
     return CliRunner().invoke(main, ["run", *map(str, arguments)], catch_exceptions=False)

@@ -12,6 +12,8 @@ import pytest
 import multihop_search
 from multihop_search.errors import MissingTool
 
+pytestmark = pytest.mark.once
+
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(multihop_search.__path__, "multihop_search."))
 DOCUMENTS = sorted(file for file in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")] if ">>>" in file.read_text())

@@ -30,6 +30,8 @@ from multihop_search.results.comparison import compare
 from multihop_search.results.early_stopping import Gap, paired_gap
 from multihop_search.results.out_of_fold import HeldOut
 
+pytestmark = pytest.mark.once
+
 MEASURED = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
 N_FOLDS = 5
 STUDENTS = [("tree", DecisionTreeClassifier(max_depth=3)), ("line", LogisticRegression(max_iter=500))]

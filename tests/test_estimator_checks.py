@@ -41,12 +41,6 @@ def small_regression(scoring: str) -> MultihopSearchRegressor:
     )
 
 
-@pytest.fixture(autouse=True)
-def few_draws(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bootstrap of a verdict by r2 draws 10 times: these checks are about the estimators."""
-    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 10)
-
-
 def expected_failures(estimator: MultihopSearch) -> dict[str, str]:
     return EXPECTED_FAILURES if estimator.crossfit_cv else {}
 

@@ -38,6 +38,8 @@ from multihop_search.experiment.rows import pure_scheme
 from multihop_search.experiment.run import search_of
 from multihop_search.experiment.same_scheme import SameScheme
 
+pytestmark = pytest.mark.once
+
 pytest.importorskip("pyarrow", reason="an experiment keeps Parquet tables: pip install multihop_search[parquet]")
 
 CONFIG = """

@@ -15,6 +15,8 @@ from multihop_search.experiment.sign import skills
 from multihop_search.experiment.statistics import estimate, holm, rank, signed_rank, wins_ties_losses
 from multihop_search.experiment.store import Records
 
+pytestmark = pytest.mark.once
+
 ONE, MANY = "KnowledgeDistillation", "KnowledgeDistillation>KnowledgeDistillation"
 
 

@@ -719,11 +719,11 @@ def test_sums_of_many_terms(tmp_path: Path) -> None:
     ],
 )
 def test_real_data(name: str, models: list[Any], suffix: str, data_folder: Path, tmp_path: Path) -> None:
-    rows = pd.read_csv(data_folder / f"{name}.csv.gz").sample(900, random_state=0)
+    rows = pd.read_csv(data_folder / f"{name}.csv.gz").sample(500, random_state=0)
     X, y = rows.drop(columns="target"), rows["target"]
     for model in models:
-        student = make_pipeline(preparation(X, scaled=hasattr(model, "fit_intercept")), model).fit(X[:600], y[:600])
-        agrees(student, X[600:], suffix, tmp_path, X=X[:600])
+        student = make_pipeline(preparation(X, scaled=hasattr(model, "fit_intercept")), model).fit(X[:300], y[:300])
+        agrees(student, X[300:], suffix, tmp_path, X=X[:300])
 
 
 def test_the_python_file_needs_nothing(numbers: pd.DataFrame, tmp_path: Path) -> None:

@@ -42,7 +42,10 @@ from multihop_search.errors import ClusterLost, FailedTrialsWarning, HopTimeout,
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 
-pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning")  # clusters leave files and processes open
+pytestmark = [
+    pytest.mark.once,
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),  # clusters leave files and processes open
+]
 
 
 @pytest.fixture(scope="module")

@@ -24,6 +24,8 @@ from multihop_search.export import SUFFIXES, export_model
 from multihop_search.files import whole_file, whole_folder
 from multihop_search.report.page import checked_file
 
+pytestmark = pytest.mark.once
+
 X, y = load_iris(return_X_y=True)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0).fit(X, y)
 

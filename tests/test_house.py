@@ -9,6 +9,8 @@ import pytest
 
 import multihop_search
 
+pytestmark = pytest.mark.once
+
 PACKAGE = Path(multihop_search.__file__).parent
 FLOORS = [
     {"errors", "files", "keys", "versions", "visible"},

@@ -35,6 +35,8 @@ from multihop_search.errors import InvalidData, InvalidSetting, MissingTool, Mul
 from multihop_search.integrations import from_callable, from_predictions
 from multihop_search.problem.teacher import GivenPredictions, RowTeacher
 
+pytestmark = pytest.mark.once
+
 WINE = load_wine(return_X_y=True, as_frame=True)
 X, Y = WINE[0], WINE[1].map({0: "barolo", 1: "grignolino", 2: "barbera"})
 CLASSES = ["barbera", "barolo", "grignolino"]
@@ -502,7 +504,7 @@ def test_importing_the_integrations_imports_no_tool() -> None:
 def test_a_pipeline_may_hold_transformers_that_never_look_fitted() -> None:
     """Some of TPOT's: scikit-learn's Pipeline then refuses `transform`, though it predicts."""
     teacher = make_pipeline(Unchanged(), LogisticRegression(max_iter=5000))
-    search = search_for(teacher, n_trials=6, schemes=[KnowledgeDistillation(), ModelCompression(multiple=1)]).fit(X, Y)
+    search = search_for(teacher, n_trials=3, schemes=[KnowledgeDistillation(), ModelCompression(multiple=1)]).fit(X, Y)
     assert (search.results_.state == "COMPLETE").all()
 
 

@@ -24,6 +24,8 @@ from multihop_search.paths.path import Path as HopPath
 from multihop_search.results.kept import Trials
 from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
 
+pytestmark = pytest.mark.once
+
 PROGRAM = """
 import signal, sys, time, pickle, warnings
 from pathlib import Path
@@ -188,14 +190,14 @@ def test_outside_the_main_thread_nothing_is_touched() -> None:
 
 
 def test_a_search_ends_when_nothing_gets_better(blobs: Any) -> None:
-    settings: dict[str, Any] = {"max_hops": 0, "n_trials": 60, "cv": 2, "random_state": 0}
+    settings: dict[str, Any] = {"max_hops": 0, "n_trials": 30, "cv": 2, "random_state": 0}
     whole = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), **settings).fit(*blobs)
     score = whole.results_["score"].to_numpy()
     best = np.maximum.accumulate(score)
-    since = [number - int(np.argmax(best >= best[number])) for number in range(60)]
-    expected = next(number + 1 for number in range(60) if since[number] == 7)
-    assert expected < 60
-    search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), n_trials_no_change=7, **settings).fit(*blobs)
+    since = [number - int(np.argmax(best >= best[number])) for number in range(30)]
+    expected = next(number + 1 for number in range(30) if since[number] == 5)
+    assert expected < 30
+    search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), n_trials_no_change=5, **settings).fit(*blobs)
     np.testing.assert_array_equal(search.results_["score"], score[:expected])
 
 
@@ -261,7 +263,7 @@ def test_the_best_of_each_group_are_kept_and_those_within_the_budget_before_othe
 def test_what_is_let_go_is_still_counted_and_scored(blobs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def found() -> Any:
         with pytest.warns(FailedTrialsWarning):
-            return resumable.search_for(None, n_trials=30).fit(*blobs)
+            return resumable.search_for(None).fit(*blobs)
 
     whole = found()
     monkeypatch.setattr(Trials.__init__, "__defaults__", (4,))

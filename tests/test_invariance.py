@@ -30,6 +30,8 @@ from multihop_search.results import judge
 from multihop_search.transfer.fitting import fit
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 
+pytestmark = pytest.mark.once
+
 few = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 some = settings(max_examples=40, deadline=None)
 FITS = [Refined(smoothing=2.0, loss="log-loss"), NearOptimal(smoothing=2.0, loss="error")]

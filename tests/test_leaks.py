@@ -17,6 +17,8 @@ from multihop_search import MultihopSearchClassifier
 from multihop_search.errors import SeenRowsWarning, UnsuitableModel
 from multihop_search.problem.leaks import used_as_it_is
 
+pytestmark = pytest.mark.once
+
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 4))
 Y = RNG.integers(2, size=150)

@@ -26,6 +26,8 @@ from multihop_search.engine.mirror import StudyMirror
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import InvalidSetting, MirrorWarning
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture(autouse=True)
 def quiet_and_quick(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:

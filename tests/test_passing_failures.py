@@ -34,6 +34,8 @@ from multihop_search.errors import (
     WorkerLost,
 )
 
+pytestmark = pytest.mark.once
+
 N_TRIALS = 9
 
 

@@ -29,6 +29,8 @@ from multihop_search.engine.study import without_greetings
 from multihop_search.search.objective import PathObjective
 from multihop_search.transfer.threads import thread_limit
 
+pytestmark = pytest.mark.once
+
 WAIT_S = 60.0
 
 

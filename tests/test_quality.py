@@ -19,6 +19,8 @@ from hypothesis import strategies as st
 from multihop_search.experiment.data import numbers, positions
 from multihop_search.experiment.statistics import holm
 
+pytestmark = pytest.mark.once
+
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 

@@ -31,6 +31,8 @@ from multihop_search.errors import UnsuitableModel
 from multihop_search.problem.intake import checked_weights
 from multihop_search.transfer.synthetic import GENERATORS
 
+pytestmark = pytest.mark.once
+
 KD = KnowledgeDistillation(alpha=0.7, temperature=1.0)
 
 
@@ -42,14 +44,14 @@ def sample(folder: Any, name: str, n_rows: int, **options: Any) -> tuple[pd.Data
 
 @pytest.fixture(scope="module")
 def adult(data_folder: Any) -> tuple[pd.DataFrame, pd.Series]:
-    """1,200 rows, 14 columns, 8 of them strings, missing values; the index is not 0, 1, 2."""
-    return sample(data_folder, "adult", 1200)
+    """500 rows, 14 columns, 8 of them strings, missing values; the index is not 0, 1, 2."""
+    return sample(data_folder, "adult", 500)
 
 
 @pytest.fixture(scope="module")
 def german(data_folder: Any) -> tuple[pd.DataFrame, pd.Series]:
-    """700 rows, 20 columns, 13 of them strings."""
-    return sample(data_folder, "german_credit", 700)
+    """400 rows, 20 columns, 13 of them strings."""
+    return sample(data_folder, "german_credit", 400)
 
 
 def columns_of(X: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -149,7 +151,7 @@ def test_the_plain_trial_is_the_users_pipeline_fitted_by_hand(adult: Any) -> Non
 def test_the_default_pool_and_teacher_take_a_raw_table(adult: Any) -> None:
     X, y = adult[0].iloc[:300], adult[1].iloc[:300]
     student = behind(X, DecisionTreeClassifier(max_depth=3))
-    search = search_on(X, student, teacher="auto", intermediates="auto", n_trials=6).fit(X, y)
+    search = search_on(X, student, teacher="auto", intermediates="auto", n_trials=3).fit(X, y)
     assert_complete(search)
     assert type(search.teacher_) is Pipeline
     assert {"forest(30)", "tree(8)"} & set(search.space_.rungs)

@@ -43,6 +43,8 @@ from multihop_search.report.trees import MOST_LEAVES, draw_tree
 from multihop_search.results import judge
 from multihop_search.search.facts import contenders, facts_of
 
+pytestmark = pytest.mark.once
+
 NAMES = [
     "<script>alert(1)</script>",
     "\"quotes\" & 'apostrophes' ]]>",

@@ -11,6 +11,8 @@ from multihop_search.errors import RetiredWarning
 from multihop_search.paths.path import Hop, Truncate
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
+pytestmark = pytest.mark.once
+
 KD, HARD = KnowledgeDistillation(alpha=0.5, temperature=1.0), HardLabels()
 BROKEN = Path((Hop(KD, "broken"), Hop(KD, "student")))
 ONE_HOP = Path((Hop(KD, "student"),))

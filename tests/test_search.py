@@ -52,7 +52,7 @@ ALL_FOLDS = optuna.pruners.NopPruner()
 
 def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
     usual = {
-        "teacher": RandomForestClassifier(30),
+        "teacher": RandomForestClassifier(12),
         "intermediates": POOL,
         "n_trials": 12,
         "cv": 3,
@@ -159,7 +159,7 @@ def test_the_path_models_lead_from_the_teacher_to_the_student(cancer: tuple[pd.D
     assert next(iter(search.path_models_)) == "teacher"
     assert search.path_models_["student"] is search.best_estimator_
     assert search.teacher_ is search.path_models_["teacher"]
-    assert len(search.teacher_.estimators_) == 30
+    assert len(search.teacher_.estimators_) == 12
 
 
 def test_predictions_are_those_of_the_student(
@@ -233,9 +233,9 @@ class CountingForest(RandomForestClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_the_teacher_is_fitted_no_more_often_for_200_trials_than_for_50(blobs: Any) -> None:
+def test_the_teacher_is_fitted_no_more_often_for_60_trials_than_for_20(blobs: Any) -> None:
     counts = []
-    for n_trials in (50, 200):
+    for n_trials in (20, 60):
         CountingForest.fits = 0
         search_for(teacher=CountingForest(5), n_trials=n_trials).fit(*blobs)
         counts.append(CountingForest.fits)
@@ -324,7 +324,7 @@ def test_random_search_is_told_all_rows(found: MultihopSearchClassifier) -> None
     ids=lambda student: type(student).__name__,
 )
 def test_students_of_many_classes_come_back_as_themselves(student: Any, blobs: Any) -> None:
-    search = search_for(student, n_trials=9, pruner=ALL_FOLDS).fit(*blobs)
+    search = search_for(student, n_trials=4, pruner=ALL_FOLDS).fit(*blobs)
     assert type(search.best_estimator_) is type(student)
     assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
     for number in (1, 2):
@@ -381,7 +381,7 @@ def test_a_callable_that_reads_the_model_ranks_but_does_not_judge(blobs: Any) ->
     ids=["int", "splitter", "shuffle", "repeated", "list"],
 )
 def test_any_cv_works_and_repeats_itself(cv: Any, blobs: Any) -> None:
-    one, two = (search_for(cv=cv, n_trials=6).fit(*blobs) for _ in range(2))
+    one, two = (search_for(cv=cv, n_trials=3).fit(*blobs) for _ in range(2))
     same_search(one, two)
     assert one.n_splits_ == sum(name.startswith("split") for name in one.cv_results_)
     assert one.n_splits_ == (cv if isinstance(cv, int) else len(cv) if isinstance(cv, list) else cv.get_n_splits())

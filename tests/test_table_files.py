@@ -16,6 +16,8 @@ from multihop_search.errors import InvalidData, MultihopWarning
 from multihop_search.experiment.data import Source, split
 from multihop_search.export.skops import read_skops
 
+pytestmark = pytest.mark.once
+
 N = 100
 
 

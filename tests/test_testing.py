@@ -23,6 +23,8 @@ from multihop_search import (
 from multihop_search.errors import InvalidSetting
 from multihop_search.testing import check_scheme
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     "scheme",

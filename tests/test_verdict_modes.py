@@ -25,6 +25,8 @@ from multihop_search.results.comparison import contrast
 from multihop_search.results.out_of_fold import HeldOut
 from multihop_search.transfer.tree_fits import OwnFit, Refined
 
+pytestmark = pytest.mark.once
+
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
 FOREST = RandomForestClassifier(30, random_state=0)
@@ -161,7 +163,7 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
 
 
 def test_nested_on_ray_and_again_from_a_checkpoint_is_the_same(tmp_path, monkeypatch):
-    settings = {"verdict": "nested", "n_trials": 6}
+    settings = {"verdict": "nested", "n_trials": 3}
     serial = search(**settings, checkpoint=tmp_path).fit(X, Y)
     on_ray = search(**settings, executor=RayExecutor(n_workers=2)).fit(X, Y)
     pd.testing.assert_frame_equal(serial.verdict_.table, on_ray.verdict_.table)

@@ -15,6 +15,8 @@ from scipy.stats import binom
 from multihop_search.keys import generator
 from multihop_search.transfer.threads import thread_limit
 
+pytestmark = pytest.mark.once
+
 FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "verdict_null.py"
 SPEC = importlib.util.spec_from_file_location("verdict_null", FILE)
 benchmark = sys.modules["verdict_null"] = importlib.util.module_from_spec(SPEC)

@@ -16,6 +16,8 @@ from multihop_search.paths.pool import BOOSTING, MANY_OUTPUTS, VOTE, default_tea
 from multihop_search.transfer.calibration import calibrating_temperature
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
+pytestmark = pytest.mark.once
+
 X, Y = make_classification(200, 6, n_informative=4, n_classes=3, n_clusters_per_class=1, flip_y=0.1, random_state=0)
 FOREST, BAYES, LINE = RandomForestClassifier(40, random_state=0), GaussianNB(), LogisticRegression()
 

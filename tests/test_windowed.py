@@ -185,9 +185,9 @@ def test_a_moved_window_holds_the_last_and_the_best_of_those_before(direction: s
     notes: Notes = []
     sampler = WindowedSampler(watched(notes), seed=0, n_best=n_best, n_last=15, every=10)
     study = optuna.create_study(direction=direction, sampler=sampler)
-    study.optimize(eventful, n_trials=250)
+    study.optimize(eventful, n_trials=150)
     everything, moves = study.get_trials(deepcopy=False), 0
-    for number in range(1, 250):
+    for number in range(1, 150):
         if notes[number][0] is notes[number - 1][0]:
             continue
         moves += 1
@@ -202,7 +202,7 @@ def test_a_moved_window_holds_the_last_and_the_best_of_those_before(direction: s
             assert twin.values == trial.values
             assert str(twin.intermediate_values) == str(trial.intermediate_values)  # NaN is equal to NaN in words
             assert trial.system_attrs.items() <= twin.system_attrs.items()
-    assert moves == (249 - n_best - 15) // 10
+    assert moves == (149 - n_best - 15) // 10
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
@@ -397,7 +397,7 @@ def test_it_finds_what_the_sampler_finds_that_sees_all() -> None:
 
     def mean_best(make: Callable[[int], BaseSampler]) -> float:
         best = []
-        for seed in range(3):
+        for seed in range(2):
             study = optuna.create_study(sampler=make(seed))
             study.optimize(objective, n_trials=250)
             best.append(study.best_value)
