@@ -134,6 +134,35 @@ def test_so_it_is_in_the_first_fits_of_all(rows: Any, undisturbed: Any, kind: st
     assert n_left() == 0
 
 
+class Cramped(Tree):
+    """A tree that meets a fault in the folds only, so that the fit before the first trial passes."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Any:
+        if len(X) < 150:
+            meet("cramped", X)
+        return super().fit(X, y, sample_weight, check_input)
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+def test_a_first_trial_that_fails_by_what_may_pass_costs_its_own_path_only(rows: Any, undisturbed: Any) -> None:
+    arm("cramped", MOST_ATTEMPTS)()
+    search = search_for().set_params(student=Cramped(max_depth=2)).fit(*rows)
+    plain = undisturbed.results_["hops"] == 0
+    assert search.results_["state"].equals(undisturbed.results_["state"].mask(plain, "FAIL"))
+    assert search.results_["score"].equals(undisturbed.results_["score"].mask(plain))
+
+
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.FailedTrialsWarning")
+def test_three_paths_that_fail_are_enough(rows: Any, undisturbed: Any) -> None:
+    arm("cramped", 10**6)()
+    told: list[int] = []
+    search = search_for(callbacks=[lambda study, trial: told.append(trial.number)])
+    with pytest.raises(SearchFailed, match="its first 3 paths failed, this one by: MemoryError: cramped meets a"):
+        search.set_params(student=Cramped(max_depth=2)).fit(*rows)
+    assert undisturbed.results_["path"][:4].nunique() == 3  # two trials without a hop are one path
+    assert told == [0, 1, 2]
+
+
 def test_a_failure_that_repeats_is_kept_with_its_reason(rows: Any) -> None:
     with pytest.warns(FailedTrialsWarning), pytest.raises(SearchFailed, match="teacher must be fitted on all rows"):
         search_for(callbacks=after_trial(0, arm("teacher", 10**6, error=KeyError))).fit(*rows)

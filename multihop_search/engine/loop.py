@@ -36,7 +36,7 @@ from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
 MOST_LOST = 3
-"""Trials of the only student that may fail by what may pass before any other one works."""
+"""Paths to the only student that may fail by what may pass before any other one works."""
 Told = tuple[TrialRecord, np.ndarray | None]
 """A record, and the predictions (n_entries, n_outputs) on all held-out rows, fold after fold, if it is complete and
 the first of its path."""
@@ -377,12 +377,12 @@ class Loop:
         return record, predictions
 
     def _check_hope(self, asked: Asked, record: TrialRecord) -> None:
-        """Raise `SearchFailed` when the only student fails from the first trial on, each time by what may pass."""
-        if record.state != FAIL or len(self._plan.students) > 1 or asked.number >= MOST_LOST:
+        """Raise `SearchFailed` when every path to the only student fails from the first on, by what may pass."""
+        if record.state != FAIL or len(self._plan.students) > 1 or len(self._told) != MOST_LOST:
             return
-        if asked.number == MOST_LOST - 1 and all(told.state == FAIL for told, _ in self._told.values()):
+        if all(told.state == FAIL for told, _ in self._told.values()):
             raise SearchFailed(
-                f"the student must be fitted and scored in every fold, its first {MOST_LOST} trials failed, this one "
+                f"the student must be fitted and scored in every fold, its first {MOST_LOST} paths failed, this one "
                 f"by: {record.reason}"
             ) from asked.cause
 
