@@ -1,8 +1,12 @@
 """Leaks: models and folds by which rows that judge were learned from are named, and prove nothing."""
 
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
+from optuna.distributions import CategoricalDistribution
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.ensemble import RandomForestClassifier, StackingClassifier, VotingClassifier
 from sklearn.feature_selection import SelectFromModel
@@ -13,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import MultihopSearchClassifier
+from multihop_search import HardLabels, MultihopSearchClassifier, NearOptimal, Scheme, TransferSet
 from multihop_search.errors import SeenRowsWarning, UnsuitableModel
 from multihop_search.problem.leaks import used_as_it_is
 
@@ -112,6 +116,42 @@ def test_a_frozen_part_of_the_student_is_named():
     ).fit(X, Y)
     assert_proves_nothing(search)
     assert "the student holds a model" in str(search.verdict_)
+
+
+@dataclass(frozen=True)
+class Advised(Scheme):
+    """A user's scheme that asks a model of its own."""
+
+    advisor: Any = None
+
+    def transfer_set(self, outputs, y):
+        return TransferSet(outputs.predictions, np.ones(len(y)))
+
+
+@dataclass(frozen=True)
+class AdvisedFit(NearOptimal):
+    """A user's tree fit that asks a model of its own."""
+
+    advisor: Any = None
+
+
+def test_a_frozen_model_that_a_scheme_or_a_tree_fit_asks_is_named():
+    frozen = FrozenEstimator(SEEN)
+    search = searched(schemes=[Advised(frozen)], tree_fits=[AdvisedFit(advisor=frozen)], intermediates=[], n_trials=2)
+    assert_proves_nothing(search)
+    for holder in ("the scheme Advised", "the tree fit AdvisedFit"):
+        assert f"{holder} holds a model that is used as it is" in str(search.verdict_)
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution")
+def test_a_frozen_model_that_the_student_may_draw_is_named():
+    student = make_pipeline(FunctionTransformer(), DecisionTreeClassifier(max_depth=2))
+    drawn = CategoricalDistribution([None, SEEN.predict_proba])
+    search = MultihopSearchClassifier(
+        student, RandomForestClassifier(10), param_distributions={"functiontransformer__func": drawn},
+        intermediates=[], schemes=[HardLabels()], n_trials=2, cv=3, max_hops=1, random_state=0,
+    ).fit(X, Y)  # fmt: skip
+    assert "the student holds a model that is used as it is" in str(search.verdict_)
 
 
 @pytest.mark.parametrize("share", [1.0, 0.1])
