@@ -162,6 +162,28 @@ def test_what_changes_while_a_search_runs_is_not_seen() -> None:
     np.testing.assert_array_equal(changed.predict_proba(ROWS), quiet.predict_proba(ROWS))
 
 
+def test_fresh_rows_that_change_while_a_search_runs_judge_as_they_were() -> None:
+    def verdict(change: Callable[..., None]) -> str:
+        X = np.random.default_rng(4).normal(size=(60, 4))
+        y = (X[:, 0] > 0).astype(int)
+        search = MultihopSearchClassifier(
+            DecisionTreeClassifier(max_depth=2),
+            RandomForestClassifier(4),
+            schemes=[HardLabels()],
+            intermediates=[],
+            n_trials=4,
+            verdict=(X, y),
+            random_state=0,
+            callbacks=[lambda study, trial: change(X, y)],
+        )
+        return str(search.fit(ROWS, LABELS).verdict_.scores)
+
+    def spoilt(X: np.ndarray, y: np.ndarray) -> None:
+        X[:], y[:] = 0.0, 1 - y
+
+    assert verdict(spoilt) == verdict(lambda X, y: None)
+
+
 @pytest.mark.parametrize(
     "values",
     [

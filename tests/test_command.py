@@ -13,12 +13,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from click import ClickException
 from click.testing import CliRunner, Result
 from logs import lines_of, write_log
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+import multihop_search.cli.run as command
 from multihop_search.cli import main
+from multihop_search.cli.data import Table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
 from multihop_search.paths import pool
@@ -160,6 +163,25 @@ def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == others
     assert sorted(file.name for file in copy.iterdir()) == ["model.skops", *others]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "out", "table.csv.gz"]
+
+
+def test_a_folder_that_is_made_in_the_meantime_costs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def summary(search: Any, X: Any) -> str:
+        (tmp_path / "out").mkdir()
+        return "path: as found"
+
+    def write(search: Any, file: Path) -> None:
+        file.write_text("whole")
+
+    (tmp_path / "copies").mkdir()
+    monkeypatch.setattr(command, "summary", summary)
+    monkeypatch.setattr(command, "FILES", {"model.skops": write, "verdict.txt": write})
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
+    rows = Table("table", pd.DataFrame({"size": [1.0]}), pd.Series(["a"]))
+    with pytest.raises(ClickException, match=r"out was made by another .*: a copy of model\.skops, verdict\.txt is in"):
+        command._hand_over(None, rows, tmp_path / "out")
+    assert [file.read_text() for file in tmp_path.glob("copies/*/out/*")] == ["whole", "whole"]
+    assert not list((tmp_path / "out").iterdir())
 
 
 LIMITED = """

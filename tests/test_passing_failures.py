@@ -6,7 +6,8 @@ import os
 import pickle
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.results.assessment as assessing
 import multihop_search.search.base as base
+import multihop_search.search.selection as selecting
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
 from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.executors.attempts import MOST_ATTEMPTS, may_pass
+from multihop_search.engine.executors.serial import SerialSession
 from multihop_search.errors import (
     ClusterLost,
     FailedTrialsWarning,
@@ -263,6 +266,18 @@ def test_no_path_can_be_fitted_on_all_rows(rows: Any, undisturbed: Any) -> None:
     assert len(pickle.loads(pickle.dumps(search.set_params(callbacks=None))).results_) == N_TRIALS
 
 
+@pytest.mark.filterwarnings("ignore::multihop_search.errors.RefitWarning")
+def test_after_some_paths_that_fail_on_all_rows_no_further_one_is_fitted(
+    rows: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(selecting, "MOST_REFITS", 2)
+    search = search_for(callbacks=last_trial(arm("student", 10**6, n_rows=150)))
+    with pytest.raises(SearchFailed, match=r"on all rows, 2 could not: .*refit_trial\(number\) tries another one"):
+        search.fit(*rows)
+    assert n_left() == 10**6 - 2 * MOST_ATTEMPTS
+    assert len(search.results_) == N_TRIALS
+
+
 def test_without_a_teacher_on_all_rows_the_best_plain_student_is_handed_over(rows: Any, undisturbed: Any) -> None:
     search = search_for(callbacks=last_trial(arm("teacher", 10**6)))
     with pytest.raises(SearchFailed, match=r"teacher meets a fault.*: best_estimator_ is the best student"):
@@ -286,6 +301,22 @@ def test_a_verdict_that_fails_leaves_the_model(
     search = search_for()
     expected = SearchFailed if issubclass(error, Exception) else error
     with pytest.raises(expected, match="no resample"):
+        search.fit(*rows)
+    np.testing.assert_array_equal(search.predict(rows[0]), undisturbed.predict(rows[0]))
+    assert len(search.results_) == N_TRIALS
+
+
+def test_a_judge_who_cannot_be_prepared_leaves_the_model(
+    rows: Any, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a fit of the nested search fails."""
+
+    def fail(*args: Any, **settings: Any) -> None:
+        raise ZeroDivisionError("no nested search")
+
+    monkeypatch.setattr(base, "bench_for", fail)
+    search = search_for()
+    with pytest.raises(SearchFailed, match="the verdict could not be given, it said: no nested search"):
         search.fit(*rows)
     np.testing.assert_array_equal(search.predict(rows[0]), undisturbed.predict(rows[0]))
     assert len(search.results_) == N_TRIALS
@@ -329,6 +360,58 @@ def test_a_session_that_is_lost_at_the_end_loses_nothing(
     monkeypatch.setattr(base, "teacher_of", lost)
     with pytest.warns(RefitWarning, match="the last step runs in this process: the node is gone"):
         same(search_for().fit(*rows), undisturbed)
+
+
+class Watched(SerialSession):
+    """A session that says whether it runs a call now."""
+
+    runs = False
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        Watched.runs = True
+        try:
+            yield
+        finally:
+            Watched.runs = False
+
+    def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
+        with self.running():
+            super().wait(futures, timeout)
+
+    def result(self, future: Any) -> Any:
+        with self.running():
+            return super().result(future)
+
+    def last_result(self, future: Any) -> Any:
+        pytest.fail("the session ends before the student is fitted on all rows")
+
+
+class Limited:
+    """An executor that takes a time limit, as workers do."""
+
+    def start(self, hop_timeout: float | None = None) -> Watched:
+        return Watched()
+
+
+def test_with_a_time_limit_every_fit_of_the_search_is_one_of_the_session(
+    rows: Any, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first fits and those of the last step too: nobody could end a fit of this process."""
+    places: list[tuple[int, bool]] = []
+
+    def noted(kind: Any) -> Callable[..., Any]:
+        def fit(self: Any, X: Any, y: Any, sample_weight: Any = None) -> Any:
+            places.append((len(X), Watched.runs))
+            return super(kind, self).fit(X, y, sample_weight)
+
+        return fit
+
+    for kind in (Tree, Forest):
+        monkeypatch.setattr(kind, "fit", noted(kind))
+    same(search_for(executor=Limited(), hop_timeout=60.0).fit(*rows), undisturbed)
+    assert {n_rows for n_rows, _ in places} >= {50, 100, 150}
+    assert [n_rows for n_rows, inside in places if not inside] == []
 
 
 def test_what_ends_the_trials_keeps_those_that_were_told(rows: Any, undisturbed: Any) -> None:

@@ -151,6 +151,22 @@ def test_folds_are_joined_with_the_predicted_class_where_one_has_it():
     assert joined_tables([one, one]).shape == (4, 2)
 
 
+class Close(DecisionTreeClassifier):
+    """A tree that is a little surer of its second class, by less than single precision holds."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5) + [-1e-12, 1e-12]
+
+    def predict(self, X):
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+
+
+def test_a_predicted_class_is_kept_where_single_precision_holds_a_tie():
+    model = Close(max_depth=1).fit(X, Y)
+    table = scoring_for("accuracy", np.arange(2)).table(model, X[:3]).astype(np.float32)
+    assert model.predict(X[:3]).tolist() == predicted_codes(table, 2).tolist() == [1, 1, 1]
+
+
 def test_stored_predictions_offer_what_the_score_read():
     classes = np.array(["a", "b"])
     decided = StoredPredictions(np.array([[1.0, 0.0, 1.0, -0.5]]), classes)
