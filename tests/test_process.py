@@ -236,6 +236,35 @@ def test_each_thread_has_its_own_limit_of_openmp() -> None:
     assert of_others == [{1}, {3}]
 
 
+NOTED: list[tuple[str, set[int]]] = []
+"""Who ran, and how many threads were allowed then."""
+
+
+class Noting(HardLabels):
+    """A scheme that also wants to know what the lower model says without a teacher."""
+
+    needs_plain = True
+
+    def transfer_set(self, outputs: Any, y: Any) -> Any:
+        NOTED.append(("scheme", n_threads()))
+        return super().transfer_set(outputs, y)
+
+
+class NotingTree(DecisionTreeClassifier):
+    def predict_proba(self, X: Any, check_input: bool = True) -> Any:
+        NOTED.append(("student", n_threads()))
+        return super().predict_proba(X, check_input)
+
+
+def test_what_the_student_learns_is_made_inside_the_limit_on_all_rows_too(rows: Any) -> None:
+    with three_threads():
+        search = search_for().set_params(student=NotingTree(max_depth=2), schemes=[Noting()], n_trials=2).fit(*rows)
+        in_search, NOTED[:] = list(NOTED), []
+        search.refit_trial(1)
+    assert {who for who, _ in NOTED} == {"scheme", "student"}
+    assert [limit for _, limit in in_search + NOTED if limit != {1}] == []
+
+
 # ---- messages of Optuna
 
 
