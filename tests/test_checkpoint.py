@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import resumable
+from logs import lines_of, write_log
 from sklearn.linear_model import LinearRegression, Ridge
 
 from multihop_search import MultihopSearchRegressor
@@ -352,6 +353,17 @@ def test_the_log_of_another_search_under_this_name_is_refused(tmp_path: Path) ->
     Log(tmp_path / "other", {"X": "another"}).close()
     (other,) = (tmp_path / "other").iterdir()
     check_refused(tmp_path, file, other.read_bytes(), "hold the log of this search under its name")
+
+
+def test_a_log_of_another_form_under_this_name_is_refused(tmp_path: Path) -> None:
+    """As of an older version of this package: its lines may mean something else."""
+    file = written(tmp_path)
+    header, *paths = lines_of(file)
+    write_log(file, [header, *paths])
+    assert known_to(tmp_path) == [0, 1, 2]
+    for schema in (header["schema"] - 1, None):
+        write_log(file, [{**header, "schema": schema}, *paths])
+        check_refused(tmp_path, file, file.read_bytes(), "hold the log of this search under its name")
 
 
 def test_a_line_that_changes_while_the_log_is_open_is_noticed(tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def imported(X):
 def near(X):
     return nearer(X)
 
-def nearer(X):
+def nearer(X, times=1):
     return X - 2
 
 def late(X):
@@ -234,6 +234,7 @@ EDITS = [
     ("lazy", "X - 3", "X - 33"),
     ("far pipeline", "X - 1\n", "X - 11\n"),
     ("far pipeline", "X - 2", "X - 22"),
+    ("far pipeline", "times=1", "times=2"),
     ("decorated", "2 * function", "3 * function"),
     ("closure", "weight * model.score", "weight + model.score"),
     ("closure", "seen = []\n    def inner(model, X, y)", "seen = []\n    def inner(model, X, y, z=1)"),
