@@ -178,6 +178,15 @@ def test_a_failure_that_repeats_is_kept_with_its_reason(rows: Any) -> None:
     assert n_left() == 10**6 - MOST_ATTEMPTS
 
 
+def test_what_runs_too_long_twice_is_not_run_again() -> None:
+    """Each attempt costs the whole time limit."""
+    session = SerialExecutor().start()
+    set_fault("student", 10**6, error=HopTimeout)
+    with pytest.raises(HopTimeout, match="student meets a fault"):
+        session.result(session.submit(meet, "student", []))
+    assert n_left() == 10**6 - 2
+
+
 def test_a_memory_error_of_every_fit_is_one_sentence(rows: Any) -> None:
     arm("student", 10**6)()
     with pytest.raises(UnsuitableModel, match=r"student \(Tree\) must be able to fit the rows, it said: .*meets a"):
