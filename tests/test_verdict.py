@@ -1,6 +1,7 @@
 """The verdict: its words, its rows, its numbers against plain loops, and what the sampler's halves may see."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -651,6 +652,16 @@ def test_a_relative_gain_is_divided_by_the_score_of_the_rival_that_is_named():
 def test_too_few_rows_for_a_ratio_are_told_in_the_unit_of_the_score():
     proba, y = trials([0.5, 0.9, 0.5], n_rows=24)
     assert "%" not in str(judge(proba, y, [0, 1, 2], random_state=0)).replace("95 %", "")
+
+
+def test_no_interval_says_that_more_than_all_of_a_loss_is_gained():
+    proba, y = trials([0.6, 0.9, 0.7])
+    verdict = judge(proba, y, [0, 1, 2], random_state=0)
+    loss = abs(verdict.scores.loc["plain", "score"])
+    for high, is_share in ((0.99 * loss, True), (1.01 * loss, False)):
+        table = verdict.table.copy()
+        table.loc["one-hop vs plain", "high"] = high
+        assert ("% of the log-loss" in str(replace(verdict, table=table))) == is_share
 
 
 @pytest.mark.parametrize("n_plain", [1, 9, 10])
