@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
@@ -106,6 +108,15 @@ def test_the_order_of_columns_is_never_lost(fitted_on: str, reference: MultihopS
                 ask(make(REVERSED))
         with pytest.raises(ValueError, match="unseen at fit time"):
             search.predict(make(X.rename(columns={"a": "z"})))
+
+
+def test_the_search_looks_at_the_names_where_its_student_does_not() -> None:
+    student = make_pipeline(FunctionTransformer(np.asarray), DecisionTreeClassifier(max_depth=2))
+    search = search_for(max_hops=0).set_params(student=student).fit(X, Y)
+    assert search.best_estimator_.predict(REVERSED).shape == (120,)
+    for ask in (search.predict, search.predict_proba, lambda rows: search.score(rows, Y)):
+        with pytest.raises(ValueError, match="must be in the same order"):
+            ask(REVERSED)
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
