@@ -1,5 +1,6 @@
 """What a score reads of a model, as scikit-learn does: its own `predict`, `decision_function` or `predict_proba`."""
 
+import time
 import warnings
 
 import numpy as np
@@ -350,6 +351,17 @@ def test_times_of_fits_and_scores_are_in_the_table():
         assert table[name].shape == (3,)
         assert (table[name] >= 0).all()
     assert (table["mean_score_time"] > 0).all()
+
+
+class Slow(DecisionTreeClassifier):
+    def predict(self, X):
+        time.sleep(0.05)
+        return super().predict(X)
+
+
+def test_the_time_of_a_score_is_that_of_the_prediction_too():
+    table = search(Slow(max_depth=2), "accuracy").fit(X, Y).cv_results_
+    assert table["mean_score_time"][0] >= 0.05
 
 
 def test_logarithms_of_probabilities_are_there_where_the_student_has_them():
