@@ -28,7 +28,7 @@ from sklearn.multiclass import OneVsRestClassifier
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
@@ -252,6 +252,12 @@ def test_a_student_that_cannot_be_pickled_is_served() -> None:
     student = KNeighborsClassifier(metric=lambda one, other: np.abs(one - other).sum())
     with pytest.warns(UserWarning, match="takes no sample_weight"):
         search = search_for(student, teacher=TREE).fit(X, Y)
+    assert (search.results_["state"] == "COMPLETE").all()
+
+
+def test_a_transformer_that_cannot_be_pickled_is_served() -> None:
+    student = make_pipeline(FunctionTransformer(lambda rows: rows + 1), DecisionTreeClassifier(max_depth=2))
+    search = search_for(student, teacher=TREE).fit(X, Y)
     assert (search.results_["state"] == "COMPLETE").all()
 
 

@@ -117,6 +117,12 @@ def test_a_category_is_one_column_a_value_and_so_is_a_missing_one(dtype):
     assert out[missing].tolist() == [0, 0, 1]
 
 
+@pytest.mark.parametrize("gap", [None, np.nan, pd.NA], ids=str)
+def test_the_column_of_missing_values_stands_last(gap):
+    out = prepared(pd.DataFrame({"wood": pd.Series(["pine", gap, "ash"], dtype=object)}))
+    assert list(out.columns) == ["wood_ash", "wood_pine", "wood_nan"]
+
+
 def test_rare_and_unseen_values_share_a_column():
     X = pd.DataFrame({"a": [f"v{number}" for number in range(25)] * 4})
     fitted = preparation(X, scaled=False).fit(X)
