@@ -249,7 +249,7 @@ def test_no_letter_of_the_users_data_reaches_the_terminal_unseen(table: Path, tm
     frame = pd.read_csv(table).rename(columns={"size": f"size{HOSTILE}\n"})
     frame["kind"] += HOSTILE
     frame[f"id{HOSTILE}"] = [f"row {number}" for number in range(120)]
-    file, out = tmp_path / f"t{HOSTILE[1:5]}.csv", tmp_path / "out"
+    file, out = tmp_path / f"t{HOSTILE[:5]}.csv", tmp_path / "out"
     frame.to_csv(file, index=False)
     results = [
         run(file, *QUICK, "--out", out),

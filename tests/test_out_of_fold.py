@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sklearn.metrics import balanced_accuracy_score, f1_score, roc_auc_score
+from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer, roc_auc_score
 from slow_reference import slow_blend
 
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
@@ -231,6 +231,27 @@ def test_a_fold_of_which_one_class_was_drawn_is_left_out():
     np.testing.assert_allclose(evidence.means(np.ones((1, 12)))[0], one_fold)
     assert np.isnan(evidence.means((rows < 6).astype(float)[None])).all()
     assert np.isnan(evidence.scores_of((rows < 6).astype(float)[None], np.array([1]))).all()
+
+
+def test_rows_of_a_small_fold_are_scored_once_for_what_the_score_reads():
+    """Leave-one-out has as many folds as rows, and a draw takes most of them."""
+    scored = []
+
+    def counted(y, said):
+        scored.append(len(y))
+        return float(np.mean(y == said))
+
+    y, proba, _ = some_table(8, n_rows=30)
+    evidence = ReplayedEvidence(
+        list(proba), held_out_of(30, y=y, n_folds=30), scoring_for(make_scorer(counted), CLASSES)
+    )
+    draws = np.random.default_rng(0).multinomial(30, np.full(30, 1 / 30), size=20)
+    evidence.means(draws.astype(float))
+    said = proba.argmax(axis=2)
+    read = {
+        (y[row], said[trial, row], draw[row]) for trial in range(4) for draw in draws for row in np.flatnonzero(draw)
+    }
+    assert len(scored) == len(read) < 30
 
 
 # Scores of whole folds
