@@ -28,6 +28,7 @@ from multihop_search.engine.executors import SerialExecutor, heap
 from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection, translation
 from multihop_search.errors import ClusterLost, InvalidSetting, WorkerLost
+from multihop_search.search.where import known_executor
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 
@@ -550,6 +551,11 @@ def test_bad_settings_are_told_at_once(settings: dict[str, Any], words: str) -> 
 def test_a_hop_timeout_is_a_number_of_seconds(seconds: Any) -> None:
     with pytest.raises(InvalidSetting, match="hop_timeout must be None or a positive number of seconds"):
         RayExecutor().start(seconds)
+
+
+def test_a_time_limit_needs_workers_from_the_first_fit_on() -> None:
+    assert known_executor(None, 2) is None  # the size of the search decides
+    assert known_executor(None, 2, hop_timeout=5.0) == RayExecutor(n_workers=2)
 
 
 def test_this_process_cannot_end_its_own_hops() -> None:

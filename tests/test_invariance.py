@@ -118,6 +118,14 @@ def test_trees_do_not_see_the_unit_of_the_target(power: int, steps: int) -> None
     assert set(one.results_["hops"]) == {0, 1}
 
 
+def test_the_chance_in_a_pruned_tree_hangs_on_no_unit_of_the_target() -> None:
+    """How strongly it is pruned is in squared units, and the columns that it may look at are drawn."""
+    models = DecisionTreeRegressor(max_depth=4, max_features=1), RandomForestRegressor(10, max_depth=4)
+    one, other = (regression(scale * Y_NUMBERS, *models, tree_fits=[OwnFit()]) for scale in (1.0, 32.0))
+    assert one.cv_results_["params"] != other.cv_results_["params"]
+    check_equivariant(one, other, 32.0, 0.0, 1e-6)
+
+
 @pytest.mark.parametrize("tree_fit", [Refined(smoothing=3.0), NearOptimal(smoothing=3.0)])
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 1e8), (1e-9, 0.0), (1e12, -1e13), (1e-170, 0.0), (1e140, 0.0)])
 def test_grown_trees_are_the_same_in_any_unit(tree_fit: Any, scale: float, shift: float) -> None:

@@ -431,6 +431,7 @@ def test_what_ends_the_trials_keeps_those_that_were_told(rows: Any, undisturbed:
     with pytest.raises(OSError, match="no space left"):
         search.fit(*rows)
     np.testing.assert_array_equal(search.results_["score"], undisturbed.results_["score"][:6])
+    assert len(search.study_.trials) == 6  # without those that were asked ahead
 
 
 def test_a_second_fit_that_fails_leaves_no_mixture(rows: Any) -> None:

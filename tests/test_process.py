@@ -211,6 +211,8 @@ def test_the_last_of_overlapping_limits_puts_back_what_was_before_the_first() ->
             assert inside.wait(WAIT_S)
             assert n_threads() == {1}  # the smallest that is wanted
         assert n_threads() == {1}
+        with thread_limit(2):
+            assert n_threads() == {1}
         go.set()
         waiting.__exit__(None, None, None)
         assert n_threads() == {3}
