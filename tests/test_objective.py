@@ -342,6 +342,9 @@ def test_fixed_and_finished_trials_are_scored_as_those_of_a_study(optimized: opt
         assert objective(fixed) == trial.value == objective(trial)
         assert fixed.user_attrs == trial.user_attrs
         assert told(trial) == before
+        bare = optuna.trial.create_trial(params=trial.params, distributions=trial.distributions, value=0.0)
+        assert objective(bare) == trial.value
+        assert bare.user_attrs == {}
 
 
 @pytest.mark.parametrize("copied", [lambda thing: pickle.loads(pickle.dumps(thing)), copy.deepcopy])

@@ -20,6 +20,7 @@ from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearch
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting, ScoreWarning, SearchFailed, UnsuitableModel
 from multihop_search.problem.responses import StoredPredictions, joined_tables, predicted_codes
 from multihop_search.problem.scoring import scoring_for
+from multihop_search.results.assessment import fidelity
 
 pytestmark = pytest.mark.once
 
@@ -166,6 +167,12 @@ def test_a_predicted_class_is_kept_where_single_precision_holds_a_tie():
     model = Close(max_depth=1).fit(X, Y)
     table = scoring_for("accuracy", np.arange(2)).table(model, X[:3]).astype(np.float32)
     assert model.predict(X[:3]).tolist() == predicted_codes(table, 2).tolist() == [1, 1, 1]
+
+
+def test_agreement_with_the_teacher_is_that_of_what_is_predicted():
+    said = np.array([[0.8, 0.2, 1.0], [0.3, 0.7, 1.0], [0.6, 0.4, 0.0], [0.4, 0.6, 0.0]])
+    teacher = np.array([[0.1, 0.9], [0.2, 0.8], [0.2, 0.8], [0.7, 0.3]])
+    assert fidelity(said, teacher) == 0.75
 
 
 def test_stored_predictions_offer_what_the_score_read():
