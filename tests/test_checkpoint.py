@@ -366,6 +366,24 @@ def test_a_log_of_another_form_under_this_name_is_refused(tmp_path: Path) -> Non
         check_refused(tmp_path, file, file.read_bytes(), "hold the log of this search under its name")
 
 
+@pytest.mark.parametrize("versions", [None, [1], "3.11"])
+def test_a_header_that_says_no_versions_is_damaged(versions: Any, tmp_path: Path) -> None:
+    """Its checksum may be right: whoever wrote it had another form in mind."""
+    file = written(tmp_path)
+    header, *paths = lines_of(file)
+    write_log(file, [{**header, "versions": versions}, *paths])
+    check_refused(tmp_path, file, file.read_bytes(), "hold lines as they were written")
+
+
+def test_a_path_without_folds_is_damaged(tmp_path: Path) -> None:
+    file = written(tmp_path)
+    header, first, *rest = lines_of(file)
+    del first["folds"]
+    write_log(file, [header, first, *rest])
+    with pytest.raises(CheckpointFailed, match="hold lines as they were written"):
+        known_to(tmp_path)
+
+
 def test_a_line_that_changes_while_the_log_is_open_is_noticed(tmp_path: Path) -> None:
     file = written(tmp_path)
     whole = file.read_bytes()

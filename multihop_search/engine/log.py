@@ -217,7 +217,9 @@ class Log:
     def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
         if found.get("schema") != header["schema"] or found.get("parts") != header["parts"]:
             raise self._unusable("hold the log of this search under its name", "it is that of another one")
-        before, now = found["versions"], header["versions"]
+        before, now = found.get("versions"), header["versions"]
+        if not isinstance(before, dict):
+            raise self._damaged("line 1", 0)
         for name in sorted({*before, *now}):
             if before.get(name) != now.get(name):
                 raise self._unusable(
@@ -285,8 +287,11 @@ def _content(line: bytes, before: str) -> tuple[dict[str, Any] | None, str]:
     checksum = _checksum(text, before)
     if line[-length:] != _ending(checksum):
         return None, ""
-    content: dict[str, Any] = json.loads(text)
-    return content, checksum
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    return content if isinstance(content, dict) else None, checksum
 
 
 def _checksum(text: bytes, before: str) -> str:
