@@ -26,6 +26,8 @@ from multihop_search import (
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.transfer.calibration import HIGHEST, LOWEST, calibrating_temperature, softened
 
+pytestmark = pytest.mark.once
+
 often = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 
 

@@ -707,6 +707,7 @@ def test_sums_of_many_terms(tmp_path: Path) -> None:
     agrees(model, X.iloc[:, :3], ".sql", tmp_path)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(
     ("name", "models"),

@@ -16,6 +16,8 @@ from optuna.trial import FixedTrial
 from multihop_search import ConfWeight, HardLabels, Hop, KnowledgeDistillation, Path, PathSpace, StudentSpace, Truncate
 from multihop_search.errors import InvalidSetting
 
+pytestmark = pytest.mark.once
+
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
 SCHEMES = [
     KnowledgeDistillation(),

@@ -14,6 +14,8 @@ from multihop_search.transfer.synthetic import GENERATORS, interpolate, munge, r
 from multihop_search.transfer.synthetic.leaves import MOST_COLUMNS, MOST_FITTED, _Leaves, _of_tree
 from multihop_search.transfer.synthetic.neighbours import MOST_CANDIDATES
 
+pytestmark = pytest.mark.once
+
 EVERY = pytest.mark.parametrize("make", GENERATORS.values(), ids=GENERATORS)
 SWAPPING = pytest.mark.parametrize("make", [munge, resample_marginals, resample_leaves])
 

@@ -44,6 +44,8 @@ from multihop_search.results import judge
 from multihop_search.transfer.fitting import fit
 from multihop_search.transfer.tree_fits.heap import Heap
 
+pytestmark = pytest.mark.once
+
 always = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 TREE = DecisionTreeClassifier(max_depth=3)
 FITS = (OwnFit(), Refined(), NearOptimal())

@@ -21,6 +21,8 @@ from multihop_search.results.out_of_fold import HeldOut, evidence_for
 from multihop_search.results.record import COMPLETE, TrialRecord
 from multihop_search.results.verdict import advice_on, unjudged, word
 
+pytestmark = pytest.mark.once
+
 ROWS = ["one-hop vs plain", "multi-hop vs one-hop", "selected vs plain"]
 NAN = float("nan")
 
