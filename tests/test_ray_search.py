@@ -109,8 +109,8 @@ def search_for(student: Any = STUDENTS, **settings: Any) -> MultihopSearchClassi
             ("stump", DecisionTreeClassifier(max_depth=1)),
         ],
         "schemes": [KnowledgeDistillation(), HardLabels(), Moody()],
-        "n_trials": 12,
-        "cv": 3,
+        "n_trials": 15,
+        "cv": 4,
         "crossfit_cv": 2,
         "n_ahead": 6,
         "random_state": 1,
@@ -294,7 +294,7 @@ def test_a_search_is_the_same_everywhere(sampler: Any, pruner: Any, on_ray: RayS
 
     serial = fitted(None)
     states = serial.results_["state"].value_counts()
-    assert len(serial.results_) == 24
+    assert len(serial.results_) == 30
     assert min(states["PRUNED"], states["FAIL"]) >= 1, states
     assert (
         serial.results_["reason"][serial.results_["state"] == "FAIL"]
