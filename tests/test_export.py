@@ -446,9 +446,12 @@ def test_missing_values_of_every_kind_in_python(gap: Any, tmp_path: Path) -> Non
     for model in models:
         export_model(model.fit(X[["a"]], ["one", "two", "gap"] * 9), tmp_path / "m.py")
         made = runpy.run_path(str(tmp_path / "m.py"))
+        expected = model.predict_proba(pd.DataFrame({"a": [np.nan]}))[0]  # a tree of scikit-learn 1.6.0 is less sure
         assert made["predict"]({"a": gap}) == "gap"
-        assert made["predict_proba"]({"a": gap}) == {"gap": 1.0, "one": 0.0, "two": 0.0}
-        assert [made["predict"]({"a": value}) for value in (1, True, np.int8(2))] == ["one", "one", "two"]
+        assert made["predict_proba"]({"a": gap}) == dict(zip(model.classes_, expected, strict=True))
+        labels = model.predict(pd.DataFrame({"a": [1.0, 1.0, 2.0]})).tolist()
+        assert labels[0] == "one"
+        assert [made["predict"]({"a": value}) for value in (1, True, np.int8(2))] == labels
     for mixed in (["x", None, "y"], [1, None, "y"]):
         X["b"] = np.array(mixed * 9, dtype=object)
         model = make_pipeline(preparation(X[["b"]], scaled=False), DecisionTreeClassifier())
@@ -463,7 +466,9 @@ def test_nullable_columns(dtype: str, tmp_path: Path) -> None:
     model = DecisionTreeClassifier().fit([[1.0], [0.0], [np.nan]], ["one", "none", "gap"])
     export_model(model, tmp_path / "m.py", columns=["a"])
     made = runpy.run_path(str(tmp_path / "m.py"))
-    assert [made["predict"](row) for row in X.to_dict("records")] == ["one", "none", "gap"] * 20
+    expected = model.predict([[1.0], [0.0], [np.nan]]).tolist()
+    assert len(set(expected)) > 1
+    assert [made["predict"](row) for row in X.to_dict("records")] == expected * 20
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ LOSSES = (
 )
 INSIDE = {
     "collections.OrderedDict",
-    "numpy.char.replace",
+    "numpy.core.defchararray.replace",
     "numpy.dtype",
     "numpy.strings.replace",
     *(f"sklearn._loss.link.{name}" for name in LINKS),

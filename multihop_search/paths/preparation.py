@@ -31,6 +31,9 @@ GAP = "\x00 gap"
 RESPELLED = ((".0", ""), ("None", "nan"), ("<NA>", "nan"), ("NaT", "nan"))
 """How a later file may spell a value: digits beside a gap are read as 7.0, and None, NA and NaT are gaps too."""
 
+# Before NumPy 2 the function itself says that it stands in a module that cannot be imported, so it cannot be pickled.
+_REPLACE: Any = np.strings.replace if hasattr(np, "strings") else np.char.chararray.replace
+
 
 def needs_preparation(X: Any) -> bool:
     """Return whether X is a DataFrame with a column that is no plain or nullable number or boolean.
@@ -230,7 +233,7 @@ def _encoder(reading: tuple[str, ...], n_columns: int) -> Any:
         "spelled": lambda: make_pipeline(_checked("object"), _checked("str")),  # else 7 beside 7.5 becomes 7.0
         "nan": lambda: make_pipeline(_checked("object"), _filled("nan", np.nan)),
     }
-    steps = [makers[name]() if name in makers else _step(np.char.replace, old=name, new=new[name]) for name in reading]
+    steps = [makers[name]() if name in makers else _step(_REPLACE, old=name, new=new[name]) for name in reading]
     # Of constant steps, so it is fitted here. As one function it needs no names of columns: SimpleImputer takes a
     # column that it fills with NaN for an empty one, and has no name for it.
     reader = make_pipeline(*steps).fit(np.full((1, n_columns), "", dtype=object))
