@@ -17,7 +17,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils import get_tags
 
 from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
-from multihop_search.errors import FailedTrialsWarning, InvalidSetting, ScoreWarning, SearchFailed, UnsuitableModel
+from multihop_search.errors import (
+    FailedTrialsWarning,
+    InvalidSetting,
+    MultihopWarning,
+    ScoreWarning,
+    SearchFailed,
+    UnsuitableModel,
+)
 from multihop_search.problem.responses import StoredPredictions, joined_tables, predicted_codes
 from multihop_search.problem.scoring import scoring_for
 from multihop_search.results.assessment import fidelity
@@ -281,9 +288,8 @@ def test_a_fold_without_a_class_is_left_out_and_told_once():
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         fitted = search(TREE, "roc_auc", cv=folds).fit(X, Y)
-    assert [str(one.message)[:67] for one in told] == [
-        "the score roc_auc cannot be taken on the rows of 1 of 3 folds, which"
-    ][:1] or ["roc_auc cannot be taken on the rows of 1 of 3 folds" in str(one.message) for one in told] == [True]
+    (said,) = [str(one.message) for one in told if issubclass(one.category, MultihopWarning)]
+    assert "roc_auc cannot be taken on the rows of 1 of 3 folds" in said
     assert "cannot be taken on the rows of 1 of 3 folds" in str(fitted.verdict_)
     assert fitted.best_score_ == pytest.approx(
         cross_val_score(TREE, X, Y, cv=folds[:2], scoring="roc_auc").mean(), abs=1e-12

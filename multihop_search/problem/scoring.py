@@ -331,8 +331,8 @@ def _takes_weights(scorer: Any) -> bool:
     """Whether a scorer takes `sample_weight`, as scikit-learn finds out."""
     if hasattr(scorer, "_accept_sample_weight"):
         return bool(scorer._accept_sample_weight())
-    try:
-        return "sample_weight" in inspect.signature(scorer).parameters
+    try:  # a scorer of scikit-learn 1.6 takes weights itself, and its function may not
+        return "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
     except (ValueError, TypeError):  # of a function in C
         return False
 

@@ -129,7 +129,8 @@ def weight_names(model: Any) -> tuple[str, ...]:
     """
     if isinstance(model, Pipeline):
         return tuple(f"{model.steps[-1][0]}__{name}" for name in weight_names(model.steps[-1][1]))
-    if hasattr(model, "fit") and has_fit_parameter(model, "sample_weight"):
+    handing_on = isinstance(model, HANDING_ON)  # votes of scikit-learn 1.6 name the weights too
+    if not handing_on and hasattr(model, "fit") and has_fit_parameter(model, "sample_weight"):
         return ("sample_weight",)
     if get_config()["enable_metadata_routing"]:
         return _requested(model)
