@@ -36,8 +36,6 @@ from multihop_search.errors import DefaultLeftOutWarning, UnsuitableModel
 from multihop_search.paths import pool
 from multihop_search.transfer.fitting import takes_weights
 
-pytestmark = pytest.mark.once
-
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 4))
 Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(int)

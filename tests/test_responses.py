@@ -29,8 +29,6 @@ from multihop_search.problem.responses import StoredPredictions, joined_tables, 
 from multihop_search.problem.scoring import scoring_for
 from multihop_search.results.assessment import fidelity
 
-pytestmark = pytest.mark.once
-
 X, Y = make_classification(160, 5, weights=[0.7], flip_y=0.15, random_state=0)
 X3, Y3 = make_classification(160, 6, n_informative=5, n_redundant=0, n_classes=3, flip_y=0.1, random_state=0)
 CV = StratifiedKFold(3, shuffle=True, random_state=0)
