@@ -140,19 +140,18 @@ def test_export_and_page_do_not_look_at_what_changed(tmp_path: Path) -> None:
     assert search.refit_trial(0).get_depth() == 3
 
 
+def changing(callback: Callable[..., None], **settings: Any) -> MultihopSearchClassifier:
+    """Return a search of four trials that calls `callback` after each of them."""
+    usual: dict[str, Any] = {"schemes": [HardLabels()], "intermediates": [], "n_trials": 4, "random_state": 0}
+    return MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=2), RandomForestClassifier(4), callbacks=[callback], **usual, **settings
+    )
+
+
 def test_what_changes_while_a_search_runs_is_not_seen() -> None:
     def fitted(change: Callable[..., None]) -> Any:
         X, y = ROWS.copy(), LABELS.copy()
-        search = MultihopSearchClassifier(
-            DecisionTreeClassifier(max_depth=2),
-            RandomForestClassifier(4),
-            schemes=[HardLabels()],
-            intermediates=[],
-            n_trials=4,
-            random_state=0,
-            callbacks=[lambda study, trial: change(X, y)],
-        )
-        return search.fit(X, y)
+        return changing(lambda study, trial: change(X, y)).fit(X, y)
 
     def shuffled(X: np.ndarray, y: np.ndarray) -> None:
         X[:], y[:] = X[::-1].copy(), 1 - y
@@ -166,16 +165,7 @@ def test_fresh_rows_that_change_while_a_search_runs_judge_as_they_were() -> None
     def verdict(change: Callable[..., None]) -> str:
         X = np.random.default_rng(4).normal(size=(60, 4))
         y = (X[:, 0] > 0).astype(int)
-        search = MultihopSearchClassifier(
-            DecisionTreeClassifier(max_depth=2),
-            RandomForestClassifier(4),
-            schemes=[HardLabels()],
-            intermediates=[],
-            n_trials=4,
-            verdict=(X, y),
-            random_state=0,
-            callbacks=[lambda study, trial: change(X, y)],
-        )
+        search = changing(lambda study, trial: change(X, y), verdict=(X, y))
         return str(search.fit(ROWS, LABELS).verdict_.scores)
 
     def spoilt(X: np.ndarray, y: np.ndarray) -> None:

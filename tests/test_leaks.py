@@ -137,7 +137,8 @@ class AdvisedFit(NearOptimal):
 
 def test_a_frozen_model_that_a_scheme_or_a_tree_fit_asks_is_named():
     frozen = FrozenEstimator(SEEN)
-    search = searched(schemes=[Advised(frozen)], tree_fits=[AdvisedFit(advisor=frozen)], intermediates=[], n_trials=2)
+    fits = [AdvisedFit(advisor=frozen), AdvisedFit()]  # the second of its class asks nobody
+    search = searched(schemes=[Advised(frozen), Advised()], tree_fits=fits, intermediates=[], n_trials=2)
     assert_proves_nothing(search)
     for holder in ("the scheme Advised", "the tree fit AdvisedFit"):
         assert f"{holder} holds a model that is used as it is" in str(search.verdict_)

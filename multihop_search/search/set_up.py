@@ -61,9 +61,10 @@ class SetUp:
         for name, model in ladder.students.items():
             choices = [getattr(searched, "choices", ()) for searched in students[name].distributions.values()]
             named[f"student {name!r}" if len(students) > 1 else STUDENT] = [model, choices]
-        named |= {f"scheme {type(scheme).__name__}": scheme for scheme in self.space.schemes.values()}
-        fits = [fit for of_student in self.space.fits.values() for fit in of_student.values()]
-        named |= {f"tree fit {type(fit).__name__}": fit for fit in fits}
+        for scheme in self.space.schemes.values():  # several may be of one class
+            named.setdefault(f"scheme {type(scheme).__name__}", []).append(scheme)
+        for fit in (fit for of_student in self.space.fits.values() for fit in of_student.values()):
+            named.setdefault(f"tree fit {type(fit).__name__}", []).append(fit)
         return leaks_of_models(named)
 
 
