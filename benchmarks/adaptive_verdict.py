@@ -24,7 +24,6 @@ from verdict_null import ACCURACY, N_FOLDS, NoiseForFits, _tpe, distance, probab
 
 from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.loop import Loop
-from multihop_search.engine.nested import NestedSearch, Routine, part_of
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.study import new_study
@@ -34,9 +33,10 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.problem import Problem
-from multihop_search.results.assessment import Assessment, Case
-from multihop_search.results.kept import Trials
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.nested import NestedSearch, Routine, part_of
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "adaptive_verdict.md"
 N_ROWS, N_TRIALS = 1000, 99

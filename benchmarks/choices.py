@@ -34,8 +34,8 @@ import multihop_search.engine.student as engine_student
 import multihop_search.search.base as face
 from multihop_search import MultihopSearchClassifier
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
-from multihop_search.results.choice import TIE
-from multihop_search.results.out_of_fold import BELIEVED, HeldOut, RowEvidence
+from multihop_search.verdict.choice import TIE
+from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence
 
 KEPT = ROOT / "build" / "choices"
 PAGE = ROOT / "docs" / "benchmarks" / "choices.md"

@@ -30,8 +30,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
 from multihop_search.engine.student import Outcome
-from multihop_search.engine.windowed import WindowedSampler
-from multihop_search.paths.complexity import Size
+from multihop_search.models.complexity import Size
+from multihop_search.studies.windowed import WindowedSampler
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "driver.md"
 FEWER = 2_000

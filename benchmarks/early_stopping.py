@@ -34,20 +34,20 @@ from sklearn.tree import DecisionTreeClassifier
 from threadpoolctl import threadpool_limits
 
 from multihop_search import MultihopSearchClassifier, Path, PathSpace
-from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.early_stopping import FEWEST_FOLDS
 from multihop_search.engine.loop import Loop, Told
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
+from multihop_search.executors import SerialExecutor
 from multihop_search.keys import generator
+from multihop_search.models.complexity import Size
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import Size
 from multihop_search.problem.problem import Problem
-from multihop_search.results.assessment import Assessment
-from multihop_search.results.choice import choose
-from multihop_search.results.early_stopping import FEWEST_FOLDS
-from multihop_search.results.out_of_fold import RowEvidence
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.out_of_fold import RowEvidence
 
 ROOT = File(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"

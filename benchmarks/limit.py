@@ -33,8 +33,8 @@ import multihop_search.engine.student as student
 import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
 from multihop_search import MultihopSearchClassifier, RayExecutor
-from multihop_search.results.assessment import Assessment
-from multihop_search.transfer.tree_fits import OwnFit
+from multihop_search.trees import OwnFit
+from multihop_search.verdict.assessment import Assessment
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "limit.md"
 FITS, PREDICTIONS, AGAIN = "fits", "predictions", "fits done again"

@@ -36,7 +36,7 @@ from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
 from multihop_search.keys import generator
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
-from multihop_search.transfer.tree_fits import OwnFit
+from multihop_search.trees import OwnFit
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"
 TIMED = 10

@@ -25,10 +25,10 @@ from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, Multi
 from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
 from multihop_search.keys import generator
+from multihop_search.models.stages import FORESTS
 from multihop_search.paths import ladder as rungs
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
-from multihop_search.paths.stages import FORESTS
 from multihop_search.problem.problem import Fold, Problem
 
 ROOT = File(__file__).resolve().parents[1]

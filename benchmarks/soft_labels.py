@@ -24,8 +24,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import TransferSet
+from multihop_search.threads import thread_limit
 from multihop_search.transfer import fitting
-from multihop_search.transfer.threads import thread_limit
 
 ROOT = File(__file__).resolve().parents[1]
 ALLOWED = 1.3

@@ -37,17 +37,17 @@ from multihop_search import (
     TreeFit,
 )
 from multihop_search.engine.crossfit import crossfit
-from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.memo import MEMO
+from multihop_search.executors import SerialExecutor
+from multihop_search.models.fitting import fit
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
 from multihop_search.search.settings import choose_teacher, submit_candidates
-from multihop_search.transfer.fitting import fit
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
-from multihop_search.transfer.threads import thread_limit
 
 KEPT = ROOT / "build" / "tree_fits"
 PAGE = ROOT / "docs" / "benchmarks" / "tree_fits.md"

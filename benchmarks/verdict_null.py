@@ -36,22 +36,22 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
 from multihop_search.keys import generator
+from multihop_search.models.complexity import Size
+from multihop_search.models.tuning import student_distributions
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import Size
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import FLOOR, scoring_for
-from multihop_search.results.assessment import Assessment, Case
-from multihop_search.results.choice import choose
-from multihop_search.results.comparison import compare
-from multihop_search.results.kept import Trials
-from multihop_search.results.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
-from multihop_search.results.verdict import COMPARISONS as ALL_COMPARISONS
-from multihop_search.results.verdict import OWN_FIT, Verdict
 from multihop_search.transfer.schemes import default_schemes
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.comparison import compare
+from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
+from multihop_search.verdict.verdict import COMPARISONS as ALL_COMPARISONS
+from multihop_search.verdict.verdict import OWN_FIT, Verdict
 
 ROOT = File(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
@@ -475,8 +475,8 @@ def _kept(log: File) -> Iterator[tuple[str, int, Row]]:
 def code_key() -> str:
     """Return a hash of the code that a replicate depends on: what was kept under other code does not count."""
     package = File(multihop_search.__file__).parent
-    names = ("keys.py", "problem/scoring.py", "paths/space.py", "paths/tuning.py", "engine/plan.py", "engine/loop.py")
-    files = [*(package / name for name in names), *sorted((package / "results").glob("*.py"))]
+    names = ("keys.py", "problem/scoring.py", "paths/space.py", "models/tuning.py", "engine/plan.py", "engine/loop.py")
+    files = [*(package / name for name in names), *sorted((package / "verdict").glob("*.py"))]
     ours = File(__file__).read_text().partition("# The report")[0]
     return hashlib.blake2b("".join([ours, *(file.read_text() for file in files)]).encode(), digest_size=6).hexdigest()
 

@@ -7,16 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from multihop_search.engine.executors.ray import RayExecutor
-    from multihop_search.engine.executors.serial import SerialExecutor
-    from multihop_search.engine.mirror import StudyMirror
-    from multihop_search.engine.pruning import OneHopPruner
-    from multihop_search.engine.windowed import WindowedSampler
+    from multihop_search.executors.ray import RayExecutor
+    from multihop_search.executors.serial import SerialExecutor
     from multihop_search.paths.path import Hop, Path, Truncate
     from multihop_search.paths.space import PathSpace, StudentSpace
     from multihop_search.search.classifier import MultihopSearchClassifier
-    from multihop_search.search.objective import PathObjective
     from multihop_search.search.regressor import MultihopSearchRegressor
+    from multihop_search.studies.mirror import StudyMirror
+    from multihop_search.studies.objective import PathObjective
+    from multihop_search.studies.pruner import OneHopPruner
+    from multihop_search.studies.windowed import WindowedSampler
     from multihop_search.transfer.schemes import (
         ConfWeight,
         HardLabels,
@@ -28,19 +28,19 @@ if TYPE_CHECKING:
         SRatio,
     )
     from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
-    from multihop_search.transfer.tree_fits import NearOptimal, Optimal, OwnFit, Refined, TreeFit
+    from multihop_search.trees import NearOptimal, Optimal, OwnFit, Refined, TreeFit
 
 __version__ = "0.1.0"
 
 _HOME = {
     "MultihopSearchClassifier": "search.classifier",
     "MultihopSearchRegressor": "search.regressor",
-    "PathObjective": "search.objective",
-    "OneHopPruner": "engine.pruning",
-    "WindowedSampler": "engine.windowed",
-    "StudyMirror": "engine.mirror",
-    "RayExecutor": "engine.executors.ray",
-    "SerialExecutor": "engine.executors.serial",
+    "PathObjective": "studies.objective",
+    "OneHopPruner": "studies.pruner",
+    "WindowedSampler": "studies.windowed",
+    "StudyMirror": "studies.mirror",
+    "RayExecutor": "executors.ray",
+    "SerialExecutor": "executors.serial",
     "KnowledgeDistillation": "transfer.schemes",
     "HardLabels": "transfer.schemes",
     "ConfWeight": "transfer.schemes",
@@ -49,11 +49,11 @@ _HOME = {
     "ModelCompression": "transfer.schemes",
     "SRatio": "transfer.schemes",
     "Scheme": "transfer.schemes",
-    "NearOptimal": "transfer.tree_fits",
-    "Optimal": "transfer.tree_fits",
-    "OwnFit": "transfer.tree_fits",
-    "Refined": "transfer.tree_fits",
-    "TreeFit": "transfer.tree_fits",
+    "NearOptimal": "trees",
+    "Optimal": "trees",
+    "OwnFit": "trees",
+    "Refined": "trees",
+    "TreeFit": "trees",
     "TeacherOutputs": "transfer.transfer_set",
     "TransferSet": "transfer.transfer_set",
     "PathSpace": "paths.space",

@@ -30,9 +30,9 @@ from multihop_search import (
     OwnFit,
 )
 from multihop_search.errors import InvalidSetting, SearchFailed, StudentLeftOutWarning
+from multihop_search.models.complexity import size_of
+from multihop_search.models.features import feature_importances, strongest
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import size_of
-from multihop_search.transfer.features import feature_importances, strongest
 
 pytestmark = pytest.mark.once
 

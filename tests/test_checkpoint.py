@@ -24,7 +24,7 @@ from multihop_search.engine import log as log_module
 from multihop_search.engine.log import Log
 from multihop_search.engine.student import Outcome
 from multihop_search.errors import CheckpointFailed, FailedTrialsWarning, InvalidSetting, NewLogWarning
-from multihop_search.paths.complexity import Size
+from multihop_search.models.complexity import Size
 from multihop_search.paths.path import Path as HopPath
 
 pytestmark = [

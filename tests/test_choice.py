@@ -8,8 +8,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from slow_reference import mean, slow_choice, squared_error, unit_sums
 
-from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import FoldEvidence, HeldOut, RowEvidence
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.out_of_fold import FoldEvidence, HeldOut, RowEvidence
 
 
 def evidence_of(row_scores, *, unit=None, weight=None):

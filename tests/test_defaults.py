@@ -33,8 +33,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.errors import DefaultLeftOutWarning, UnsuitableModel
+from multihop_search.models.fitting import takes_weights
 from multihop_search.paths import pool
-from multihop_search.transfer.fitting import takes_weights
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(150, 4))

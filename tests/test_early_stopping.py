@@ -21,14 +21,14 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
-from multihop_search.engine.executors import SerialExecutor
+from multihop_search.engine.early_stopping import Gap, paired_gap
 from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import Outcome, judge
+from multihop_search.executors import SerialExecutor
 from multihop_search.problem.intake import make_problem
-from multihop_search.results.assessment import Assessment
-from multihop_search.results.comparison import compare
-from multihop_search.results.early_stopping import Gap, paired_gap
-from multihop_search.results.out_of_fold import HeldOut
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.comparison import compare
+from multihop_search.verdict.out_of_fold import HeldOut
 
 pytestmark = pytest.mark.once
 
@@ -327,7 +327,7 @@ def test_weights_and_groups_count_in_the_rule(blobs: Any) -> None:
 def test_a_score_that_is_no_mean_over_rows_stops_by_the_default_one(
     cancer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
+    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
     X, y = cancer
     data = X.iloc[::4], y.iloc[::4]
     settings = {"scoring": "roc_auc", "n_trials": 12, "n_ahead": 2}

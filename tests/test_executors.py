@@ -24,10 +24,10 @@ import ray
 import ray.cloudpickle
 
 import multihop_search
-from multihop_search.engine.executors import SerialExecutor, heap
-from multihop_search.engine.executors.nested import inside_worker
-from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection, translation
 from multihop_search.errors import ClusterLost, InvalidSetting, WorkerLost
+from multihop_search.executors import SerialExecutor, heap
+from multihop_search.executors.nested import inside_worker
+from multihop_search.executors.ray import RayExecutor, RaySession, connection, translation
 from multihop_search.search.where import known_executor
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -574,7 +574,7 @@ def test_what_cannot_be_reached_or_started_is_told_in_seconds() -> None:
         """
         import os, socket, time
         import ray
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
         from multihop_search.errors import ClusterLost, InvalidSetting
         with socket.socket() as one:
             one.bind(("127.0.0.1", 0))
@@ -610,7 +610,7 @@ def test_the_process_is_left_as_it_was() -> None:
         import operator, os, signal
         import ray
         import multihop_search
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
         from multihop_search.errors import ClusterLost
 
         def handler(number, frame):
@@ -651,7 +651,7 @@ def test_several_searches_share_a_connection_of_ours() -> None:
         """
         import operator, os, signal, threading
         import ray
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
 
         before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
         sessions = []
@@ -685,7 +685,7 @@ def test_the_last_result_outlives_a_ray_of_our_own() -> None:
         import gc, os, signal
         import numpy as np
         import ray
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
 
         class Large:
             packed_in_transit = True
@@ -719,7 +719,7 @@ def test_an_existing_cluster_is_joined_and_left_running(on_ray: RaySession) -> N
         """
         import operator, os, sys
         import ray
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
         before = dict(os.environ)
         session = RayExecutor(sys.argv[1], n_workers=1).start()
         assert ray.get_runtime_context().gcs_address == sys.argv[1]

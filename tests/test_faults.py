@@ -34,11 +34,11 @@ from sklearn.tree import DecisionTreeClassifier
 from test_ray_search import MEASURED, same_search, search_for, small
 
 from multihop_search import HardLabels, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.engine.executors.attempts import MOST_ATTEMPTS, MOST_TIMEOUTS
-from multihop_search.engine.executors.nested import inside_worker
-from multihop_search.engine.executors.ray import RayExecutor, RaySession, connection
-from multihop_search.engine.executors.ray import session as sessions
 from multihop_search.errors import ClusterLost, FailedTrialsWarning, HopTimeout, WorkerLost
+from multihop_search.executors.attempts import MOST_ATTEMPTS, MOST_TIMEOUTS
+from multihop_search.executors.nested import inside_worker
+from multihop_search.executors.ray import RayExecutor, RaySession, connection
+from multihop_search.executors.ray import session as sessions
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
 

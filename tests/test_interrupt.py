@@ -19,10 +19,10 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import MultihopSearchClassifier
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.patience import Patience
+from multihop_search.engine.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting
 from multihop_search.paths.path import Path as HopPath
-from multihop_search.results.kept import Trials
-from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
+from multihop_search.verdict.kept import Trials
 
 pytestmark = pytest.mark.once
 
@@ -110,7 +110,7 @@ STARTS_RAY = """
 import signal, sys
 from pathlib import Path
 import ray
-from multihop_search.engine.executors.ray import RayExecutor
+from multihop_search.executors.ray import RayExecutor
 
 init = ray.init
 

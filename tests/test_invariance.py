@@ -26,9 +26,9 @@ from multihop_search import (
 )
 from multihop_search.export import export_model
 from multihop_search.integrations import from_predictions
-from multihop_search.results import judge
-from multihop_search.transfer.fitting import fit
+from multihop_search.models.fitting import fit
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
+from multihop_search.verdict import judge
 
 pytestmark = pytest.mark.once
 

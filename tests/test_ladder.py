@@ -29,20 +29,20 @@ from multihop_search import Hop, KnowledgeDistillation, TeacherOutputs, Truncate
 from multihop_search.engine import crossfit as engine
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.errors import InvalidSetting, SeenRowsWarning, UnsuitableModel
+from multihop_search.models.complexity import complexity, size_of
+from multihop_search.models.features import count_features
+from multihop_search.models.fitting import fit
+from multihop_search.models.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import complexity, size_of
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
-from multihop_search.paths.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.search.settings import teacher_candidates
-from multihop_search.transfer.features import count_features
-from multihop_search.transfer.fitting import fit
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.threads import thread_limit
 
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
 

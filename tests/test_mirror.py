@@ -22,9 +22,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
 from multihop_search.engine import mirror as module
-from multihop_search.engine.mirror import StudyMirror
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import InvalidSetting, MirrorWarning
+from multihop_search.studies.mirror import StudyMirror
 
 pytestmark = pytest.mark.once
 
@@ -402,7 +402,7 @@ def test_copies_appear_while_the_search_runs(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_storage_that_hangs_does_not_keep_the_process_from_ending() -> None:
     script = """
 import optuna, threading
-from multihop_search.engine.mirror import StudyMirror
+from multihop_search.studies.mirror import StudyMirror
 class Hanging(optuna.storages.InMemoryStorage):
     def create_new_study(self, *args):
         threading.Event().wait()

@@ -37,11 +37,11 @@ from multihop_search import (
     Truncate,
 )
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain
-from multihop_search.engine.executors.serial import SerialExecutor
 from multihop_search.engine.lesson import Lesson, synthetic_rows
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.executors.serial import SerialExecutor
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.transfer_set import SyntheticSet
 

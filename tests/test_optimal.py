@@ -13,12 +13,12 @@ from test_tree_fits import assert_keeps_its_bounds, exclusive_or
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, NearOptimal, Optimal, OwnFit, TransferSet
 from multihop_search.errors import UnsuitableModel
-from multihop_search.transfer.fitting import fit
-from multihop_search.transfer.tree_fits import default_tree_fits
-from multihop_search.transfer.tree_fits.alternating import total_loss
-from multihop_search.transfer.tree_fits.lookahead import Bounds, Lookahead
-from multihop_search.transfer.tree_fits.losses import LOSSES
-from multihop_search.transfer.tree_fits.sample import make_sample
+from multihop_search.models.fitting import fit
+from multihop_search.trees import default_tree_fits
+from multihop_search.trees.alternating import total_loss
+from multihop_search.trees.lookahead import Bounds, Lookahead
+from multihop_search.trees.losses import LOSSES
+from multihop_search.trees.sample import make_sample
 
 ERRORS = LOSSES["error"]
 A_B = np.array(["a", "b"])
@@ -166,7 +166,7 @@ def no_solver(monkeypatch):
     def missing(name):
         raise ModuleNotFoundError(f"No module named {name!r}")
 
-    monkeypatch.setattr("multihop_search.transfer.tree_fits.optimal.import_module", missing)
+    monkeypatch.setattr("multihop_search.trees.optimal.import_module", missing)
 
 
 @pytest.mark.usefixtures("no_solver")

@@ -10,8 +10,8 @@ from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer, roc_
 from slow_reference import slow_blend
 
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
-from multihop_search.results.choice import choose
-from multihop_search.results.out_of_fold import (
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.out_of_fold import (
     FoldEvidence,
     HeldOut,
     ReplayedEvidence,

@@ -18,13 +18,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
-import multihop_search.results.assessment as assessing
 import multihop_search.search.base as base
 import multihop_search.search.selection as selecting
+import multihop_search.verdict.assessment as assessing
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
-from multihop_search.engine.executors import SerialExecutor
-from multihop_search.engine.executors.attempts import MOST_ATTEMPTS, may_pass
-from multihop_search.engine.executors.serial import SerialSession
 from multihop_search.errors import (
     ClusterLost,
     FailedTrialsWarning,
@@ -36,6 +33,9 @@ from multihop_search.errors import (
     UnsuitableModel,
     WorkerLost,
 )
+from multihop_search.executors import SerialExecutor
+from multihop_search.executors.attempts import MOST_ATTEMPTS, may_pass
+from multihop_search.executors.serial import SerialSession
 
 pytestmark = pytest.mark.once
 

@@ -26,8 +26,8 @@ from threadpoolctl import ThreadpoolController, threadpool_info, threadpool_limi
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier
 from multihop_search.engine.memo import MEMO, Memo
 from multihop_search.engine.study import without_greetings
-from multihop_search.search.objective import PathObjective
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.studies.objective import PathObjective
+from multihop_search.threads import thread_limit
 
 pytestmark = pytest.mark.once
 

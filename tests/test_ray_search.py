@@ -29,9 +29,9 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.engine.executors.nested import inside_worker
-from multihop_search.engine.executors.ray import RayExecutor, RaySession
 from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning, UnsuitableModel
+from multihop_search.executors.nested import inside_worker
+from multihop_search.executors.ray import RayExecutor, RaySession
 from multihop_search.search import where
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -430,7 +430,7 @@ def test_cancelling_hops_never_ends_this_process(on_ray: RaySession) -> None:
     """Ray's own `cancel` of a task that does not run yet was seen to abort the process that calls it."""
     code = """
         import operator, sys, time
-        from multihop_search.engine.executors.ray import RayExecutor
+        from multihop_search.executors.ray import RayExecutor
         session = RayExecutor(sys.argv[1], n_workers=8).start()
         began, number = time.monotonic(), 0
         while time.monotonic() - began < 5:

@@ -10,7 +10,7 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search.report.figures import draw_search
 from multihop_search.report.progress import progress
 from multihop_search.report.text import comparison, describe
-from multihop_search.results import judge
+from multihop_search.verdict import judge
 
 X = np.array([[0.0, 5.0], [1.0, 5.0], [2.0, 5.0], [3.0, 5.0], [3.0, 6.0]])
 Y = np.array(["no", "no", "yes", "yes", "no"])

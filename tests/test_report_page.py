@@ -40,8 +40,8 @@ from multihop_search.report.scales import Scale
 from multihop_search.report.steps import steps_of
 from multihop_search.report.text import describe
 from multihop_search.report.trees import MOST_LEAVES, draw_tree
-from multihop_search.results import judge
 from multihop_search.search.facts import contenders, facts_of
+from multihop_search.verdict import judge
 
 pytestmark = pytest.mark.once
 

@@ -27,7 +27,7 @@ from multihop_search.errors import (
 )
 from multihop_search.problem.responses import StoredPredictions, joined_tables, predicted_codes
 from multihop_search.problem.scoring import scoring_for
-from multihop_search.results.assessment import fidelity
+from multihop_search.verdict.assessment import fidelity
 
 X, Y = make_classification(160, 5, weights=[0.7], flip_y=0.15, random_state=0)
 X3, Y3 = make_classification(160, 6, n_informative=5, n_redundant=0, n_classes=3, flip_y=0.1, random_state=0)
@@ -47,7 +47,7 @@ class Cautious(DecisionTreeClassifier):
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """Replay a score a few times only: the intervals are no subject here."""
-    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 4)
 
 
 def cross_validated(student, scoring, X=X, y=Y):

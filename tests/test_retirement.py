@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from multihop_search import HardLabels, KnowledgeDistillation, Path
+from multihop_search.engine.record import COMPLETE, FAIL, PRUNED, TrialRecord
 from multihop_search.engine.retirement import Retirement
 from multihop_search.errors import RetiredWarning
 from multihop_search.paths.path import Hop, Truncate
-from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
 pytestmark = pytest.mark.once
 

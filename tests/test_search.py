@@ -41,7 +41,7 @@ from multihop_search import (
     TeacherOutputs,
 )
 from multihop_search.errors import FailedTrialsWarning, RareClassWarning, RetiredWarning, UnservedSchemeWarning
-from multihop_search.results.out_of_fold import choice_evidence
+from multihop_search.verdict.out_of_fold import choice_evidence
 
 TREE = DecisionTreeClassifier(max_depth=3)
 POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
@@ -608,7 +608,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return choice_evidence(predictions, held_out, scoring)
 
     for place in ("assessment", "comparison"):
-        monkeypatch.setattr(f"multihop_search.results.{place}.choice_evidence", watched)
+        monkeypatch.setattr(f"multihop_search.verdict.{place}.choice_evidence", watched)
     return found
 
 

@@ -35,14 +35,12 @@ from multihop_search import (
     TeacherOutputs,
 )
 from multihop_search.engine.crossfit import crossfit
-from multihop_search.engine.executors.serial import SerialExecutor
 from multihop_search.engine.lesson import synthetic_rows
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import SeenRowsWarning
-from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import complexity
-from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.stages import (
+from multihop_search.executors.serial import SerialExecutor
+from multihop_search.models.complexity import complexity
+from multihop_search.models.stages import (
     cut_sizes,
     fitted_probes,
     graded_predictions,
@@ -50,6 +48,8 @@ from multihop_search.paths.stages import (
     stage_sizes,
     truncated,
 )
+from multihop_search.paths.budget import Budget
+from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.intake import make_problem
 
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)

@@ -29,12 +29,12 @@ from multihop_search import (
     TransferSet,
 )
 from multihop_search.errors import UnsuitableModel
-from multihop_search.paths.tuning import TUNED, TUNED_BY_NAME, student_distributions
-from multihop_search.transfer.ebm import bags_argument
-from multihop_search.transfer.fitting import _shared_sizes, fit, route_of, settle, takes_weights
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.models.ebm import bags_argument
+from multihop_search.models.fitting import _shared_sizes, fit, route_of, settle, takes_weights
+from multihop_search.models.soft_trees import TWIN_CRITERION
+from multihop_search.models.tuning import TUNED, TUNED_BY_NAME, student_distributions
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
-from multihop_search.transfer.trees import TWIN_CRITERION
 
 PAGE = (Path(__file__).resolve().parents[1] / "docs" / "methods.md").read_text()
 TABLE = [

@@ -40,9 +40,9 @@ from multihop_search.engine.plan import Plan
 from multihop_search.engine.student import _lesson
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
-from multihop_search.results import judge
-from multihop_search.transfer.fitting import fit
-from multihop_search.transfer.tree_fits.heap import Heap
+from multihop_search.models.fitting import fit
+from multihop_search.trees.heap import Heap
+from multihop_search.verdict import judge
 
 pytestmark = pytest.mark.once
 

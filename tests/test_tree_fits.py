@@ -31,17 +31,17 @@ from sklearn.tree import (
 from threadpoolctl import threadpool_limits
 
 from multihop_search import NearOptimal, Optimal, OwnFit, Refined, TransferSet
-from multihop_search.transfer.fitting import fit
+from multihop_search.models.fitting import fit
 from multihop_search.transfer.transfer_set import SyntheticSet
-from multihop_search.transfer.tree_fits import base as fits_base
-from multihop_search.transfer.tree_fits import refusal
-from multihop_search.transfer.tree_fits import sample as sampling
-from multihop_search.transfer.tree_fits.alternating import leaf_values, refined, total_loss
-from multihop_search.transfer.tree_fits.finish import loss_of, with_fewer_leaves
-from multihop_search.transfer.tree_fits.heap import NO_SPLIT, Heap, leaf_totals
-from multihop_search.transfer.tree_fits.lookahead import Bounds, Lookahead, best_pairs
-from multihop_search.transfer.tree_fits.losses import LOSSES, ErrorRate, LogLoss, SquaredLoss
-from multihop_search.transfer.tree_fits.sample import N_THRESHOLDS, candidate_thresholds, make_sample
+from multihop_search.trees import base as fits_base
+from multihop_search.trees import refusal
+from multihop_search.trees import sample as sampling
+from multihop_search.trees.alternating import leaf_values, refined, total_loss
+from multihop_search.trees.finish import loss_of, with_fewer_leaves
+from multihop_search.trees.heap import NO_SPLIT, Heap, leaf_totals
+from multihop_search.trees.lookahead import Bounds, Lookahead, best_pairs
+from multihop_search.trees.losses import LOSSES, ErrorRate, LogLoss, SquaredLoss
+from multihop_search.trees.sample import N_THRESHOLDS, candidate_thresholds, make_sample
 
 matplotlib.use("Agg")
 
@@ -657,7 +657,7 @@ import hashlib
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from multihop_search import NearOptimal, Refined
-from multihop_search.transfer.fitting import fit
+from multihop_search.models.fitting import fit
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 4)).round(1)
 X = np.column_stack([X, X[:, ::-1], -X])  # equal columns and mirrored ones: ties everywhere

@@ -9,17 +9,17 @@ import pytest
 from slow_reference import slow_gains
 
 from multihop_search import HardLabels, TeacherOutputs, Truncate
+from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData
 from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
-from multihop_search.results import Verdict, judge
-from multihop_search.results.assessment import Assessment, Case
-from multihop_search.results.choice import choose
-from multihop_search.results.comparison import N_DRAWS, compare
-from multihop_search.results.out_of_fold import HeldOut, evidence_for
-from multihop_search.results.record import COMPLETE, TrialRecord
-from multihop_search.results.verdict import advice_on, unjudged, word
+from multihop_search.verdict import Verdict, judge
+from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.comparison import N_DRAWS, compare
+from multihop_search.verdict.out_of_fold import HeldOut, evidence_for
+from multihop_search.verdict.verdict import advice_on, unjudged, word
 
 pytestmark = pytest.mark.once
 
@@ -43,7 +43,7 @@ def trials(hits, *, n_rows=400, n_classes=2, random_state=0):
 @pytest.fixture
 def few_draws(monkeypatch):
     """Replay a score on few resamples: each takes milliseconds."""
-    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 12)
+    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 12)
 
 
 # Words
@@ -585,7 +585,7 @@ def test_of_equal_trials_the_first_is_chosen_whatever_the_rounding():
 
 
 def test_a_replayed_score_compares_all_trials_and_knows_a_plain_choice(monkeypatch):
-    monkeypatch.setattr("multihop_search.results.comparison.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 4)
     y, hops = np.arange(60) % 2, np.repeat([0, 1], 12)
     verdict = judge(noisy_trials(hops, y), y, hops, scoring="roc_auc", random_state=0)
     assert verdict.n_trials == {"plain": 12, "one-hop": 12, "multi-hop": 0}

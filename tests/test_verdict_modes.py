@@ -16,14 +16,14 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 import multihop_search.engine.prefixes as prefixes
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
 from multihop_search.engine.interrupt import Interrupted
-from multihop_search.engine.nested import NestedSearch
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.scoring import Accuracy
-from multihop_search.results.comparison import contrast
-from multihop_search.results.out_of_fold import HeldOut
-from multihop_search.transfer.tree_fits import OwnFit, Refined
+from multihop_search.trees import OwnFit, Refined
+from multihop_search.verdict.comparison import contrast
+from multihop_search.verdict.nested import NestedSearch
+from multihop_search.verdict.out_of_fold import HeldOut
 
 pytestmark = pytest.mark.once
 

@@ -13,7 +13,7 @@ import pytest
 from scipy.stats import binom
 
 from multihop_search.keys import generator
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.threads import thread_limit
 
 pytestmark = pytest.mark.once
 

@@ -11,7 +11,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import ModelCompression, MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.engine.crossfit import crossfit, mean_outputs
-from multihop_search.paths.complexity import complexity
+from multihop_search.models.complexity import complexity
 from multihop_search.paths.pool import BOOSTING, MANY_OUTPUTS, VOTE, default_teachers, teachers
 from multihop_search.transfer.calibration import calibrating_temperature
 from multihop_search.transfer.transfer_set import TeacherOutputs

@@ -23,8 +23,8 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
 from multihop_search.engine.study import set_constraints
-from multihop_search.engine.windowed import WindowedSampler
 from multihop_search.errors import InvalidSetting
+from multihop_search.studies.windowed import WindowedSampler
 
 SMALL = {"n_best": 10, "n_last": 15, "every": 10}
 DIRECTIONS = ["minimize", "maximize"]

@@ -12,8 +12,8 @@ import optuna
 from optuna.samplers import RandomSampler
 from sklearn.ensemble import RandomForestClassifier
 
-from multihop_search.paths.tuning import student_distributions
-from multihop_search.transfer.fitting import fit
+from multihop_search.models.fitting import fit
+from multihop_search.models.tuning import student_distributions
 from multihop_search.transfer.transfer_set import TransferSet, one_hot
 from quality_parts.cells import Found
 from quality_parts.data import Split

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import norm
 
+from multihop_search.engine.early_stopping import paired_gap
 from multihop_search.problem.scoring import FlooredLogLoss
-from multihop_search.results.early_stopping import paired_gap
 
 TIE = 0.005
 """Log-losses whose ratio is nearer to 1 than this are a tie."""

@@ -117,7 +117,7 @@ def run(
 def _executor(address: str | None, jobs: int) -> Any:
     if address is None:
         return None
-    from multihop_search.engine.executors.ray import RayExecutor
+    from multihop_search.executors.ray import RayExecutor
 
     return RayExecutor(address, n_workers=max(jobs, 2))
 

@@ -23,17 +23,17 @@ from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numb
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
 from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
+from multihop_search.models.fitting import repeats_rows
+from multihop_search.models.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
-from multihop_search.paths.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.teacher import RowTeacher
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.calibration import calibrating_temperature
-from multihop_search.transfer.fitting import repeats_rows
 from multihop_search.transfer.synthetic import SyntheticRows
-from multihop_search.transfer.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.transfer.tree_fits import TreeFit
+from multihop_search.trees import TreeFit
 
 Grader = Callable[[Any], tuple[np.ndarray, dict[int, np.ndarray]]]
 """Rows to predictions of a model on them, and of its stages by k."""

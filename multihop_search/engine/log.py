@@ -32,7 +32,7 @@ from multihop_search.engine.student import Outcome
 from multihop_search.errors import CheckpointFailed, NewLogWarning, warn
 from multihop_search.files import kind_of, path_of, shown
 from multihop_search.keys import digest
-from multihop_search.paths.complexity import Size
+from multihop_search.models.complexity import Size
 from multihop_search.paths.path import Path
 from multihop_search.versions import versions_of
 

@@ -20,20 +20,20 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import Trial, TrialState
 
-from multihop_search.engine.executors import Future, Session
-from multihop_search.engine.executors.attempts import may_pass
+from multihop_search.engine.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.engine.log import Log, Logged
 from multihop_search.engine.plan import Plan
+from multihop_search.engine.record import COMPLETE, FAIL, PRUNED, TrialRecord
 from multihop_search.engine.retirement import Retirement
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import ClusterLost, SearchFailed
+from multihop_search.executors import Future, Session
+from multihop_search.executors.attempts import may_pass
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import Path
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import joined_tables
-from multihop_search.results.early_stopping import FEWEST_FOLDS, Gap
-from multihop_search.results.record import COMPLETE, FAIL, PRUNED, TrialRecord
 
 MOST_LOST = 3
 """Paths to the only student that may fail by what may pass before any other one works."""
@@ -160,7 +160,7 @@ class Loop:
     budget : Budget
         What students may not exceed.
     pruner : "auto", BasePruner or None
-        Who stops paths early; see `engine.pruning`.
+        Who stops paths early; see `studies.pruner`.
     n_ahead : int
         Most trials asked but not told.
     log : Log or None, default=None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from multihop_search.results.record import TrialRecord
+from multihop_search.engine.record import TrialRecord
 
 
 class Patience:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from optuna.pruners import BasePruner, NopPruner
 from optuna.samplers import BaseSampler, BruteForceSampler, GridSampler, QMCSampler, RandomSampler
 
 from multihop_search.errors import InvalidSetting
@@ -111,3 +112,22 @@ def make_sampler(sampler: Any, random_state: int) -> BaseSampler | None:
             f"sampler must return an optuna.samplers.BaseSampler, got {type(made).__name__}: see optuna.samplers."
         )
     return made
+
+
+def make_pruner(pruner: Any) -> BasePruner | str | None:
+    """Return what the argument `pruner` names: "auto", an Optuna pruner, or None for no early stopping.
+
+    Raises
+    ------
+    InvalidSetting
+        If it is neither.
+    """
+    if isinstance(pruner, str) and pruner == "auto":
+        return pruner
+    if isinstance(pruner, NopPruner):
+        return None
+    if isinstance(pruner, BasePruner):
+        return pruner
+    raise InvalidSetting(
+        f"pruner must be 'auto' or an Optuna pruner, got {pruner!r}: pass optuna.pruners.NopPruner() for none."
+    )

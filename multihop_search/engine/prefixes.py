@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from multihop_search.engine.crossfit import crossfit, crossfit_plain
-from multihop_search.engine.executors import Future, Session
 from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import fit_student, judge
+from multihop_search.executors import Future, Session
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
 from multihop_search.problem.problem import Problem

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from multihop_search.engine.executors import SerialExecutor
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.executors import SerialExecutor
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import Path
 from multihop_search.problem.problem import Problem

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from multihop_search.engine.record import FAIL, TrialRecord
 from multihop_search.errors import RetiredWarning, warn
 from multihop_search.paths.path import Path, Truncate
-from multihop_search.results.record import FAIL, TrialRecord
 
 EQUAL_FAILURES = 3
 

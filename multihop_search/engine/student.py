@@ -13,11 +13,11 @@ from multihop_search.engine.crossfit import plain_outputs
 from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
-from multihop_search.paths.complexity import Size, latency_us, size_of
+from multihop_search.models.complexity import Size, latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import Path, Truncate
 from multihop_search.problem.problem import Problem
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
 

@@ -13,11 +13,11 @@ from sklearn.utils import _safe_indexing
 
 from multihop_search.engine.lesson import Lesson, rows_of
 from multihop_search.engine.memo import MEMO, frozen
+from multihop_search.models.fitting import JOBS, Prepare, fit, fit_transformers, settle, through
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.transfer.fitting import JOBS, Prepare, fit, fit_transformers, settle, through
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
-from multihop_search.transfer.tree_fits import TreeFit
+from multihop_search.trees import TreeFit
 
 
 def teach(

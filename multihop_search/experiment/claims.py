@@ -10,7 +10,7 @@ from scipy.special import comb
 
 from multihop_search.experiment.rows import column
 from multihop_search.experiment.statistics import Ranks, estimate, holm, rank, signed_rank, wins_ties_losses
-from multihop_search.results.verdict import COMPARISONS
+from multihop_search.verdict.verdict import COMPARISONS
 
 NAMES = tuple(f"{better} vs {worse}" for better, worse in COMPARISONS)
 MEASURES = {"accuracy": "points of accuracy", "log_loss": "% of the log-loss"}

@@ -8,8 +8,8 @@ from contextlib import closing
 from pathlib import Path as File
 from typing import Any
 
-from multihop_search.engine.executors import Executor, SerialExecutor
 from multihop_search.errors import SearchFailed, StoppedWarning
+from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.experiment import store
 from multihop_search.experiment.config import Config, make_config, read_config
 from multihop_search.experiment.grid import Cell, cells_of

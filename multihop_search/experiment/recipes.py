@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 import multihop_search
 from multihop_search.errors import InvalidSetting
 from multihop_search.transfer.schemes.base import Scheme
-from multihop_search.transfer.tree_fits.base import TreeFit
+from multihop_search.trees.base import TreeFit
 
 CLASS, STEPS = "class", "pipeline"
 

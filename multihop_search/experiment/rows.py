@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from multihop_search.engine.early_stopping import paired_gap
 from multihop_search.experiment.conditions import conditions
 from multihop_search.experiment.data import Split
 from multihop_search.experiment.watch import MEASURES, Seen, Tried, WatchedSearch, believed, chosen, fresh_scores, naive
 from multihop_search.paths.path import Path, Truncate
-from multihop_search.results.assessment import Case
-from multihop_search.results.early_stopping import paired_gap
-from multihop_search.results.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
+from multihop_search.verdict.assessment import Case
+from multihop_search.verdict.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
 
 
 def members(tried: Sequence[Tried]) -> dict[str, list[Tried]]:

@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from multihop_search.engine.record import TrialRecord
 from multihop_search.experiment.data import Split
 from multihop_search.problem.responses import response_table
 from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
-from multihop_search.results.assessment import Assessment
-from multihop_search.results.kept import Trials
-from multihop_search.results.record import TrialRecord
 from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.kept import Trials
 
 MEASURES = {"log_loss": FlooredLogLoss, "accuracy": Accuracy}
 """Row scores that every cell holds; greater is better until they are stored."""

@@ -15,7 +15,7 @@ from multihop_search.errors import UnsuitableModel
 from multihop_search.integrations.as_it_is import AsItIs, tags_of
 from multihop_search.integrations.tools import needed
 from multihop_search.integrations.tree_search import tree_search
-from multihop_search.paths.complexity import complexity
+from multihop_search.models.complexity import complexity
 
 flaml = needed("flaml.automl", "flaml")
 models = needed("flaml.automl.model", "flaml")

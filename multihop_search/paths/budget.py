@@ -17,9 +17,9 @@ from sklearn.base import clone
 from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.paths.complexity import Size
-from multihop_search.paths.stages import HISTOGRAM_BOOSTERS
-from multihop_search.transfer.fitting import last_step
+from multihop_search.models.complexity import Size
+from multihop_search.models.fitting import last_step
+from multihop_search.models.stages import HISTOGRAM_BOOSTERS
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ from typing import Any
 from sklearn.base import clone, is_regressor
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.models.complexity import SelfMeasured, complexity
+from multihop_search.models.fitting import last_step, offers, settle
+from multihop_search.models.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import SelfMeasured, complexity
 from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.probes import Probes
-from multihop_search.paths.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import last_step, offers, settle
 
 
 @dataclass(frozen=True)

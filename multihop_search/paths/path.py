@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from multihop_search.keys import digest
+from multihop_search.recipe import short
 from multihop_search.transfer.schemes import ModelCompression, Scheme
-from multihop_search.transfer.schemes.base import short
-from multihop_search.transfer.tree_fits import TreeFit
+from multihop_search.trees import TreeFit
 
 STUDENT = "student"
 TEACHER = "teacher"

@@ -17,12 +17,12 @@ from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import generator
+from multihop_search.models.fitting import fit, last_step, settle
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import fit, last_step, settle
-from multihop_search.transfer.threads import thread_limit
+from multihop_search.threads import thread_limit
 
 PROBE_ROWS = 2000
 """Complexity is measured on a plain fit of at most this many rows (rule 13)."""

@@ -16,9 +16,9 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.paths.path import Hop, Path, Truncate
+from multihop_search.recipe import R, default_value, holds
 from multihop_search.transfer.schemes import ModelCompression, Recipe, Scheme
-from multihop_search.transfer.schemes.base import R, default_value, holds
-from multihop_search.transfer.tree_fits import OwnFit, TreeFit
+from multihop_search.trees import OwnFit, TreeFit
 
 MENU_SIZE = 24
 """Most (rung, scheme setting) pairs that hops above the last draw from: prefixes repeat only if they can be equal."""

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.report.markup import join, number, percent, tag
 from multihop_search.report.scales import Scale, ends, score_sign
-from multihop_search.results.record import COMPLETE, FAIL, PRUNED
 
 GROUPS = ("plain", "one-hop", "multi-hop")
 HEIGHT = 320.0

@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from multihop_search.paths.path import Path
-from multihop_search.results.verdict import Verdict
+from multihop_search.verdict.verdict import Verdict
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from multihop_search.results.verdict import Verdict
+from multihop_search.verdict.verdict import Verdict
 
 COLOURS = {"plain": "#7f7f7f", "one hop": "#1f77b4", "two or more": "#d95f02"}
 WORDS = {"beats": "#2a7f3f", "loses": "#b2182b", "equivalent": "#555555", "inconclusive": "#999999"}

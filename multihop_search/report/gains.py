@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from multihop_search.report.markup import ABSENT, percent, tag
 from multihop_search.report.scales import Scale, ends
-from multihop_search.results.verdict import INCONCLUSIVE, Verdict, gain_places, gains_to_read
+from multihop_search.verdict.verdict import INCONCLUSIVE, Verdict, gain_places, gains_to_read
 
 NAMES = {
     "selected vs plain": ("ours against plain", "what the search gained"),

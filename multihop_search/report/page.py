@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.errors import InvalidSetting
 from multihop_search.files import in_a_folder, path_of, whole_file
 from multihop_search.paths.path import TEACHER
@@ -25,8 +26,7 @@ from multihop_search.report.gains import gains
 from multihop_search.report.markup import broken_name, duration, number, score, shown, spelled_out
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.steps import steps_of
-from multihop_search.results.record import COMPLETE, FAIL, PRUNED
-from multihop_search.results.verdict import LOSSES, Verdict, gains_to_read, judged_on
+from multihop_search.verdict.verdict import LOSSES, Verdict, gains_to_read, judged_on
 
 MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
 LOWER_IS_BETTER = {"log_loss", "rmse"}

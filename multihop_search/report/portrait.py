@@ -12,11 +12,11 @@ from markupsafe import Markup
 from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 
-from multihop_search.paths.complexity import complexity
+from multihop_search.models.complexity import complexity
+from multihop_search.models.features import feature_importances, histogram_trees_of, trees_of
 from multihop_search.report.markup import number, percent, shown, tag
 from multihop_search.report.text import describe, names_within
 from multihop_search.report.trees import PALETTE, draw_tree
-from multihop_search.transfer.features import feature_importances, histogram_trees_of, trees_of
 
 MOST_TERMS = 20
 """Coefficients, or columns, that are shown: the largest."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multihop_search.results.verdict import LOSSES
+from multihop_search.verdict.verdict import LOSSES
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ import pandas as pd
 from sklearn.pipeline import Pipeline
 from sklearn.tree import BaseDecisionTree
 
-from multihop_search.paths.complexity import complexity, count_nodes, latency_us
-from multihop_search.transfer.features import count_features
+from multihop_search.models.complexity import complexity, count_nodes, latency_us
+from multihop_search.models.features import count_features
 from multihop_search.visible import visible
 
 MOST_COEFFICIENTS = 12

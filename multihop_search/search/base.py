@@ -16,17 +16,15 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
-from multihop_search.engine.executors import Executor, Future, SerialExecutor, Session
 from multihop_search.engine.filters import lasting_filters
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
 from multihop_search.engine.memo import MEMO
-from multihop_search.engine.nested import Routine
 from multihop_search.engine.patience import Patience
-from multihop_search.engine.plan import Plan, make_sampler
+from multihop_search.engine.plan import Plan, make_pruner, make_sampler
 from multihop_search.engine.prefixes import Prefixes
-from multihop_search.engine.pruning import make_pruner
+from multihop_search.engine.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.engine.refit import Teacher, refit_student, refit_teacher
 from multihop_search.engine.refits import refit_students
 from multihop_search.engine.study import Callbacks, new_study, told_study
@@ -40,29 +38,30 @@ from multihop_search.errors import (
     StoppedWarning,
     warn,
 )
+from multihop_search.executors import Executor, Future, SerialExecutor, Session
 from multihop_search.export import export_model
+from multihop_search.models.fitting import offers
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Problem
+from multihop_search.problem.rows import checked_rows, checked_unlabeled
 from multihop_search.problem.tables import as_pandas
 from multihop_search.report.page import checked_file, fragment, write_page
 from multihop_search.report.progress import progress
-from multihop_search.results.assessment import Assessment, fidelity
-from multihop_search.results.kept import Trials
-from multihop_search.results.record import COMPLETE, FAIL, TrialRecord
-from multihop_search.results.table import cv_results, results_table
-from multihop_search.results.verdict import BBC
 from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.fingerprint import fingerprint, packages_of
-from multihop_search.search.judging import Bench, FreshRows, NoJudge, bench_for, fresh_rows, runs_hops, teacher_of
-from multihop_search.search.rows import checked_rows, checked_unlabeled
 from multihop_search.search.selection import Selection, select, verdicts_of
 from multihop_search.search.set_up import Begun, SetUp, begin, check_settings
 from multihop_search.search.settings import named_students
 from multihop_search.search.where import check_executor, choose_executor, known_executor
-from multihop_search.transfer.fitting import offers
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment, fidelity
+from multihop_search.verdict.judging import Bench, FreshRows, NoJudge, bench_for, fresh_rows, runs_hops, teacher_of
+from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.nested import Routine
+from multihop_search.verdict.table import cv_results, results_table
+from multihop_search.verdict.verdict import BBC
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         of a random forest, a forest of extra trees, a booster and their soft vote by cross-validation.
     param_distributions : "auto" or dict of str to Optuna distribution or list, default="auto"
         What is searched of the student's own parameters, at every number of hops, 0 too. "auto" tunes a documented list
-        per class (see `multihop_search.paths.tuning`); {} keeps the student as it is. With several students the keys
+        per class (see `multihop_search.models.tuning`); {} keeps the student as it is. With several students the keys
         are ``student__parameter``.
     intermediates : "auto" or list of (str, classifier), default="auto"
         Models between teacher and student, most complex first. "auto": a pool of a small forest, deeper trees

@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.paths.complexity import SelfMeasured, complexity, count_nodes, latency_us
+from multihop_search.models.complexity import SelfMeasured, complexity, count_nodes, latency_us
+from multihop_search.models.features import count_features
+from multihop_search.models.fitting import last_step
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.problem.problem import Problem
 from multihop_search.report.facts import Compared, Facts, Making, Measured
-from multihop_search.results.verdict import OWN_FIT
 from multihop_search.search.fingerprint import packages_of
 from multihop_search.search.settings import named_students
-from multihop_search.transfer.features import count_features
-from multihop_search.transfer.fitting import last_step
+from multihop_search.verdict.verdict import OWN_FIT
 from multihop_search.versions import DISTRIBUTIONS, versions_of
 
 PLAIN, OWN, ONE_HOP, OURS = "plain", "plain alone", "one hop", "ours"

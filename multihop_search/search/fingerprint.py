@@ -21,10 +21,10 @@ from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.leaks import used_as_it_is
-from multihop_search.results.verdict import BBC
 from multihop_search.search.code import Code
 from multihop_search.search.set_up import SetUp
 from multihop_search.transfer.synthetic import GENERATORS
+from multihop_search.verdict.verdict import BBC
 
 PLAIN = (bool, int, float, str, type(None))
 

@@ -6,18 +6,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.record import TrialRecord
 from multihop_search.engine.refit import Refit, Teacher, refit
 from multihop_search.errors import RefitWarning, SearchFailed, StudentLeftOutWarning, warn
-from multihop_search.paths.complexity import latency_us, size_of
+from multihop_search.models.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import GIVEN, RowTeacher
-from multihop_search.results.assessment import Assessment, Case
-from multihop_search.results.kept import Trials
-from multihop_search.results.record import TrialRecord
-from multihop_search.results.verdict import BBC, NESTED, Verdict
-from multihop_search.search.judging import Bench
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.judging import Bench
+from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.verdict import BBC, NESTED, Verdict
 
 MEASURED = "latency was measured, so this search cannot be repeated exactly"
 MOST_REFITS = 12

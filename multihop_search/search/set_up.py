@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from multihop_search.engine.executors import Session
 from multihop_search.engine.memo import MEMO
+from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER

@@ -18,9 +18,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from multihop_search.engine.crossfit import crossfit, mean_outputs, with_temperature
-from multihop_search.engine.executors import Future, Session
-from multihop_search.engine.plan import make_sampler
-from multihop_search.engine.pruning import make_pruner
+from multihop_search.engine.plan import make_pruner, make_sampler
 from multihop_search.errors import (
     ClusterLost,
     DefaultLeftOutWarning,
@@ -32,21 +30,22 @@ from multihop_search.errors import (
     UnsuitableModel,
     warn,
 )
+from multihop_search.executors import Future, Session
 from multihop_search.files import path_of
+from multihop_search.models.complexity import SelfMeasured
+from multihop_search.models.fitting import last_step, offers, resamples, takes_weights, through
+from multihop_search.models.tuning import student_distributions
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.complexity import SelfMeasured
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import VOTE, default_intermediates, default_teachers
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import StudentSpace
-from multihop_search.paths.tuning import student_distributions
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.problem.scoring import RowScoring, default_row_scoring, scoring_for
 from multihop_search.problem.teacher import RowTeacher
-from multihop_search.transfer.fitting import last_step, offers, resamples, takes_weights, through
 from multihop_search.transfer.schemes import (
     HardLabels,
     KnowledgeDistillation,
@@ -58,7 +57,7 @@ from multihop_search.transfer.schemes import (
 )
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.transfer.tree_fits import TreeFit, default_tree_fits, refusal
+from multihop_search.trees import TreeFit, default_tree_fits, refusal
 
 MORE_SCHEMES = (LossCorrection(), ProfWeight(), ModelCompression())
 """What `schemes` may name beside the defaults."""

@@ -7,9 +7,9 @@ from typing import Any
 
 import joblib
 
-from multihop_search.engine.executors import Executor, SerialExecutor
-from multihop_search.engine.executors.nested import inside_worker
 from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
+from multihop_search.executors import Executor, SerialExecutor
+from multihop_search.executors.nested import inside_worker
 from multihop_search.paths.probes import PROBE_ROWS
 from multihop_search.search.set_up import Begun
 
@@ -71,7 +71,7 @@ def known_executor(
 
 
 def _workers(n_jobs: int | None) -> Executor:
-    from multihop_search.engine.executors.ray import RayExecutor
+    from multihop_search.executors.ray import RayExecutor
 
     return RayExecutor(n_workers=joblib.effective_n_jobs(n_jobs))
 

@@ -1,6 +1,7 @@
 """The schemes: one file each. A scheme of your own is a frozen dataclass derived from `Scheme`, passed in as it is."""
 
-from multihop_search.transfer.schemes.base import Recipe, Scheme
+from multihop_search.recipe import Recipe
+from multihop_search.transfer.schemes.base import Scheme
 from multihop_search.transfer.schemes.conf_weight import ConfWeight
 from multihop_search.transfer.schemes.hard_labels import HardLabels
 from multihop_search.transfer.schemes.knowledge_distillation import KnowledgeDistillation

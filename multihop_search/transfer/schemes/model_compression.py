@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.transfer.schemes.base import Recipe
+from multihop_search.recipe import Recipe
 from multihop_search.transfer.synthetic import GENERATORS
 
 NAMES = (*GENERATORS, "unlabeled")

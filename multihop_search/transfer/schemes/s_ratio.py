@@ -9,7 +9,8 @@ from typing import Any, ClassVar
 import numpy as np
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 
-from multihop_search.transfer.schemes.base import Scheme, check_field
+from multihop_search.recipe import check_field
+from multihop_search.transfer.schemes.base import Scheme
 from multihop_search.transfer.schemes.profile import profile_weighted
 from multihop_search.transfer.transfer_set import TeacherOutputs, TransferSet
 

@@ -1,6 +1,0 @@
-"""Where hops run. Ray is imported in `ray/` only, and only when it is used."""
-
-from multihop_search.engine.executors.base import Executor, Future, Session
-from multihop_search.engine.executors.serial import SerialExecutor
-
-__all__ = ["Executor", "Future", "SerialExecutor", "Session"]

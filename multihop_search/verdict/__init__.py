@@ -1,0 +1,17 @@
+"""Results: records, the choice and the verdict; usable alone on any table of out-of-fold predictions.
+
+>>> import numpy as np
+>>> from multihop_search.verdict import judge
+>>> rng = np.random.default_rng(0)
+>>> y = rng.integers(2, size=300)
+>>> sure = np.eye(2)[y] * 0.6 + 0.2  # one trial with one hop is right everywhere ...
+>>> unsure = np.full((300, 2), 0.5)  # ... the plain one knows nothing
+>>> verdict = judge(np.stack([unsure, sure]), y, hops=[0, 1], random_state=0)
+>>> verdict.table.loc["one-hop vs plain", "verdict"]
+'beats'
+"""
+
+from multihop_search.verdict.comparison import judge
+from multihop_search.verdict.verdict import Verdict
+
+__all__ = ["Verdict", "judge"]

@@ -1,0 +1,315 @@
+"""The assessment of one search: what the sampler is told, what is chosen, and the verdict, from stored predictions.
+
+An adaptive sampler climbs the noise of the rows that it is told about, so those rows cannot judge: it is told scores on
+one fixed half of the held-out rows (by key, by group where given), and the verdict resamples the other half (rule 22).
+With random search all rows judge. The choice always uses all rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from multihop_search.engine.early_stopping import Gap, paired_gap
+from multihop_search.engine.record import PRUNED, TrialRecord
+from multihop_search.keys import generator
+from multihop_search.problem.problem import Problem, guesses_on, undefined_folds
+from multihop_search.problem.responses import predicted_codes
+from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring, left_out, unweighted
+from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.choice import choose
+from multihop_search.verdict.comparison import compare, contrast, members_of, same_as_chosen
+from multihop_search.verdict.out_of_fold import (
+    Evidence,
+    FoldEvidence,
+    HeldOut,
+    choice_evidence,
+    evidence_for,
+    paired_error,
+)
+from multihop_search.verdict.verdict import Verdict, group_sizes, unjudged, with_leaks
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """Turns the told trials of a search into scores, a choice and a verdict."""
+
+    problem: Problem
+    adaptive: bool
+    """Whether the sampler learns from the scores that it is told."""
+    optimistic: bool = False
+    """Whether a model is used as it is, so that it may have seen the rows that judge."""
+    leaks: tuple[str, ...] = ()
+    """How the rows that judge may have been learned from, in words."""
+    believes: bool = True
+    """Whether what the teacher says of held-out rows may help to choose: plain students alone need no teacher."""
+
+    @cached_property
+    def held_out(self) -> HeldOut:
+        """All held-out rows, fold after fold."""
+        problem = self.problem
+        row = np.concatenate([fold.test for fold in problem.folds])
+        fold = np.repeat([fold.number for fold in problem.folds], [len(fold.test) for fold in problem.folds])
+        together = row if problem.groups is None else problem.groups[row]
+        unit = np.unique(together, return_inverse=True)[1]
+        guesses = np.concatenate([guesses_on(problem, fold.train, len(fold.test)) for fold in problem.folds])
+        return HeldOut(problem.y[row], fold, row, unit, problem.weights(row), guesses=guesses)
+
+    @cached_property
+    def told_units(self) -> np.ndarray:
+        """Which units the sampler is told about, (n_units,) of 0 and 1."""
+        n_units = self.held_out.n_units
+        if not self.adaptive:
+            return np.ones(n_units)
+        return (generator(self.problem.random_state, "halves").permutation(n_units) < n_units / 2).astype(float)
+
+    def told_means(self, record: TrialRecord, predictions: np.ndarray) -> list[float]:
+        """Return the running means of the scores that the sampler is told, after each fold of a trial.
+
+        `predictions` are those on the record's folds, (n_entries, n_outputs).
+        """
+        folds = range(1, len(record.fold_scores) + 1)
+        if not self.adaptive or isinstance(self.problem.scoring, ModelScoring):
+            return [self.score(replace(record, fold_scores=record.fold_scores[:done])) for done in folds]
+        return [self._told_score(predictions, done) for done in folds]
+
+    def _told_score(self, predictions: np.ndarray, n_folds: int) -> float:
+        told = self._entries(self.told_units == 1)
+        told = told[self.held_out.fold[told] < n_folds]
+        if len(told) == 0:
+            return float("nan")
+        evidence = evidence_for([predictions[told]], self.held_out.take(told), self.problem.scoring)
+        return float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
+
+    def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
+        """Compare predictions on the first folds, (n_entries, n_outputs), with a baseline's on all folds (rule 21).
+
+        Row by row: by the score where it is a mean over rows, by the default one where it is not (rule 18).
+        """
+        scoring, held_out, seen = self.problem.scoring, self.held_out, len(predictions)
+        if not isinstance(scoring, RowScoring):
+            scoring = default_row_scoring(self.problem.classes)
+        told = np.flatnonzero(self.told_units[held_out.unit[:seen]])  # the other half judges, so it must not choose
+        if len(told) == 0:
+            return Gap(0.0, 0.0)
+        y, weight = held_out.y[told], held_out.sample_weight
+        return paired_gap(
+            scoring.rows(y, predictions[told]),
+            scoring.rows(y, baseline[told]),
+            held_out.unit[told],
+            None if weight is None else weight[told],
+        )
+
+    @cached_property
+    def fold_weights(self) -> list[float]:
+        """How much each fold counts in the running means that are told."""
+        n_folds = len(self.problem.folds)
+        if not isinstance(self.problem.scoring, RowScoring):
+            return [1.0] * n_folds
+        weight = np.ones(len(self.held_out.y)) if self.held_out.sample_weight is None else self.held_out.sample_weight
+        counted = weight * self.told_units[self.held_out.unit]
+        return [float(total) for total in np.bincount(self.held_out.fold, weights=counted, minlength=n_folds)]
+
+    def score(self, record: TrialRecord) -> float:
+        """Return the score of a trial on the held-out rows of its folds: over rows, or over folds, as the score is."""
+        weights = None
+        if isinstance(self.problem.scoring, RowScoring):
+            weight = self.held_out.sample_weight
+            weights = np.bincount(self.held_out.fold, weights=weight, minlength=len(self.problem.folds))
+            weights = weights[: len(record.fold_scores)]
+        scores = np.asarray(record.fold_scores)
+        known = np.isfinite(scores)  # a fold may lack a class that the score needs
+        if not known.any():
+            return float("nan")
+        return float(np.average(scores[known], weights=None if weights is None else weights[known]))
+
+    def standard_error(self, record: TrialRecord, predictions: np.ndarray) -> float:
+        """Return the standard error of `score`."""
+        scoring, held_out = self.problem.scoring, self.held_out
+        if not isinstance(scoring, RowScoring):
+            scores = np.asarray(record.fold_scores)
+            return float(paired_error(scores[np.isfinite(scores)]))
+        rows = scoring.rows(held_out.y, predictions)
+        weight = np.ones(len(rows)) if held_out.sample_weight is None else held_out.sample_weight
+        spread = np.bincount(held_out.unit, weights=weight * (rows - np.average(rows, weights=weight)))
+        return float(np.sqrt((spread**2).sum()) / weight.sum())
+
+    def choose(
+        self,
+        records: Sequence[TrialRecord],
+        predictions: Sequence[np.ndarray],
+        teacher: TeacherOutputs | None = None,
+        among: np.ndarray | None = None,
+    ) -> int:
+        """Return the position of the chosen one among complete trials.
+
+        `teacher` holds the cross-fitted outputs of the teacher on all rows; its probabilities help to choose. `among`
+        holds positions, ascending, of those to choose among; None: all.
+        """
+        hops = np.array([record.hops for record in records])
+        evidence = self._evidence(records, predictions, teacher)
+        trials = np.arange(len(records)) if among is None else among
+        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
+
+    def said_unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
+        """Return what the teacher says of rows that it was not fitted on; None without cross-fitting: it saw them."""
+        return teacher.predictions[rows] if self.problem.whole.inner else None
+
+    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+        """Return the verdict on one student; `teacher` holds cross-fitted outputs of the teacher on all rows."""
+        problem, hops, counts = self.problem, case.hops, case.counts
+        if isinstance(problem.scoring, ModelScoring):
+            empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
+            return with_leaks(replace(empty, notes=(*self._score_notes, *case.notes), **counts), self.leaks)
+        n_entries = len(self.held_out.y)
+        judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(n_entries)
+        if len(judging) == 0:
+            said = "all rows are one group, of which one half chose: nothing is left to judge"
+            empty = unjudged(hops, 0, problem.scoring, fits=case.fits)
+            return replace(empty, notes=(said, *case.notes), **counts)
+        verdict = compare(
+            [proba[judging] for proba in case.predictions] if len(judging) < n_entries else case.predictions,
+            hops,
+            self._believing(teacher).take(judging),
+            problem.scoring,
+            random_state=problem.random_state,
+            chosen=case.chosen,
+            teacher=self.said_unseen(teacher, self.held_out.row[judging]),
+            own_fit=case.own_fit,
+            notes=(*self._notes(case.records), *case.notes),
+        )
+        return with_leaks(replace(verdict, **counts), self.leaks)
+
+    def verdict_on(self, answers: Answers, case: Case) -> Verdict:
+        """Return the verdict by rows that chose nothing."""
+        scoring, counts = self.problem.scoring, case.counts
+        leaks = self.leaks if answers.leaks is None else answers.leaks
+        if isinstance(scoring, ModelScoring) and answers.models is None:
+            verdict = unjudged(case.hops, answers.held_out.n_rows, scoring, fits=case.fits)
+            return with_leaks(
+                replace(verdict, notes=(*self._score_notes, *case.notes), method=answers.method, **counts), leaks
+            )
+        verdict = contrast(
+            answers.predictions,
+            answers.held_out,
+            scoring,
+            random_state=self.problem.random_state,
+            counts=counts["n_trials"],
+            same=same_as_chosen(case.members, case.chosen),
+            fits=case.fits,
+            models=answers.models,
+            teacher=answers.teacher,
+            notes=(*self._notes(case.records), *case.notes),
+        )
+        return with_leaks(replace(verdict, method=answers.method, **counts), leaks)
+
+    @cached_property
+    def _score_notes(self) -> tuple[str, ...]:
+        """What the score leaves out: weights, or folds."""
+        problem, notes = self.problem, []
+        if problem.sample_weight is not None and not problem.scoring.takes_weights:
+            notes.append(unweighted(problem.scoring))
+        undefined = undefined_folds(problem)
+        if undefined:
+            notes.append(left_out(problem.scoring, undefined, len(problem.folds)))
+        return tuple(notes)
+
+    def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
+        notes = list(self._score_notes)
+        several = [record for record in records if record.hops >= 2]
+        if several and max(several, key=self.score).path.only_truncated:
+            notes.append("several hops here means only a truncated teacher")
+        return tuple(notes)
+
+    def _evidence(
+        self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray], teacher: TeacherOutputs | None
+    ) -> Evidence:
+        if isinstance(self.problem.scoring, ModelScoring):
+            return FoldEvidence(np.array([record.fold_scores for record in records]))
+        return choice_evidence(predictions, self._believing(teacher), self.problem.scoring)
+
+    def _believing(self, teacher: TeacherOutputs | None) -> HeldOut:
+        """Return the held-out rows with what the teacher believes of them, where it cannot have seen them."""
+        honest = self.problem.classes is not None and bool(self.problem.whole.inner) and not self.optimistic
+        if teacher is None or not honest or not self.believes:
+            return self.held_out
+        return replace(self.held_out, believed=teacher.calibrated[self.held_out.row])
+
+    def _entries(self, units: np.ndarray) -> np.ndarray:
+        return np.flatnonzero(units[self.held_out.unit])
+
+
+@dataclass(frozen=True)
+class Case:
+    """What a verdict is about: the complete trials of one student, and which of them was chosen."""
+
+    records: Sequence[TrialRecord]
+    predictions: Sequence[np.ndarray]
+    """Of each trial, on the held-out rows, (n_entries, n_outputs)."""
+    chosen: int
+    """Position of the chosen one."""
+    tried: Sequence[TrialRecord] | None = None
+    """All trials of that student, which the verdict counts; None: `records`."""
+    fits: bool = False
+    """Whether ways of fitting it were searched."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said."""
+
+    @property
+    def hops(self) -> np.ndarray:
+        """Number of hops of each trial, (n_trials,)."""
+        return np.array([record.hops for record in self.records])
+
+    @property
+    def own_fit(self) -> np.ndarray | None:
+        """Which trials are fitted by the student's own class, (n_trials,); None: ways of fitting were not searched."""
+        return np.array([record.path.fit is None for record in self.records]) if self.fits else None
+
+    @property
+    def members(self) -> dict[str, np.ndarray]:
+        """Positions of the trials of each group that is compared."""
+        return members_of(self.hops, self.own_fit)
+
+    @property
+    def counts(self) -> dict[str, Any]:
+        """What a verdict says of all trials of the student."""
+        tried = self.records if self.tried is None else self.tried
+        return {
+            "n_trials": group_sizes([record.hops for record in tried if record.inside]),
+            "n_own_fit": sum(record.inside and not record.hops and record.path.fit is None for record in tried),
+            "n_stopped": sum(record.state == PRUNED for record in tried),
+        }
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What was picked of each group says of rows that chose nothing."""
+
+    held_out: HeldOut
+    predictions: Mapping[str, np.ndarray]
+    """By group, (n_entries, n_outputs); a group without a trial is left out."""
+    models: Mapping[str, tuple[Any, Any]] | None
+    """By group, the fitted model with the rows as it takes them; None where each fold has one of its own."""
+    teacher: np.ndarray | None
+    """What the teacher says of the rows without having seen them, (n_entries, n_outputs)."""
+    method: str
+    """As in `Verdict`."""
+    leaks: tuple[str, ...] | None = None
+    """How these rows may have been learned from, in words; None: as those of the search."""
+
+
+def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:
+    """Return how close a student is to its teacher.
+
+    The share of rows on which both predict the same class; in regression the share of the teacher's variance that the
+    student explains.
+    """
+    if predictions.shape[1] == 1:
+        spread = float(teacher.var())
+        return 1.0 - float(((predictions - teacher) ** 2).mean()) / spread if spread > 0 else float("nan")
+    n_classes = teacher.shape[1]
+    return float((predicted_codes(predictions, n_classes) == teacher.argmax(axis=1)).mean())
