@@ -40,6 +40,7 @@ from multihop_search import (
 )
 
 Search = MultihopSearchClassifier | MultihopSearchRegressor
+Case = tuple[Search, Any, Any]
 
 
 @dataclass(frozen=True)
@@ -51,9 +52,7 @@ class Smoothed(Scheme):
         return TransferSet((labels + outputs.predictions) / 2, np.ones(len(y)))
 
 
-def classify(
-    n_rows: int = 150, *, student: Any = None, teacher: Any = None, **settings: Any
-) -> tuple[Search, Any, Any]:
+def classify(n_rows: int = 150, *, student: Any = None, teacher: Any = None, **settings: Any) -> Case:
     X, y = load_breast_cancer(return_X_y=True, as_frame=True)
     student = DecisionTreeClassifier(max_depth=3) if student is None else student
     teacher = RandomForestClassifier(40) if teacher is None else teacher
@@ -61,7 +60,7 @@ def classify(
     return search, X[:n_rows], y[:n_rows]
 
 
-def regress(n_rows: int = 150, **settings: Any) -> tuple[Search, Any, Any]:
+def regress(n_rows: int = 150, **settings: Any) -> Case:
     X, y = load_diabetes(return_X_y=True, as_frame=True)
     teacher = RandomForestRegressor(40)
     search = MultihopSearchRegressor(DecisionTreeRegressor(max_depth=3), teacher, n_trials=8, cv=3, random_state=0)
@@ -127,11 +126,10 @@ def facts_of(search: Search, X: Any) -> dict[str, Any]:
     model = search.best_estimator_
     predictions = model.predict_proba(X) if hasattr(model, "predict_proba") else model.predict(X)
     digest = hashlib.blake2b(np.ascontiguousarray(predictions, dtype=np.float64).tobytes(), digest_size=8).hexdigest()
+    folds = {name: list(map(repr, map(float, of))) for name, of in search.cv_results_.items() if name[:5] == "split"}
     return {
         "trials": json.loads(search.results_[TRIALS].to_json(orient="records", double_precision=15)),
-        "folds": {
-            name: list(map(repr, map(float, of))) for name, of in search.cv_results_.items() if name[:5] == "split"
-        },
+        "folds": folds,
         "choice": [int(search.best_index_), str(search.best_path_), repr(float(search.best_score_))],
         "verdict": json.loads(search.verdict_.table.to_json(orient="index", double_precision=15)),
         "words": str(search.verdict_),

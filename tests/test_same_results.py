@@ -8,7 +8,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
-import same_results  # noqa: E402
+import same_results
 
 pytestmark = pytest.mark.once
 
