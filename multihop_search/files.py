@@ -64,6 +64,32 @@ def kind_of(mode: int) -> str:
     return "" if stat.S_ISREG(mode) else KINDS.get(stat.S_IFMT(mode), "no plain file")
 
 
+def open_plain(file: File, flags: int) -> int:
+    """Open a plain file and nothing else: no link is followed, and no pipe waited for.
+
+    Raises
+    ------
+    OSError
+        If it cannot be opened or is no plain file.
+    """
+    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    if os.path.lexists(file):
+        _check_plain(os.lstat(file))
+    descriptor = os.open(file, flags | never, 0o666)
+    try:
+        _check_plain(os.fstat(descriptor))
+    except OSError:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _check_plain(status: os.stat_result) -> None:
+    kind = kind_of(status.st_mode)
+    if kind:
+        raise OSError(f"it is {kind}, no plain file")
+
+
 def in_a_folder(file: File, name: str) -> File:
     """Return the path of a file that will be written, if its folder exists.
 

@@ -3,10 +3,12 @@
 import copy
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -476,6 +478,64 @@ def test_killed_at_any_moment_it_goes_on_and_runs_no_finished_cell_again(
     assert {name: found[name] for name in kept} == kept
     assert len(found) == 4
     same(out, finished)
+
+
+def damaged(content: bytes, rng: random.Random, n: int) -> Iterator[bytes]:
+    """Yield copies with one bit flipped, then one that was cut, one with a byte more, and one of nothing."""
+    for bit in [0, 7, 8 * len(content) - 1, *(rng.randrange(8 * len(content)) for _ in range(n))]:
+        copy_ = bytearray(content)
+        copy_[bit // 8] ^= 1 << bit % 8
+        yield bytes(copy_)
+    yield from (content[: len(content) // 2], content + b"\0", b"")
+
+
+@pytest.mark.parametrize("name", ["cells.parquet", "trials.parquet"])
+def test_a_table_of_which_one_bit_changed_is_refused(name: str, finished: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(finished, tmp_path / "out")
+    for content in damaged((finished / name).read_bytes(), random.Random(0), 300):
+        (out / name).write_bytes(content)
+        with pytest.raises(InvalidData, match=rf"{name} must be as the experiment wrote it, .*: delete it and run"):
+            read_records(out)
+    result = command("report", out)
+    assert (result.exit_code, result.output.count("\n")) == (1, 1), result.output
+    (out / name).unlink()
+    run_experiment(finished.parent / "small.toml", out)
+    same(out, finished)
+
+
+def test_a_cell_of_which_one_bit_changed_is_refused_and_then_run_again(finished: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(finished, tmp_path / "out")
+    one, other = sorted((out / "cells").glob("*.parquet"))[:2]
+    for content in damaged(one.read_bytes(), random.Random(1), 20):
+        one.write_bytes(content)
+        with pytest.raises(InvalidData, match=rf"{one.name} must be as the experiment wrote it, .*: delete it and run"):
+            run_experiment(finished.parent / "small.toml", out)
+    one.write_bytes(other.read_bytes())
+    with pytest.raises(InvalidData, match="it is not of the cell that its name says"):
+        run_experiment(finished.parent / "small.toml", out)
+    one.unlink()
+    os.mkfifo(one)
+    with pytest.raises(InvalidData, match="it is a pipe, no plain file"):
+        run_experiment(finished.parent / "small.toml", out)
+    one.unlink()
+    told: list[str] = []
+    run_experiment(finished.parent / "small.toml", out, tell=told.append)
+    assert len(told) == 1
+    same(out, finished)
+
+
+def test_tables_of_two_moments_are_refused(finished: Path, tmp_path: Path) -> None:
+    out = shutil.copytree(finished, tmp_path / "out")
+    run_experiment(finished.parent / "small.toml", tmp_path / "one", n_cells=1)
+    shutil.copy(tmp_path / "one" / "trials.parquet", out)
+    with pytest.raises(InvalidData, match=r"must be of the same cells, they are not: run the experiment again"):
+        read_records(out)
+
+
+def test_any_tool_reads_the_tables(finished: Path) -> None:
+    records = read_records(finished)
+    pd.testing.assert_frame_equal(pd.read_parquet(finished / "cells.parquet"), records.cells)
+    pd.testing.assert_frame_equal(pd.read_parquet(finished / "trials.parquet"), records.trials)
 
 
 def test_cells_of_another_config_are_kept_aside(finished: Path, config: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.base import is_classifier
 from sklearn.compose import ColumnTransformer, make_column_selector
+from sklearn.datasets import make_classification
 from sklearn.decomposition import PCA
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 from sklearn.ensemble import (
@@ -963,6 +964,26 @@ def test_what_is_no_skops_file_is_said_to_be_none(content: bytes, tmp_path: Path
     (tmp_path / "m.skops").write_bytes(content)
     with pytest.raises(InvalidData, match="must be a skops file, it is not"):
         read_skops(tmp_path / "m.skops")
+
+
+def test_a_skops_file_of_which_one_bit_changed_is_the_same_model_or_refused(tmp_path: Path) -> None:
+    X, y = make_classification(random_state=0)
+    tree, file, rng = DecisionTreeClassifier(max_depth=2).fit(X, y), tmp_path / "m.skops", np.random.default_rng(0)
+    write_skops(tree, file)
+    whole = file.read_bytes()
+    tail = list(range(len(whole) - 22, len(whole)))  # the end of the archive, where its parts are found
+    refusals = 0
+    for place in [*tail, *rng.choice(len(whole), 150)]:
+        content = bytearray(whole)
+        content[place] ^= 1 << int(rng.integers(8))
+        file.write_bytes(content)
+        try:
+            model = read_skops(file)
+        except InvalidData:
+            refusals += 1
+        else:
+            np.testing.assert_array_equal(model.predict_proba(X), tree.predict_proba(X))
+    assert refusals > 100
 
 
 def test_skops_says_what_it_cannot_hold(numbers: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -446,3 +446,28 @@ def test_cancelling_hops_never_ends_this_process(on_ray: RaySession) -> None:
     command = [sys.executable, "-c", textwrap.dedent(code), ray.get_runtime_context().gcs_address]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+@pytest.mark.parametrize(
+    "streams", ["None", "type('Window', (), {'write': lambda self, text: len(text), 'flush': lambda self: None})()"]
+)
+def test_ray_starts_without_a_terminal_and_leaves_the_streams_as_they_were(streams: str) -> None:
+    """As under pythonw, in an editor with its own window, or where a log takes all output."""
+    code = f"""
+        import faulthandler, os, sys
+        from sklearn.datasets import load_iris
+        from sklearn.tree import DecisionTreeClassifier
+        from multihop_search import MultihopSearchClassifier, RayExecutor
+        out = os.dup(1)
+        sys.stdin = None
+        sys.stdout = sys.stderr = before = {streams}
+        X, y = load_iris(return_X_y=True)
+        search = MultihopSearchClassifier(
+            DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(), n_trials=3, cv=3, verbose=1, random_state=0,
+            executor=RayExecutor(n_workers=1),
+        ).fit(X, y)
+        assert sys.stdout is before and sys.stderr is before and not faulthandler.is_enabled()
+        os.write(out, str(len(search.results_)).encode())
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "3"), done.stderr[-2000:]

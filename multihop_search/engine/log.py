@@ -30,7 +30,7 @@ import numpy as np
 
 from multihop_search.engine.student import Outcome
 from multihop_search.errors import CheckpointFailed, NewLogWarning, warn
-from multihop_search.files import kind_of, path_of, shown
+from multihop_search.files import open_plain, path_of, shown
 from multihop_search.keys import digest
 from multihop_search.models.complexity import Size
 from multihop_search.paths.path import Path
@@ -112,7 +112,7 @@ class Log:
             new = not os.path.lexists(self._file)
             if new and not quiet:
                 _say_what_differs(self._file.parent, parts)
-            self._fd = _open_plain(self._file, os.O_RDWR | os.O_CREAT)
+            self._fd = open_plain(self._file, os.O_RDWR | os.O_CREAT)
         try:
             self._lock()
             with self._usable("be a log that can be read"):
@@ -239,26 +239,6 @@ class Log:
         return place
 
 
-def _open_plain(file: File, flags: int) -> int:
-    """Open a plain file and nothing else: no link is followed, and no pipe waited for."""
-    never = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    if os.path.lexists(file):
-        _check_plain(os.lstat(file))
-    descriptor = os.open(file, flags | never, 0o666)
-    try:
-        _check_plain(os.fstat(descriptor))
-    except OSError:
-        os.close(descriptor)
-        raise
-    return descriptor
-
-
-def _check_plain(status: os.stat_result) -> None:
-    kind = kind_of(status.st_mode)
-    if kind:
-        raise OSError(f"it is {kind}, no plain file")
-
-
 def _read_at(descriptor: int, place: Place) -> bytes:
     if hasattr(os, "pread"):
         return os.pread(descriptor, place.length, place.start)
@@ -354,7 +334,7 @@ def _say_what_differs(folder: File, parts: Mapping[str, str]) -> None:
 def _others(folder: File) -> Iterator[Mapping[str, str]]:
     for file in sorted(folder.glob("*.jsonl")):
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            with open(_open_plain(file, os.O_RDONLY), "rb") as lines:
+            with open(open_plain(file, os.O_RDONLY), "rb") as lines:
                 parts = json.loads(lines.readline(LONGEST_HEADER))["parts"]
             if isinstance(parts, dict):
                 yield parts

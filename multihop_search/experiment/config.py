@@ -95,7 +95,7 @@ def read_config(file: File | str) -> Config:
     """
     file = path_of(file, "config")
     try:
-        found = tomllib.loads(file.read_text())
+        found = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(f"{file} must be a TOML file, it could not be read: {error}: correct it.") from error
     return make_config(found, file.absolute().parent)

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path as File
 from typing import Any
-from zipfile import BadZipFile
 
 import skops.io
 
@@ -65,14 +64,19 @@ def read_skops(file: File, trusted: Sequence[str] = ()) -> Any:
     InvalidData
         If the file is no skops file, or holds a type or function that is neither scikit-learn's nor in `trusted`.
     """
-    try:
-        types = skops.io.get_untrusted_types(file=file)
-    except (BadZipFile, LookupError, ValueError, TypeError, AttributeError) as error:
-        raise InvalidData(f"{str(file)!r} must be a skops file, it is not: {error}.") from error
+    types = _in_words(file, lambda: skops.io.get_untrusted_types(file=file))
     foreign = sorted(name for name in types if name not in {*INSIDE, *trusted})
     if foreign:
         raise InvalidData(
             f"a skops file must hold types of scikit-learn only, {str(file)!r} also holds {', '.join(foreign)}: if you "
             f"know them and trust who wrote the file, pass trusted={foreign!r}."
         )
-    return skops.io.load(file, trusted=types)
+    return _in_words(file, lambda: skops.io.load(file, trusted=types))
+
+
+def _in_words(file: File, read: Callable[[], Any]) -> Any:
+    """Call `read`; whatever it meets in a file that was damaged becomes one sentence."""
+    try:
+        return read()
+    except Exception as error:
+        raise InvalidData(f"{str(file)!r} must be a skops file, it is not: {error!r}.") from error

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import concurrent.futures
 import contextlib
+import faulthandler
 import importlib
 import logging
 import os
 import socket
+import sys
 import threading
 from typing import Any
 
@@ -110,6 +112,7 @@ def _connect(address: str | None, n_cpus: int, runtime_env: Any, undo: contextli
         if value is not None:
             os.environ.setdefault(name, value)
     settings |= {"log_to_driver": False, "logging_level": logging.ERROR, "runtime_env": runtime_env}
+    _lend_streams(undo)
     keeper = _Keeper(settings)
     undo.callback(keeper.end)
     undo.callback(ray.shutdown)
@@ -124,6 +127,33 @@ def _connect(address: str | None, n_cpus: int, runtime_env: Any, undo: contextli
             else "run this program on a node of a cluster with the same versions, or submit it as a job"
         )
         raise ClusterLost(f"Ray must start or be joined, it said: {type(error).__name__}: {error}: {cure}.") from error
+
+
+def _lend_streams(undo: contextlib.ExitStack) -> None:
+    """Let Ray start where this process has no terminal, or where a window or a log takes what it prints.
+
+    Ray writes to both streams, and names the file of standard error as the place of a report of a crash.
+    """
+    nowhere = undo.enter_context(os.fdopen(os.open(os.devnull, os.O_WRONLY), "w", encoding="utf-8"))
+    if not faulthandler.is_enabled() and not _has_file(sys.stderr):
+        faulthandler.enable(nowhere, all_threads=False)
+        undo.callback(faulthandler.disable)
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            undo.callback(_take_back, name, nowhere)
+            setattr(sys, name, nowhere)
+
+
+def _take_back(name: str, stream: Any) -> None:
+    if getattr(sys, name) is stream:  # else somebody gave another one
+        setattr(sys, name, None)
+
+
+def _has_file(stream: Any) -> bool:
+    try:
+        return bool(stream.fileno() >= 0)
+    except (AttributeError, OSError, ValueError):
+        return False
 
 
 class _Keeper:
