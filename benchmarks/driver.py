@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
 from multihop_search.engine.student import Outcome
+from multihop_search.executors import Executor, Session
 from multihop_search.models.complexity import Size
 from multihop_search.studies.windowed import WindowedSampler
 
@@ -62,7 +63,7 @@ SAMPLERS: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
-class NoOp:
+class NoOp(Executor):
     """An executor whose hops do nothing."""
 
     n_classes: int = 3
@@ -71,7 +72,7 @@ class NoOp:
         return NoOpSession(self.n_classes)
 
 
-class NoOpSession:
+class NoOpSession(Session):
     """Answers each hop at once: predictions with a skill that the path's key decides."""
 
     cache_bytes = 1 << 20
@@ -80,9 +81,6 @@ class NoOpSession:
         self._noise = np.random.default_rng(0).random((4096, n_classes))
         self._classes = np.eye(n_classes, dtype=np.float32)
         self.seconds = 0.0
-
-    def share(self, value: Any) -> Any:
-        return value
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
         if fn.__name__ == "refit_teacher":  # once, for the verdict
@@ -104,22 +102,11 @@ class NoOpSession:
     def ready(self, future: Any) -> bool:
         return True
 
-    def has_idle_worker(self) -> bool:
-        return False
-
     def wait(self, futures: Sequence[Any], timeout: float | None = None) -> None:
         """Everything is ready."""
 
     def result(self, future: Any) -> Any:
         return future
-
-    last_result = result
-
-    def cancel(self, future: Any) -> None:
-        """Nothing runs."""
-
-    def close(self) -> None:
-        """Nothing was taken."""
 
 
 def resident() -> float:

@@ -31,6 +31,7 @@ import multihop_search.engine.crossfit as crossfit
 import multihop_search.engine.student as student
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.engine.memo import MOST_BYTES
+from multihop_search.executors import Executor
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
 
 HEAD = """# What a search on Ray takes of memory
@@ -89,7 +90,7 @@ class Sampler(threading.Thread):
 
 
 @dataclass(frozen=True)
-class Weighing:
+class Weighing(Executor):
     """An executor whose hops note the pickled size of the largest model that each process fits."""
 
     executor: RayExecutor

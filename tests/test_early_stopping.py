@@ -24,7 +24,7 @@ from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchCla
 from multihop_search.engine.early_stopping import Gap, paired_gap
 from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import Outcome, judge
-from multihop_search.executors import SerialExecutor
+from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.problem.intake import make_problem
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.comparison import compare
@@ -87,7 +87,7 @@ def test_clearly_worse_is_behind_by_one_standard_error(behind: float, error: flo
 
 
 @dataclass
-class Recorder:
+class Recorder(Executor):
     """An executor that runs in this process and keeps what every student did, by path and fold, in order of its run."""
 
     outcomes: dict[Any, dict[int, Outcome]] = field(default_factory=dict)
@@ -124,7 +124,7 @@ class _Recording:
 
 
 @dataclass(frozen=True)
-class OutOfOrder:
+class OutOfOrder(Executor):
     """An executor that runs hops in a random order, the same for one seed."""
 
     order: int

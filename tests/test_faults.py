@@ -35,6 +35,7 @@ from test_ray_search import MEASURED, same_search, search_for, small
 
 from multihop_search import HardLabels, MultihopSearchClassifier, Scheme, TransferSet
 from multihop_search.errors import ClusterLost, FailedTrialsWarning, HopTimeout, WorkerLost
+from multihop_search.executors import Executor
 from multihop_search.executors.attempts import MOST_ATTEMPTS, MOST_TIMEOUTS
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession, connection
@@ -129,7 +130,7 @@ def meet_always(folder: Path, number: int, fault: str) -> None:
 
 
 @dataclass(frozen=True)
-class Faulty:
+class Faulty(Executor):
     """An executor that notes where each hop runs, and some of whose hops meet a fault."""
 
     executor: RayExecutor

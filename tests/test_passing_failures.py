@@ -33,7 +33,7 @@ from multihop_search.errors import (
     UnsuitableModel,
     WorkerLost,
 )
-from multihop_search.executors import SerialExecutor
+from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.executors.attempts import MOST_ATTEMPTS, may_pass
 from multihop_search.executors.serial import SerialSession
 
@@ -396,7 +396,7 @@ class Watched(SerialSession):
         pytest.fail("the session ends before the student is fitted on all rows")
 
 
-class Limited:
+class Limited(Executor):
     """An executor that takes a time limit, as workers do."""
 
     def start(self, hop_timeout: float | None = None) -> Watched:

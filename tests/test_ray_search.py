@@ -30,6 +30,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
 from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning, UnsuitableModel
+from multihop_search.executors import Executor
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession
 from multihop_search.search import where
@@ -58,7 +59,7 @@ class Moody(Scheme):
 
 
 @dataclass(frozen=True)
-class Delayed:
+class Delayed(Executor):
     """An executor whose hops each begin after a random delay, another one in each run."""
 
     executor: Any

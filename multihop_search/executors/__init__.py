@@ -1,6 +1,7 @@
 """Where hops run. Ray is imported in `ray/` only, and only when it is used."""
 
+from multihop_search.executors.attempts import attempted
 from multihop_search.executors.base import Executor, Future, Session
 from multihop_search.executors.serial import SerialExecutor
 
-__all__ = ["Executor", "Future", "SerialExecutor", "Session"]
+__all__ = ["Executor", "Future", "SerialExecutor", "Session", "attempted"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.executors.attempts import attempted
+from multihop_search.executors.base import Executor, Session
 
 
 class _Deferred:
@@ -49,7 +50,7 @@ class _Deferred:
 
 
 @dataclass(frozen=True)
-class SerialExecutor:
+class SerialExecutor(Executor):
     """Runs each call in this process, in the order in which results are asked for, and only those asked for."""
 
     def start(self, hop_timeout: float | None = None) -> SerialSession:
@@ -68,13 +69,8 @@ class SerialExecutor:
         return SerialSession()
 
 
-class SerialSession:
+class SerialSession(Session):
     """The session of `SerialExecutor`; it holds nothing."""
-
-    cache_bytes = 1 << 30
-
-    def share(self, value: Any) -> Any:
-        return value
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
         return _Deferred(fn, args)
@@ -88,18 +84,5 @@ class SerialSession:
         while not futures[0].done and time.monotonic() < end:
             futures[0].step()
 
-    def has_idle_worker(self) -> bool:
-        """Never: only what is asked for runs."""
-        return False
-
     def result(self, future: Any) -> Any:
         return future.result()
-
-    def last_result(self, future: Any) -> Any:
-        return self.result(future)
-
-    def cancel(self, future: Any) -> None:
-        """Nothing to do: what nobody asks for never runs."""
-
-    def close(self) -> None:
-        """Nothing was taken."""

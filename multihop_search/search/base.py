@@ -206,7 +206,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             n_trials = self.n_trials * len(begun.students)
             deadline = None if self.timeout is None else start + self.timeout
             chosen = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
-            workers = getattr(chosen, "n_workers", 1)
+            workers = chosen.n_workers
             if workers > self.n_ahead:
                 warn(f"n_ahead={self.n_ahead} is below the {workers} workers: pass a larger one.", SmallWindowWarning)
             try:
@@ -310,7 +310,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             sample_weight=as_pandas("sample_weight", sample_weight),
             groups=as_pandas("groups", groups),
             unlabeled=X_unlabeled,
-            threads=getattr(self.executor, "cpus_per_hop", 1),
+            threads=1 if self.executor is None else self.executor.cpus_per_hop,
             session=session,
         )
 

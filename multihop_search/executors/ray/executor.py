@@ -11,6 +11,7 @@ from typing import Any
 import ray
 
 from multihop_search.errors import InvalidSetting
+from multihop_search.executors.base import Executor
 from multihop_search.executors.ray.connection import check_address, enter, probe
 from multihop_search.executors.ray.session import RaySession
 from multihop_search.executors.ray.worker import run_task
@@ -24,7 +25,7 @@ _OURS = {
 
 
 @dataclass(frozen=True)
-class RayExecutor:
+class RayExecutor(Executor):
     """Runs hops on Ray: on this machine, or on a cluster that exists.
 
     Parameters

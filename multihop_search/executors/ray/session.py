@@ -17,6 +17,7 @@ import ray
 from ray import exceptions as broken
 
 from multihop_search.errors import ClusterLost, WorkerLost
+from multihop_search.executors.base import Session
 from multihop_search.executors.ray.translation import (
     CANCELLED,
     is_death,
@@ -89,7 +90,7 @@ class _RayFuture:
         self.needs, self.error, self.done = (), error, True
 
 
-class RaySession:
+class RaySession(Session):
     """The session of `RayExecutor`.
 
     Ray forgets nothing that it was given, so a few tasks are in flight and the rest waits here, first in, first out:

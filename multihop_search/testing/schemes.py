@@ -1,4 +1,4 @@
-"""Testing: the contract that every scheme keeps, for the tests of a scheme of your own.
+"""The contract that every scheme keeps, for the tests of a scheme of your own.
 
 `check_scheme(MyScheme())` is called in a test. It first looks at the object (a frozen value that a search can copy,
 compare and send to a worker), then at its fields (`check`, `searched`, `usual` and `resolve` agree), then at what it

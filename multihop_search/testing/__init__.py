@@ -1,0 +1,6 @@
+"""Testing: the contracts of what a user may add, for the tests of a scheme or an executor of your own."""
+
+from multihop_search.testing.executors import check_executor
+from multihop_search.testing.schemes import check_scheme
+
+__all__ = ["check_executor", "check_scheme"]
