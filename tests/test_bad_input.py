@@ -48,7 +48,7 @@ SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
     ({"max_hops": -1}, ValueError, "max_hops must be an integer of at least 0, got -1"),
     ({"n_ahead": 0}, ValueError, "n_ahead must be an integer of at least 1, got 0"),
     ({"timeout": -3}, ValueError, "timeout must be None or a positive number of seconds, got -3"),
-    ({"verdict": "naive"}, ValueError, "verdict must be 'bbc', 'nested', a share .* got 'naive'"),
+    ({"verdict": "naive"}, ValueError, "verdict must be 'bbc', 'nested' or a share .* got 'naive'"),
     ({"cv": 1}, ValueError, "cv must be an integer of at least 2"),
     ({"cv": "five"}, ValueError, "cv must be an integer, a splitter or a list of splits, got 'five'"),
     ({"cv": 50}, ValueError, "cv=50 needs a class of at least 50 rows"),

@@ -165,8 +165,8 @@ def test_fresh_rows_that_change_while_a_search_runs_judge_as_they_were() -> None
     def verdict(change: Callable[..., None]) -> str:
         X = np.random.default_rng(4).normal(size=(60, 4))
         y = (X[:, 0] > 0).astype(int)
-        search = changing(lambda study, trial: change(X, y), verdict=(X, y))
-        return str(search.fit(ROWS, LABELS).verdict_.scores)
+        search = changing(lambda study, trial: change(X, y))
+        return str(search.fit(ROWS, LABELS, X_fresh=X, y_fresh=y).verdict_.scores)
 
     def spoilt(X: np.ndarray, y: np.ndarray) -> None:
         X[:], y[:] = 0.0, 1 - y

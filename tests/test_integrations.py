@@ -251,13 +251,15 @@ def test_bad_teachers_are_met_with_one_sentence(name: str) -> None:
     assert said.endswith(".")
 
 
-@pytest.mark.parametrize("verdict", [0.3, "nested", (X[::2], Y[::2])], ids=["share", "nested", "fresh"])
-def test_every_verdict_works_with_given_predictions(verdict: Any) -> None:
-    search = search_for(from_predictions(OOF), verdict=verdict).fit(X, Y)
-    leaks = not isinstance(verdict, tuple)  # fresh rows taught nobody
-    assert ("were given" in str(search.verdict_)) is leaks
-    known = not isinstance(verdict, tuple)  # nobody can ask the teacher about fresh rows
-    assert ("teacher" in search.verdict_.scores.index) == known
+@pytest.mark.parametrize(
+    ("verdict", "fresh"),
+    [(0.3, {}), ("nested", {}), ("bbc", {"X_fresh": X[::2], "y_fresh": Y[::2]})],
+    ids=["share", "nested", "fresh"],
+)
+def test_every_verdict_works_with_given_predictions(verdict: Any, fresh: dict[str, Any]) -> None:
+    search = search_for(from_predictions(OOF), verdict=verdict).fit(X, Y, **fresh)
+    assert ("were given" in str(search.verdict_)) is not bool(fresh)  # fresh rows taught nobody
+    assert ("teacher" in search.verdict_.scores.index) is not bool(fresh)  # nobody can ask the teacher about them
 
 
 def test_the_class_of_a_teacher_is_no_teacher() -> None:

@@ -71,7 +71,7 @@ def test_a_fitted_model_that_is_cloned_has_seen_nothing(name):
     assert not used_as_it_is(LEARNS_ANEW[name])
 
 
-def searched(teacher=None, n_trials=6, rows=(X, Y), groups=None, **settings):
+def searched(teacher=None, n_trials=6, rows=(X, Y), groups=None, fresh=(None, None), **settings):
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=3),
         RandomForestClassifier(10, random_state=1) if teacher is None else teacher,
@@ -79,7 +79,7 @@ def searched(teacher=None, n_trials=6, rows=(X, Y), groups=None, **settings):
         random_state=0,
         **{"cv": 3, "crossfit_cv": 2, "max_hops": 1, **settings},
     )
-    return search.fit(*rows, groups=groups)
+    return search.fit(*rows, groups=groups, X_fresh=fresh[0], y_fresh=fresh[1])
 
 
 def assert_proves_nothing(search):
@@ -106,7 +106,7 @@ def test_a_frozen_teacher_proves_nothing_by_rows_that_it_may_have_seen_and_somet
     search = searched(FrozenEstimator(SEEN))
     assert_proves_nothing(search)
     fresh = RNG.normal(size=(80, 4)), RNG.integers(2, size=80)
-    assert "optimistic" not in str(searched(FrozenEstimator(SEEN), verdict=fresh).verdict_)
+    assert "optimistic" not in str(searched(FrozenEstimator(SEEN), fresh=fresh).verdict_)
 
 
 def test_a_frozen_part_of_the_student_is_named():
@@ -186,7 +186,7 @@ def test_folds_that_hold_out_what_they_do_not_train_on_are_no_leak(cv):
 @pytest.mark.parametrize("frame", [np.asarray, lambda rows: pd.DataFrame(rows, columns=list("abcd"))])
 def test_fresh_rows_that_the_search_was_given_are_no_fresh_rows(frame):
     again = np.concatenate([X[:40], RNG.normal(size=(60, 4))]), np.concatenate([Y[:40], RNG.integers(2, size=60)])
-    search = searched(rows=(frame(X), Y), verdict=(frame(again[0]), again[1]))
+    search = searched(rows=(frame(X), Y), fresh=(frame(again[0]), again[1]))
     assert_proves_nothing(search)
     assert "40 of the 100 fresh rows equal rows that the search was given" in str(search.verdict_)
 
@@ -194,4 +194,4 @@ def test_fresh_rows_that_the_search_was_given_are_no_fresh_rows(frame):
 def test_fresh_rows_may_equal_others_where_rows_equal_each_other_anyway():
     few = RNG.integers(2, size=(200, 3)).astype(float)
     labels = RNG.integers(2, size=200)
-    assert searched(rows=(few[:100], labels[:100]), verdict=(few[100:], labels[100:])).verdict_.leaks == ()
+    assert searched(rows=(few[:100], labels[:100]), fresh=(few[100:], labels[100:])).verdict_.leaks == ()

@@ -121,7 +121,7 @@ def test_a_student_without_what_the_score_reads_is_refused(student, scoring, wor
 
 @pytest.mark.parametrize("scoring", ["recall", "accuracy"])
 def test_fresh_rows_judge_the_students_own_predict(scoring):
-    fitted = search(BOLD, scoring, verdict=(X[100:], Y[100:]), n_trials=4, max_hops=1).fit(X[:100], Y[:100])
+    fitted = search(BOLD, scoring, n_trials=4, max_hops=1).fit(X[:100], Y[:100], X_fresh=X[100:], y_fresh=Y[100:])
     plain = clone(BOLD).fit(X[:100], Y[:100])
     assert fitted.verdict_.scores.loc["plain", "score"] == get_scorer(scoring)(plain, X[100:], Y[100:])
     assert fitted.verdict_.scores.loc["plain", "accuracy"] == pytest.approx(plain.score(X[100:], Y[100:]))

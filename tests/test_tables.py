@@ -122,8 +122,10 @@ def test_the_search_looks_at_the_names_where_its_student_does_not() -> None:
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_further_rows_are_read_by_name(library: str) -> None:
     make, fresh = LIBRARIES[library], X + 0.01
-    straight = search_for(verdict=(fresh, Y)).fit(X, Y, X_unlabeled=X[:30])
-    turned = search_for(verdict=(make(fresh[["b", "a", "c"]]), Y)).fit(make(X), Y, X_unlabeled=make(REVERSED[:30]))
+    straight = search_for().fit(X, Y, X_unlabeled=X[:30], X_fresh=fresh, y_fresh=Y)
+    turned = search_for().fit(
+        make(X), Y, X_unlabeled=make(REVERSED[:30]), X_fresh=make(fresh[["b", "a", "c"]]), y_fresh=Y
+    )
     pd.testing.assert_frame_equal(straight.verdict_.table, turned.verdict_.table)
     assert straight.results_["score"].tolist() == turned.results_["score"].tolist()
     with pytest.raises(InvalidData, match="with the same columns"):

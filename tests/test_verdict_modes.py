@@ -37,6 +37,13 @@ def search(**settings):
     return MultihopSearchClassifier(clone(TREE), clone(FOREST), **given)
 
 
+def judged_by(way, rows=(X, Y), fit=None, **settings):
+    """Return a search fitted on rows and judged by the argument `verdict`, or by fresh rows (X, y)."""
+    if isinstance(way, tuple):
+        return search(**settings).fit(*rows, **(fit or {}), X_fresh=way[0], y_fresh=way[1])
+    return search(verdict=way, **settings).fit(*rows, **(fit or {}))
+
+
 def floored(proba):
     proba = np.maximum(proba, 1e-3)
     return proba / proba.sum(axis=1, keepdims=True)
@@ -226,16 +233,17 @@ def test_fresh_rows_judge_what_refit_trial_gives():
     X, y = load_wine(return_X_y=True)
     labels = np.array(["a", "b", "c"])[y]
     fresh = np.arange(len(y)) % 3 == 0
-    given = (pd.DataFrame(X[fresh]), pd.Series(labels[fresh]))
-    fitted = MultihopSearchClassifier(
-        DecisionTreeClassifier(max_depth=2), FOREST, n_trials=6, verdict=given, random_state=0
-    ).fit(pd.DataFrame(X[~fresh]), labels[~fresh])
-    ours = fitted.best_estimator_.predict_proba(given[0])
+    table = pd.DataFrame(X[fresh])
+    fitted = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), FOREST, n_trials=6, random_state=0).fit(
+        pd.DataFrame(X[~fresh]), labels[~fresh], X_fresh=table, y_fresh=pd.Series(labels[fresh])
+    )
+    ours = fitted.best_estimator_.predict_proba(table)
     assert fitted.verdict_.scores.loc["selected", "log_loss"] == pytest.approx(log_loss(ours, y[fresh]))
-    teacher = fitted.teacher_.predict_proba(given[0])
+    teacher = fitted.teacher_.predict_proba(table)
     assert fitted.verdict_.scores.loc["teacher", "log_loss"] == pytest.approx(log_loss(teacher, y[fresh]))
     assert "judged on 60 fresh rows of yours" in str(fitted.verdict_)
-    assert clone(fitted).get_params()["verdict"][1].equals(given[1])
+    assert fitted.verdict_.method == "fresh"
+    assert clone(fitted).get_params()["verdict"] == "bbc"  # what a search measures itself on is no setting of it
 
 
 def few_leaves(model, X, y):
@@ -244,7 +252,7 @@ def few_leaves(model, X, y):
 
 @pytest.mark.parametrize("verdict", [0.3, (X[:60], Y[:60])])
 def test_a_score_that_reads_the_model_is_judged_where_models_are_at_hand(verdict):
-    fitted = search(verdict=verdict, scoring=few_leaves, schemes="auto").fit(X[60:], Y[60:])
+    fitted = judged_by(verdict, (X[60:], Y[60:]), scoring=few_leaves, schemes="auto")
     assert np.isfinite(fitted.verdict_.scores.loc["plain", "score"])
     assert np.isfinite(fitted.verdict_.table["gain"]).all()
 
@@ -291,22 +299,37 @@ def test_a_sampler_that_learns_is_told_all_rows_where_others_judge(verdict):
 @pytest.mark.parametrize(
     ("verdict", "said"),
     [
-        ("cv", "verdict must be 'bbc', 'nested', a share"),
-        (1.0, "verdict must be 'bbc', 'nested', a share"),
-        (True, "verdict must be 'bbc', 'nested', a share"),
-        ((X,), "got a tuple"),
+        ("cv", "verdict must be 'bbc', 'nested' or a share"),
+        (1.0, "verdict must be 'bbc', 'nested' or a share"),
+        (True, "verdict must be 'bbc', 'nested' or a share"),
         (X, "got a ndarray"),
+        ([X, Y], "got a list: pass one of these; rows of your own that judge are X_fresh and y_fresh of fit"),
         ("nested", "the 2 folds of cv leave none"),
         (0.999, "verdict=0.999 must leave rows on both sides"),
-        ((X[:5, :3], Y[:5]), r"verdict\[0\]"),
-        ((pd.DataFrame(X[:5]), Y[:5]), r"verdict\[0\] must be a table like X"),
+        ((X[:5, :3], Y[:5]), "X_fresh"),
+        ((pd.DataFrame(X[:5]), Y[:5]), "X_fresh must be a table like X"),
         ((X[:5], Y[:4]), "one label for each of the 5 rows"),
-        ((X[:5], [0, 1, 2, 1, 0]), r"verdict\[1\] must hold labels that y has, got 2"),
+        ((X[:5], [0, 1, 2, 1, 0]), "y_fresh must hold labels that y has, got 2"),
+        ((X[:5], None), "X_fresh and y_fresh must be given together, y_fresh is missing"),
+        ((None, Y[:5]), "X_fresh and y_fresh must be given together, X_fresh is missing"),
     ],
 )
 def test_a_verdict_that_cannot_be_given_is_refused_before_anything_is_fitted(verdict, said):
     with pytest.raises((InvalidSetting, InvalidData), match=said):
-        search(verdict=verdict, cv=2).fit(X, Y)
+        judged_by(verdict, cv=2)
+
+
+@pytest.mark.parametrize("verdict", ["nested", 0.3])
+def test_fresh_rows_judge_alone(verdict):
+    with pytest.raises(InvalidSetting, match="verdict must be 'bbc' with them"):
+        search(verdict=verdict).fit(X, Y, X_fresh=X[:5], y_fresh=Y[:5])
+
+
+def test_a_sampler_that_learns_is_told_all_rows_where_fresh_ones_judge(tmp_path):
+    settings = {"n_trials": 7, "sampler": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)}
+    fitted = judged_by((X[:40], Y[:40]), (X[40:], Y[40:]), **settings)
+    told = [trial.value for trial in fitted.study_.trials if trial.value is not None]
+    assert told == pytest.approx(list(fitted.results_["score"].dropna()), abs=1e-6)
 
 
 def test_nested_keeps_every_bound_also_a_measured_one():
@@ -348,7 +371,7 @@ def test_a_nested_search_that_is_interrupted_says_so(monkeypatch, sampler, learn
 
 @pytest.mark.parametrize("verdict", ["bbc", 0.3, (X[:40], Y[:40]), "nested"])
 def test_the_fourth_row_is_there_though_no_own_fit_was_tried(verdict):
-    fitted = search(verdict=verdict, max_hops=0, n_trials=2, tree_fits=[Refined()]).fit(X[40:], Y[40:])
+    fitted = judged_by(verdict, (X[40:], Y[40:]), max_hops=0, n_trials=2, tree_fits=[Refined()])
     row = fitted.verdict_.table.loc["selected vs own fit"]
     assert np.isnan(row["gain"])
     assert row["verdict"] == "inconclusive"
@@ -369,9 +392,9 @@ NOISE = np.random.default_rng(0)
 )
 def test_noise_is_guessed_as_well_by_every_verdict(verdict):
     rng = np.random.default_rng(1)
-    fitted = search(verdict=verdict, n_trials=3, max_hops=1, crossfit_cv=2).fit(
-        rng.normal(size=(90, 4)), np.repeat([0, 1], 45), sample_weight=np.repeat([2.0, 1.0], 45)
-    )
+    rows = rng.normal(size=(90, 4)), np.repeat([0, 1], 45)
+    weight = {"sample_weight": np.repeat([2.0, 1.0], 45)}
+    fitted = judged_by(verdict, rows, weight, n_trials=3, max_hops=1, crossfit_cv=2)
     scores = fitted.verdict_.scores
     fresh = isinstance(verdict, tuple)
     shares = np.array([2, 1]) / 3

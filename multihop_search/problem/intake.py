@@ -61,7 +61,7 @@ def make_problem(
         Rows without a label.
     threads : int, default=1
         Threads of each fit.
-    verdict : "bbc", "nested", float or (X, y), default="bbc"
+    verdict : "bbc", "nested" or float, default="bbc"
         As the search takes it: a share is held out, a nested search needs folds of its own.
 
     Raises

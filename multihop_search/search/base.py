@@ -57,7 +57,16 @@ from multihop_search.search.settings import named_students
 from multihop_search.search.where import check_executor, choose_executor, known_executor
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, fidelity
-from multihop_search.verdict.judging import Bench, FreshRows, NoJudge, bench_for, fresh_rows, runs_hops, teacher_of
+from multihop_search.verdict.judging import (
+    Bench,
+    FreshRows,
+    NoJudge,
+    bench_for,
+    check_fresh,
+    fresh_rows,
+    runs_hops,
+    teacher_of,
+)
 from multihop_search.verdict.kept import Trials
 from multihop_search.verdict.nested import Routine
 from multihop_search.verdict.table import cv_results, results_table
@@ -150,7 +159,17 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, groups: Any = None, X_unlabeled: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        groups: Any = None,
+        X_unlabeled: Any = None,
+        X_fresh: Any = None,
+        y_fresh: Any = None,
+    ) -> Self:
         """Search, judge and refit.
 
         Parameters
@@ -166,6 +185,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             Rows of one group stay together in every split and resample.
         X_unlabeled : array or DataFrame of shape (n_unlabeled, n_features), default=None
             Rows without a label that hops may add, labelled by the upper model; see `ModelCompression`.
+        X_fresh, y_fresh : array or DataFrame and array-like of n_fresh rows, default=None
+            Rows that the search does not see: they measure the student that is handed over, in place of ``verdict``,
+            which stays at "bbc" then.
 
         Returns
         -------
@@ -174,7 +196,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         learned = self._forget()
         try:
             with lasting_filters():
-                self._fit(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+                check_fresh(self.verdict, X_fresh, y_fresh)
+                rows = {"sample_weight": sample_weight, "groups": groups, "X_unlabeled": X_unlabeled}
+                self._fit(X, y, None if X_fresh is None else (X_fresh, y_fresh), **rows)
         except BaseException:
             if not hasattr(self, "results_"):  # nothing was told: the search is as it was
                 self._forget()
@@ -188,7 +212,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         names = [name for name in state if name.endswith("_") or name in ("_workshop", "_making")]
         return {name: state.pop(name) for name in names}
 
-    def _fit(self, X: Any, y: Any, **rows: Any) -> None:
+    def _fit(self, X: Any, y: Any, X_y_fresh: tuple[Any, Any] | None, **rows: Any) -> None:
         start = time.monotonic()
         with ExitStack() as undo:
             limits = () if self.hop_timeout is None else (self.hop_timeout,)
@@ -202,7 +226,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             executor = known_executor(self.executor, self.n_jobs, hop_timeout=self.hop_timeout)
             here = SerialExecutor().start()
             begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, **rows)
-            fresh = fresh_rows(self, self.verdict, begun.problem)
+            fresh = None if X_y_fresh is None else fresh_rows(self, *X_y_fresh, begun.problem)
             n_trials = self.n_trials * len(begun.students)
             deadline = None if self.timeout is None else start + self.timeout
             chosen = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
@@ -226,10 +250,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         plan = self._plan(made)
         of_models = made.model_leaks()
         believes = made.space.max_hops > 0
-        halves = plan.adaptive and isinstance(self.verdict, str) and self.verdict == BBC
+        halves = plan.adaptive and fresh is None and isinstance(self.verdict, str) and self.verdict == BBC
         leaks = (*of_models, *leaks_of_folds(made.problem))
         assessment = Assessment(made.problem, halves, bool(of_models), leaks, believes)
-        with self._opened_log(made, plan, None) as log:
+        with self._opened_log(made, plan, assessment, None) as log:
             prefixes = Prefixes(session, made.problem, made.ladder)
             trials, study, teacher = Trials(assessment), new_study(), prefixes.teacher()
             try:
@@ -260,7 +284,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 n_trials=n_told,
                 adaptive=self._plan(made).adaptive,
                 with_fits=made.with_fits,
-                log=lambda number: self._opened_log(made, self._plan(made), number),
+                log=lambda number: self._opened_log(made, self._plan(made), assessment, number),
                 show=show,
             )
             return bench_for(assessment, prefixes, teacher, fresh, routine, ended=trials.ended)
@@ -269,11 +293,15 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         seed = made.problem.random_state
         return Plan(made.space, seed, make_sampler(self.sampler, seed))
 
-    def _opened_log(self, made: SetUp, plan: Plan, without: int | None) -> AbstractContextManager[Log | None]:
+    def _opened_log(
+        self, made: SetUp, plan: Plan, assessment: Assessment, without: int | None
+    ) -> AbstractContextManager[Log | None]:
         """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""
         if self.checkpoint is None:
             return nullcontext()
-        known = fingerprint(made, plan, make_pruner(self.pruner), self.get_params(deep=False))
+        known = fingerprint(
+            made, plan, make_pruner(self.pruner), self.get_params(deep=False), halves=assessment.adaptive
+        )
         parts = known.parts if without is None else {**known.parts, "without": str(without)}
         packages = packages_of(made.ladder) | known.packages
         return closing(Log(self.checkpoint, parts, packages, quiet=without is not None))

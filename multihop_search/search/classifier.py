@@ -59,12 +59,12 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         comparison only.
     scoring : "auto", str, scorer or callable, default="auto"
         "auto" is the log-loss with probabilities floored at 1e-3. Greater is better.
-    verdict : "bbc", "nested", float or (X, y), default="bbc"
+    verdict : "bbc", "nested" or float, default="bbc"
         Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-validation;
         no further fit. "nested": the same, by models of the whole search run again without each outer fold; with K
         folds (K - 1) / 2 times as many fits again, up to K - 1 times if the sampler learns. A share between 0 and 1:
         that many rows, held out of the whole search, by group where groups are given; all rows are fitted on
-        afterwards. (X, y): fresh rows of your own.
+        afterwards. Rows of your own that the search does not see are arguments of `fit`: `X_fresh` and `y_fresh`.
     sampler : "auto" or callable, default="auto"
         "auto" is random search by key. Else a function of a seed that returns an Optuna sampler; a sampler that learns
         is told scores on one half of the held-out rows, and the other half judges.

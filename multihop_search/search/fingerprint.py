@@ -24,7 +24,6 @@ from multihop_search.problem.leaks import used_as_it_is
 from multihop_search.search.code import Code
 from multihop_search.search.set_up import SetUp
 from multihop_search.transfer.synthetic import GENERATORS
-from multihop_search.verdict.verdict import BBC
 
 PLAIN = (bool, int, float, str, type(None))
 
@@ -39,10 +38,13 @@ class Fingerprint:
     """Top-level modules of the installed packages whose versions say what their code does."""
 
 
-def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any]) -> Fingerprint:
+def fingerprint(
+    made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any], *, halves: bool = False
+) -> Fingerprint:
     """Return what a search depends on; what only says how long or where it runs is left out.
 
-    Code that is no installed package's counts by what it does; see `search.code`.
+    `halves`: whether the sampler is told about one half of the rows. Code that is no installed package's counts by what
+    it does; see `search.code`.
 
     Raises
     ------
@@ -50,8 +52,7 @@ def fingerprint(made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any
         If a part has no name that another process would know it by.
     """
     problem, ladder, space = made.problem, made.ladder, made.space
-    cv, verdict = settings["cv"], settings["verdict"]
-    halves = plan.adaptive and isinstance(verdict, str) and verdict == BBC  # the sampler is told about one half
+    cv = settings["cv"]
     values: dict[str, Any] = {
         "X": _rows(problem.X),
         "y": problem.y,

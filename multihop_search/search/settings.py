@@ -112,12 +112,10 @@ def _check_verdict(verdict: Any) -> None:
         return
     if isinstance(verdict, Real) and not isinstance(verdict, bool) and 0 < float(verdict) < 1:
         return
-    if isinstance(verdict, tuple) and len(verdict) == 2:
-        return
-    shown = f"a {type(verdict).__name__}" if np.ndim(verdict) or isinstance(verdict, tuple) else repr(verdict)
+    shown = f"a {type(verdict).__name__}" if isinstance(verdict, (tuple, list)) or np.ndim(verdict) else repr(verdict)
     raise InvalidSetting(
-        f"verdict must be 'bbc', 'nested', a share of the rows between 0 and 1 or a tuple of fresh rows (X, y), got "
-        f"{shown}: pass one of these."
+        f"verdict must be 'bbc', 'nested' or a share of the rows between 0 and 1, got {shown}: pass one of these; rows "
+        "of your own that judge are X_fresh and y_fresh of fit."
     )
 
 

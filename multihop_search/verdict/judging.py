@@ -1,6 +1,6 @@
 """Who judges a search: its own held-out rows by resampling, rows outside it, or the search run again without each fold.
 
-The argument `verdict` names it; see `results.verdict` for what each says.
+The argument `verdict` names it, or `fit` is given fresh rows; see `verdict.verdict` for what each says.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
-from multihop_search.errors import InvalidData, StoppedWarning, warn
+from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning, warn
 from multihop_search.executors import Future, Session
 from multihop_search.problem.intake import labels_of, numeric_target, own_copy
 from multihop_search.problem.leaks import leaks_of_rows
@@ -24,7 +24,7 @@ from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, Case
 from multihop_search.verdict.nested import NestedSearch, Routine
 from multihop_search.verdict.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
-from multihop_search.verdict.verdict import Verdict
+from multihop_search.verdict.verdict import BBC, Verdict
 
 
 @dataclass(frozen=True)
@@ -50,18 +50,35 @@ class Bench:
     """Whether the rows that judge were not given to the search at all."""
 
 
-def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
-    """Return the fresh rows that the argument `verdict` holds, if it does.
+def check_fresh(verdict: Any, X_fresh: Any, y_fresh: Any) -> None:
+    """Check that fresh rows come with their target, and that nobody else is asked to judge.
+
+    Raises
+    ------
+    InvalidData
+        If only one of the two is given.
+    InvalidSetting
+        If `verdict` asks for a nested search or a held-out share too.
+    """
+    if (X_fresh is None) != (y_fresh is None):
+        missing = "X_fresh" if X_fresh is None else "y_fresh"
+        raise InvalidData(f"X_fresh and y_fresh must be given together, {missing} is missing: pass both or none.")
+    if X_fresh is not None and not (isinstance(verdict, str) and verdict == BBC):
+        raise InvalidSetting(
+            "X_fresh and y_fresh judge in place of the rows of the search, so verdict must be 'bbc' with them: leave "
+            "it out."
+        )
+
+
+def fresh_rows(search: Any, X: Any, y: Any, problem: Problem) -> FreshRows:
+    """Return the fresh rows that `fit` was given, checked like those of the search.
 
     Raises
     ------
     InvalidData, InvalidKind
         If they are no rows like those of the search, or have labels that it does not know.
     """
-    if not isinstance(verdict, tuple):
-        return None
-    X, y = verdict
-    X, y = own_copy(checked_like(search, "verdict[0]", X, problem.X)), as_pandas("verdict[1]", y)
+    X, y = own_copy(checked_like(search, "X_fresh", X, problem.X)), as_pandas("y_fresh", y)
     n_rows = np.shape(X)[0]
     if problem.classes is None:
         values = own_copy(numeric_target(y, n_rows))
@@ -70,7 +87,7 @@ def fresh_rows(search: Any, verdict: Any, problem: Problem) -> FreshRows | None:
     unknown = ~np.isin(labels, problem.classes)
     if unknown.any():
         raise InvalidData(
-            f"verdict[1] must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
+            f"y_fresh must hold labels that y has, got {labels[unknown].tolist()[0]!r} too: leave these rows out."
         )
     codes = np.searchsorted(problem.classes, labels)
     return FreshRows(X, codes, leaks_of_rows(X, codes, problem))

@@ -100,7 +100,7 @@ def with_leaks(verdict: Verdict, leaks: tuple[str, ...]) -> Verdict:
         if row["verdict"] in (BEATS, EQUIVALENT) and not itself:
             table.loc[name, "verdict"] = INCONCLUSIVE
         if table.loc[name, "verdict"] == INCONCLUSIVE and np.isfinite(row["gain"]):
-            advice[str(name)] = "fresh rows would settle it, as verdict=(X, y)"
+            advice[str(name)] = "fresh rows would settle it, as X_fresh and y_fresh of fit"
     return replace(verdict, table=table, advice=advice, notes=(*leaks, *verdict.notes), leaks=leaks)
 
 
