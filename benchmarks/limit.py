@@ -99,10 +99,8 @@ class Clock:
         setattr(holder, name, timed)
 
 
-def fit_key(
-    problem: Any, fold: Any, part: int, positions: Any, estimator: Any, name: str, taught: Any, key: str, *rest: Any
-) -> Any:
-    return fold.number, part, name, key, repr(estimator), repr(rest)
+def fit_key(problem: Any, fold: Any, part: int, positions: Any, spec: Any) -> Any:
+    return fold.number, part, spec.name, spec.key, repr(spec.estimator), repr(spec.options)
 
 
 def clocked() -> Clock:
@@ -115,8 +113,8 @@ def clocked() -> Clock:
         clock.around(holder, name, "hops, the rest")
     clock.around(Assessment, "verdict", "verdict")
     clock.around(probes, "fit", FITS)
-    clock.around(crossfit, "teach", FITS, fit_key)
-    clock.around(student, "teach", FITS, fit_key)
+    clock.around(crossfit, "fit_model", FITS, fit_key)
+    clock.around(student, "fit_model", FITS, fit_key)
     clock.around(lesson, "_generated", "synthetic rows")
     clock.around(lesson.Lesson, "transfer_set", "transfer sets")
     clock.around(student, "stored_form", PREDICTIONS)

@@ -127,20 +127,20 @@ def pickled_size(model: Any) -> int:
 
 def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
     """Call `fn` in a worker, with a scale at the only place that fits models."""
-    teach = crossfit.teach
+    fit_model = crossfit.fit_model
 
     def watched(*given: Any, **settings: Any) -> Any:
-        model = teach(*given, **settings)
+        model = fit_model(*given, **settings)
         file = Path(folder, str(os.getpid()))
         size = max(pickled_size(model), int(file.read_text()) if file.exists() else 0)
         file.write_text(str(size))
         return model
 
-    crossfit.teach = student.teach = watched  # type: ignore[assignment]
+    crossfit.fit_model = student.fit_model = watched  # type: ignore[assignment]
     try:
         return fn(*args)
     finally:
-        crossfit.teach = student.teach = teach  # type: ignore[assignment]
+        crossfit.fit_model = student.fit_model = fit_model  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -63,17 +63,17 @@ class Fits:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
-        teach = upper_models.teach
+        fit_model = upper_models.fit_model
 
-        def counted(problem: Any, fold: Any, part: int, rows: Any, model: Any, name: str, *args: Any) -> Any:
-            role = {TEACHER: "teacher", STUDENT: "student"}.get(name, "upper") if fold.number >= 0 else "whole"
+        def counted(problem: Any, fold: Any, part: int, rows: Any, spec: Any) -> Any:
+            role = {TEACHER: "teacher", STUDENT: "student"}.get(spec.name, "upper") if fold.number >= 0 else "whole"
             start = time.perf_counter()
-            fitted = teach(problem, fold, part, rows, model, name, *args)
+            fitted = fit_model(problem, fold, part, rows, spec)
             self.seconds[role] += time.perf_counter() - start
             self.counts[role] += 1
             return fitted
 
-        upper_models.teach = last_hop.teach = counted  # type: ignore[assignment]
+        upper_models.fit_model = last_hop.fit_model = counted  # type: ignore[assignment]
 
     def taken(self) -> tuple[Counter[str], Counter[str]]:
         """Return counts and seconds, and begin anew."""

@@ -24,6 +24,7 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Path
 from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
+from multihop_search.engine.fit import FitSpec
 from multihop_search.keys import generator
 from multihop_search.models.stages import FORESTS
 from multihop_search.paths import ladder as rungs
@@ -66,13 +67,13 @@ def clock() -> np.ndarray:
 def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
     """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
     in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
-    teach, probe = upper_models.teach, probe_fits.probe
+    fit_model, probe = upper_models.fit_model, probe_fits.probe
 
-    def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, model: Any, name: str, *args: Any) -> Any:
-        small = name == TEACHER and model.n_estimators != TEACHER_MODEL.n_estimators
-        role = "small forests" if small else {TEACHER: "teacher", STUDENT: "students"}.get(name, "intermediates")
+    def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, spec: FitSpec) -> Any:
+        small = spec.name == TEACHER and spec.estimator.n_estimators != TEACHER_MODEL.n_estimators
+        role = "small forests" if small else {TEACHER: "teacher", STUDENT: "students"}.get(spec.name, "intermediates")
         (in_refit if fold.number < 0 else in_folds)[role] += 1
-        return teach(problem, fold, part, rows, model, name, *args)
+        return fit_model(problem, fold, part, rows, spec)
 
     def probed(*args: Any) -> Any:
         model = probe(*args)
@@ -80,8 +81,8 @@ def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
         return model
 
     patches = (
-        patch.object(upper_models, "teach", counted),
-        patch.object(last_hop, "teach", counted),
+        patch.object(upper_models, "fit_model", counted),
+        patch.object(last_hop, "fit_model", counted),
         patch.object(probe_fits, "probe", probed),
     )
     with patches[0], patches[1], patches[2]:

@@ -43,14 +43,14 @@ TEACHER = RandomForestClassifier(n_estimators=100)
 def counting() -> Iterator[Counter[str]]:
     """Yield the number of fits in folds, by the name of the model."""
     fits: Counter[str] = Counter()
-    teach = crossfit.teach
+    fit_model = crossfit.fit_model
 
-    def counted(problem: Any, fold: Any, part: int, positions: Any, model: Any, name: str, *args: Any) -> Any:
+    def counted(problem: Any, fold: Any, part: int, positions: Any, spec: Any) -> Any:
         if fold.number >= 0:
-            fits[name] += 1
-        return teach(problem, fold, part, positions, model, name, *args)
+            fits[spec.name] += 1
+        return fit_model(problem, fold, part, positions, spec)
 
-    with patch.object(crossfit, "teach", counted), patch.object(student, "teach", counted):
+    with patch.object(crossfit, "fit_model", counted), patch.object(student, "fit_model", counted):
         yield fits
 
 

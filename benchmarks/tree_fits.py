@@ -40,7 +40,8 @@ from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.memo import MEMO
 from multihop_search.executors import SerialExecutor
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
@@ -160,7 +161,11 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
                 start = time.perf_counter()
                 try:
                     with thread_limit(1):
-                        fitted = fit(model, split.X, split.y, problem.classes, transfer=transfer, tree_fit=way)
+                        fitted = fit(
+                            model,
+                            TrainingSet(split.X, split.y, problem.classes, transfer=transfer),
+                            FitOptions(tree_fit=way),
+                        )
                 except TimeoutError:  # the optimal fit did not end: its line is of the other sets
                     continue
                 seconds = time.perf_counter() - start

@@ -29,6 +29,7 @@ from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, Teach
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.models.fitting import fit, settle, takes_weights
 from multihop_search.models.soft_trees import TWIN_CRITERION, fit_on_distribution
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.models.tuning import student_distributions
 from multihop_search.threads import thread_limit
 
@@ -53,7 +54,9 @@ def rows(n_classes, n_rows=240, missing=False, seed=0):
 def taught(model, X, y, targets, sample_weight=None, weights=None):
     """Teach a clone of `model` soft targets."""
     transfer = TransferSet(targets, np.ones(len(y)) if weights is None else weights)
-    return fit(clone(model), X, y, LABELS[targets.shape[1]], transfer=transfer, sample_weight=sample_weight)
+    return fit(
+        clone(model), TrainingSet(X, y, LABELS[targets.shape[1]], sample_weight=sample_weight, transfer=transfer)
+    )
 
 
 def repeated(X, y, targets, weights):
@@ -417,7 +420,7 @@ def test_one_fit_of_a_logistic_regression_stops_where_repeated_rows_do(kind):
     student = LogisticRegression(fit_intercept=False, C=3.0)  # the usual tolerance
     direct = clone(student).fit(X_long, labels_long, sample_weight=share)
     table = {"array": X, "sparse": csr_matrix(X), "frame": pd.DataFrame(X, columns=list("vwxyz"))}[kind]
-    made = fit(clone(student), table, y, LABELS[7], transfer=TransferSet(targets, np.ones(len(y))))
+    made = fit(clone(student), TrainingSet(table, y, LABELS[7], transfer=TransferSet(targets, np.ones(len(y)))))
     assert made.n_iter_.tolist() == direct.n_iter_.tolist()
     assert made.n_features_in_ == 5
     assert set(vars(made)) - {"feature_names_in_"} == set(vars(direct))
@@ -439,7 +442,8 @@ def test_a_class_without_any_share_is_none_of_a_logistic_regression():
     targets[:, 2] = 0.0
     targets /= targets.sum(axis=1, keepdims=True)
     made = fit(
-        LogisticRegression(), X, np.where(y == 2, 0, y) % 4, LABELS[7][:4], transfer=TransferSet(targets, np.ones(240))
+        LogisticRegression(),
+        TrainingSet(X, np.where(y == 2, 0, y) % 4, LABELS[7][:4], transfer=TransferSet(targets, np.ones(240))),
     )
     assert made.classes_.tolist() == ["a", "b", "d"]
     assert made.coef_.shape == (3, 5)
@@ -492,7 +496,7 @@ def test_without_a_transfer_set_the_fit_is_the_models_own():
     X, y, _ = rows(3)
     given = np.random.default_rng(1).uniform(0.5, 2.0, len(y))
     student = DecisionTreeClassifier(max_depth=3, criterion="entropy", class_weight="balanced", random_state=0)
-    made = fit(clone(student), X, y, LABELS[3], sample_weight=given)
+    made = fit(clone(student), TrainingSet(X, y, LABELS[3], sample_weight=given))
     assert_same_tree(made.tree_, clone(student).fit(X, LABELS[3][y], sample_weight=given).tree_)
 
 
@@ -509,7 +513,7 @@ def test_confidence_weights_are_sample_weights_with_the_total_of_the_rows():
     q = np.random.default_rng(1).dirichlet([1, 1], len(y))
     transfer = ConfWeight().transfer_set(TeacherOutputs(q), y)
     student = DecisionTreeClassifier(max_depth=3, random_state=0)
-    made = fit(clone(student), X, y, LABELS[2], transfer=transfer)
+    made = fit(clone(student), TrainingSet(X, y, LABELS[2], transfer=transfer))
     weights = q[np.arange(len(y)), y]
     direct = clone(student).fit(X, LABELS[2][y], sample_weight=weights * len(y) / weights.sum())
     assert_same_tree(made.tree_, direct.tree_)
@@ -576,9 +580,9 @@ def test_a_model_without_sample_weight_is_refused_for_soft_labels_and_taught_har
     X, y, _ = rows(2)
     assert not takes_weights(model)
     with pytest.raises(UnsuitableModel, match=r"KNeighborsClassifier must take sample_weight .*HardLabels"):
-        fit(clone(model), X, y, LABELS[2], transfer=soft_labels(y))
+        fit(clone(model), TrainingSet(X, y, LABELS[2], transfer=soft_labels(y)))
     said = TeacherOutputs(np.eye(2)[np.roll(y, 1)])
-    made = fit(clone(model), X, y, LABELS[2], transfer=HardLabels().transfer_set(said, y))
+    made = fit(clone(model), TrainingSet(X, y, LABELS[2], transfer=HardLabels().transfer_set(said, y)))
     direct = clone(model).fit(X, LABELS[2][np.roll(y, 1)])
     np.testing.assert_array_equal(made.predict_proba(X), direct.predict_proba(X))
 
@@ -586,15 +590,15 @@ def test_a_model_without_sample_weight_is_refused_for_soft_labels_and_taught_har
 def test_a_model_without_sample_weight_is_refused_for_weights():
     X, y, _ = rows(2)
     with pytest.raises(UnsuitableModel, match="sample_weight"):
-        fit(KNeighborsClassifier(), X, y, LABELS[2], sample_weight=np.linspace(0.5, 1.5, len(y)))
+        fit(KNeighborsClassifier(), TrainingSet(X, y, LABELS[2], sample_weight=np.linspace(0.5, 1.5, len(y))))
     transfer = ConfWeight().transfer_set(TeacherOutputs(np.tile([0.3, 0.7], (len(y), 1))), y)
     with pytest.raises(UnsuitableModel, match="sample_weight"):
-        fit(KNeighborsClassifier(), X, y, LABELS[2], transfer=transfer)
+        fit(KNeighborsClassifier(), TrainingSet(X, y, LABELS[2], transfer=transfer))
 
 
 def test_equal_weights_are_no_weights_to_a_model_that_takes_none():
     X, y, _ = rows(2)
-    made = fit(KNeighborsClassifier(), X, y, LABELS[2], sample_weight=np.ones(len(y)))
+    made = fit(KNeighborsClassifier(), TrainingSet(X, y, LABELS[2], sample_weight=np.ones(len(y))))
     np.testing.assert_array_equal(made.predict(X), KNeighborsClassifier().fit(X, LABELS[2][y]).predict(X))
 
 
@@ -744,7 +748,7 @@ def test_what_comes_back_has_the_users_class_and_parameters(model, scheme):
     settled, before = settle(model, "student", 0, "fold", 1)
     transfer = scheme.transfer_set(TeacherOutputs(targets), y)
     with thread_limit():
-        made = fit(settled, X, y, LABELS[2], transfer=transfer).set_params(**before)
+        made = fit(settled, TrainingSet(X, y, LABELS[2], transfer=transfer)).set_params(**before)
         proba = made.predict_proba(X)
     assert type(made) is type(model)
     last, own = (made[-1], model[-1]) if isinstance(model, Pipeline) else (made, model)
@@ -759,14 +763,14 @@ def test_no_class_is_lost_to_tiny_targets():
     y = np.arange(60) % 3
     soft = TransferSet(np.tile([0.6, 0.3995, 0.0005], (60, 1)), np.ones(60))
     X = np.random.default_rng(0).normal(size=(60, 2))
-    assert fit(LogisticRegression(), X, y, np.arange(3), transfer=soft).classes_.tolist() == [0, 1, 2]
+    assert fit(LogisticRegression(), TrainingSet(X, y, np.arange(3), transfer=soft)).classes_.tolist() == [0, 1, 2]
 
 
 @pytest.mark.parametrize(("leaf", "smallest"), [(6, 6), (0.6, 6), (3, 3), (0.3, 3)])
 def test_a_leaf_of_repeated_rows_holds_as_many_real_rows_as_asked(leaf, smallest):
     X, soft = np.arange(10.0)[:, None], np.repeat([[0.8, 0.2], [0.2, 0.8]], 5, axis=0)
     student = DecisionTreeClassifier(criterion="entropy", min_samples_leaf=leaf)
-    made = fit(student, X, np.repeat([0, 1], 5), np.arange(2), transfer=TransferSet(soft, np.ones(10)))
+    made = fit(student, TrainingSet(X, np.repeat([0, 1], 5), np.arange(2), transfer=TransferSet(soft, np.ones(10))))
     assert np.unique(made.apply(X), return_counts=True)[1].min() >= smallest
     assert made.tree_.n_node_samples[0] == 10
     assert made.min_samples_leaf == leaf
@@ -777,7 +781,7 @@ def test_a_class_weight_of_zero_takes_rows_out_and_leaves_no_nan():
     X, y = rng.normal(size=(40, 2)), np.arange(40) % 2
     soft = np.where(y[:, None] == 0, [[1.0, 0.0]], [[0.3, 0.7]])
     model = DecisionTreeClassifier(max_depth=2, class_weight={0: 0, 1: 1}, random_state=0)
-    fitted = fit(model, X, y, np.array([0, 1]), transfer=TransferSet(soft, np.ones(40)))
+    fitted = fit(model, TrainingSet(X, y, np.array([0, 1]), transfer=TransferSet(soft, np.ones(40))))
     assert np.isfinite(fitted.predict_proba(X)).all()
     assert fitted.class_weight == {0: 0, 1: 1}
 

@@ -26,7 +26,8 @@ from multihop_search import (
 )
 from multihop_search.export import export_model
 from multihop_search.integrations import from_predictions
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 from multihop_search.verdict import judge
 
@@ -130,7 +131,11 @@ def test_the_chance_in_a_pruned_tree_hangs_on_no_unit_of_the_target() -> None:
 @pytest.mark.parametrize(("scale", "shift"), [(1.0, 1e8), (1e-9, 0.0), (1e12, -1e13), (1e-170, 0.0), (1e140, 0.0)])
 def test_grown_trees_are_the_same_in_any_unit(tree_fit: Any, scale: float, shift: float) -> None:
     def grown(y: np.ndarray) -> Any:
-        return fit(DecisionTreeRegressor(max_depth=3, random_state=0), X_NUMBERS, y, None, tree_fit=tree_fit).tree_
+        return fit(
+            DecisionTreeRegressor(max_depth=3, random_state=0),
+            TrainingSet(X_NUMBERS, y, None),
+            FitOptions(tree_fit=tree_fit),
+        ).tree_
 
     one, other = grown(Y_NUMBERS), grown(scale * Y_NUMBERS + shift)
     assert other.threshold.tolist() == one.threshold.tolist()
@@ -228,7 +233,9 @@ def small(seed: int) -> tuple[np.random.Generator, np.ndarray, np.ndarray, np.nd
 
 def grown(X: np.ndarray, y: np.ndarray, weight: np.ndarray, tree_fit: Any, **more: Any) -> Any:
     student = DecisionTreeClassifier(max_depth=3, random_state=0, **more.pop("params", {}))
-    return fit(student, X, y, np.array([0, 1]), sample_weight=weight, tree_fit=tree_fit, **more).tree_
+    return fit(
+        student, TrainingSet(X, y, np.array([0, 1]), sample_weight=weight, **more), FitOptions(tree_fit=tree_fit)
+    ).tree_
 
 
 def check_same_tree(one: Any, other: Any) -> None:
@@ -285,7 +292,11 @@ def test_missing_values_go_where_more_rows_went(seed: int, tree_fit: Any, regres
     labels = None if regressor else np.array([0, 1])
     y[:2] = 0, 1
     student.set_params(random_state=0)
-    made = fit(student, X, y.astype(float) if regressor else y, labels, sample_weight=weight, tree_fit=tree_fit).tree_
+    made = fit(
+        student,
+        TrainingSet(X, y.astype(float) if regressor else y, labels, sample_weight=weight),
+        FitOptions(tree_fit=tree_fit),
+    ).tree_
     inner = np.flatnonzero(made.children_left >= 0)
     left, right = made.n_node_samples[made.children_left[inner]], made.n_node_samples[made.children_right[inner]]
     np.testing.assert_array_equal(made.missing_go_to_left[inner], left > right)
@@ -302,7 +313,11 @@ def test_missing_values_go_as_in_the_same_tree_of_scikit_learn(tree_fit: Any) ->
     X = rng.integers(0, 5, (200, 2)).astype(float)
     y = ((X[:, 0] > 3) ^ (rng.random(200) < 0.1)).astype(int)
     greedy = DecisionTreeClassifier(max_depth=1, random_state=0).fit(X, y)
-    ours = fit(DecisionTreeClassifier(max_depth=1, random_state=0), X, y, np.array([0, 1]), tree_fit=tree_fit)
+    ours = fit(
+        DecisionTreeClassifier(max_depth=1, random_state=0),
+        TrainingSet(X, y, np.array([0, 1])),
+        FitOptions(tree_fit=tree_fit),
+    )
     assert ours.tree_.threshold[0] == greedy.tree_.threshold[0]
     holes = np.where(rng.random(X.shape) < 0.5, np.nan, X)
     np.testing.assert_array_equal(ours.apply(holes), greedy.apply(holes))
@@ -314,7 +329,11 @@ def test_exports_send_missing_values_as_the_model_does(suffix: str, tmp_path: An
     rng = np.random.default_rng(1)
     X = rng.normal(size=(200, 3))
     y = (X[:, 0] + X[:, 1] > 0.8).astype(int)
-    made = fit(DecisionTreeClassifier(max_depth=3, random_state=0), X, y, np.array([0, 1]), tree_fit=FITS[1])
+    made = fit(
+        DecisionTreeClassifier(max_depth=3, random_state=0),
+        TrainingSet(X, y, np.array([0, 1])),
+        FitOptions(tree_fit=FITS[1]),
+    )
     assert made.tree_.missing_go_to_left.any()
     holes = np.where(rng.random(X.shape) < 0.4, np.nan, X)
     export_model(made, tmp_path / f"model{suffix}", X=holes)  # runs it, and refuses what differs

@@ -33,6 +33,7 @@ from multihop_search.models.complexity import complexity, size_of
 from multihop_search.models.features import count_features
 from multihop_search.models.fitting import fit
 from multihop_search.models.stages import graded_predictions, stage_sizes, truncated
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
@@ -444,7 +445,7 @@ def test_a_forest_taught_by_repeated_rows_is_cross_fitted_by_parts():
     for held in made.whole.inner:
         others = np.setdiff1d(np.arange(len(y)), held)
         transfer = KD.transfer_set(upper.take(others), made.y[others])
-        fitted = fit(clone(forest), X[others], made.y[others], made.classes, transfer=transfer)
+        fitted = fit(clone(forest), TrainingSet(X[others], made.y[others], made.classes, transfer=transfer))
         by_parts[held] = fitted.predict_proba(X[held])
     np.testing.assert_allclose(outputs.predictions, by_parts, atol=1e-6)
 

@@ -13,7 +13,8 @@ from test_tree_fits import assert_keeps_its_bounds, exclusive_or
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, NearOptimal, Optimal, OwnFit, TransferSet
 from multihop_search.errors import UnsuitableModel
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.trees import default_tree_fits
 from multihop_search.trees.alternating import total_loss
 from multihop_search.trees.lookahead import Bounds, Lookahead
@@ -106,7 +107,9 @@ def test_every_bound_of_the_student_is_kept(seed, depth, leaf, leaves):
     X, y = rng.normal(size=(90, 3)), rng.integers(3, size=90)
     tree = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=leaf, max_leaf_nodes=leaves, random_state=seed)
     soft = TransferSet(rng.dirichlet(np.ones(3), 90), np.ones(90))
-    made = fit(tree, X, y, np.arange(3), transfer=soft, tree_fit=Optimal(smoothing=1.0, candidates=12))
+    made = fit(
+        tree, TrainingSet(X, y, np.arange(3), transfer=soft), FitOptions(tree_fit=Optimal(smoothing=1.0, candidates=12))
+    )
     assert_keeps_its_bounds(made, X)
     np.testing.assert_allclose(made.predict_proba(X).sum(axis=1), 1)
 
@@ -115,7 +118,9 @@ def test_every_bound_of_the_student_is_kept(seed, depth, leaf, leaves):
 def test_a_tree_of_the_users_class_comes_back_and_is_the_same_every_time():
     X, y = exclusive_or()
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
-    made, again = (fit(clone(tree), X, y, A_B, tree_fit=Optimal(smoothing=0.0)) for _ in range(2))
+    made, again = (
+        fit(clone(tree), TrainingSet(X, y, A_B), FitOptions(tree_fit=Optimal(smoothing=0.0))) for _ in range(2)
+    )
     assert type(made) is DecisionTreeClassifier
     assert made.score(X, A_B[y]) > 0.9
     assert set(made.tree_.feature[made.tree_.feature >= 0]) == {1, 3}
@@ -125,7 +130,11 @@ def test_a_tree_of_the_users_class_comes_back_and_is_the_same_every_time():
 @pytest.mark.usefixtures("solver")
 def test_without_anything_to_split_it_is_one_leaf():
     y = np.array([0, 1, 1, 1])
-    made = fit(DecisionTreeClassifier(max_depth=3, random_state=0), np.ones((4, 2)), y, A_B, tree_fit=Optimal(0.0))
+    made = fit(
+        DecisionTreeClassifier(max_depth=3, random_state=0),
+        TrainingSet(np.ones((4, 2)), y, A_B),
+        FitOptions(tree_fit=Optimal(0.0)),
+    )
     assert made.tree_.node_count == 1
     np.testing.assert_allclose(made.predict_proba(np.ones((1, 2))), [[0.25, 0.75]])
 
@@ -158,7 +167,7 @@ def test_a_solver_that_is_stopped_by_its_clock_fails_the_fit():
     X, y = rng.normal(size=(1500, 12)), rng.integers(2, size=1500)
     slow = Optimal(smoothing=0.0, candidates=80, time_limit=1e-3)
     with pytest.raises(TimeoutError, match=r"the optimal tree took more than 0.001 s: pass fewer candidates"):
-        fit(DecisionTreeClassifier(max_depth=4, random_state=0), X, y, A_B, tree_fit=slow)
+        fit(DecisionTreeClassifier(max_depth=4, random_state=0), TrainingSet(X, y, A_B), FitOptions(tree_fit=slow))
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from multihop_search.errors import UnsuitableModel
 from multihop_search.models.ebm import bags_argument
 from multihop_search.models.fitting import _shared_sizes, fit, route_of, settle, takes_weights
 from multihop_search.models.soft_trees import TWIN_CRITERION
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.models.tuning import TUNED, TUNED_BY_NAME, student_distributions
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
@@ -198,7 +199,10 @@ def test_predictions_follow_soft_labels_that_contradict_the_true_ones(n_classes,
     targets[np.arange(len(X)), said] = 0.7
     student = small(name)
     with thread_limit():
-        made = fit(clone(student), X, (said + 1) % n_classes, labels, transfer=TransferSet(targets, np.ones(len(X))))
+        made = fit(
+            clone(student),
+            TrainingSet(X, (said + 1) % n_classes, labels, transfer=TransferSet(targets, np.ones(len(X)))),
+        )
     if name.endswith("RidgeClassifier") or name.endswith("LinearSVC"):  # a line cannot cut out a middle class
         assert np.mean((made.predict(X) == said)[said != 1 if n_classes == 3 else slice(None)]) > 0.85
     else:
@@ -216,7 +220,7 @@ def test_heavy_rows_outvote_light_ones(name):
     y = np.where(light, 1 - said, said)
     weights = np.where(light, 0.02, 2.0)
     with thread_limit():
-        made = fit(small(name), X, y, labels, transfer=TransferSet(np.eye(2)[y], weights))
+        made = fit(small(name), TrainingSet(X, y, labels, transfer=TransferSet(np.eye(2)[y], weights)))
     assert np.mean(made.predict(X) == said) > 0.7
 
 
@@ -224,10 +228,10 @@ def test_heavy_rows_outvote_light_ones(name):
 def test_models_without_weights_learn_hard_labels_and_refuse_soft_ones(name):
     X, said, labels = rows(2)
     y = 1 - said
-    made = fit(small(name), X, y, labels, transfer=TransferSet(np.eye(2)[said], np.ones(len(X))))
+    made = fit(small(name), TrainingSet(X, y, labels, transfer=TransferSet(np.eye(2)[said], np.ones(len(X)))))
     assert np.mean(made.predict(X) == said) > 0.8
     with pytest.raises(UnsuitableModel, match="sample_weight"):
-        fit(small(name), X, y, labels, transfer=TransferSet(np.full((len(X), 2), 0.5), np.ones(len(X))))
+        fit(small(name), TrainingSet(X, y, labels, transfer=TransferSet(np.full((len(X), 2), 0.5), np.ones(len(X)))))
 
 
 @pytest.mark.parametrize("name", REGRESSORS)
@@ -235,7 +239,7 @@ def test_predictions_of_regressors_follow_the_values_that_are_said(name):
     X, said, _ = rows(1)
     student = small(name)
     with thread_limit():
-        made = fit(clone(student), X, -said, None, transfer=TransferSet(said[:, None], np.ones(len(X))))
+        made = fit(clone(student), TrainingSet(X, -said, None, transfer=TransferSet(said[:, None], np.ones(len(X)))))
     assert np.corrcoef(made.predict(X), said)[0, 1] > 0.8
     assert_is_the_users(made, student, X)
 
@@ -249,7 +253,9 @@ def test_synthetic_rows_are_learned_beside_the_real_ones(name):
     targets = np.eye(2)[said[40:]] if name in CLASSIFIERS else said[40:, None]
     synthetic = SyntheticSet(X[40:], targets, np.arange(260) % 40)
     with thread_limit():
-        made = fit(small(name), X[:40], y, labels, transfer=TransferSet(true, np.ones(40), synthetic=synthetic))
+        made = fit(
+            small(name), TrainingSet(X[:40], y, labels, transfer=TransferSet(true, np.ones(40), synthetic=synthetic))
+        )
     assert np.corrcoef(made.predict(X[40:]), said[40:])[0, 1] > 0.5
     assert len(np.unique(made.predict(X[40:]))) > 1
 
@@ -330,7 +336,7 @@ def test_a_child_of_lightgbm_holds_as_many_real_rows_as_the_user_asked_for():
     targets = np.full((200, 2), 0.3)
     targets[np.arange(200), said] = 0.7
     student = small("lightgbm.LGBMClassifier").set_params(min_child_samples=60, n_estimators=1)
-    made = fit(clone(student), X, said, labels, transfer=TransferSet(targets, np.ones(200)))
+    made = fit(clone(student), TrainingSet(X, said, labels, transfer=TransferSet(targets, np.ones(200))))
     leaves = np.unique(made.predict(X, pred_leaf=True).ravel(), return_counts=True)[1]
     assert len(leaves) > 1
     assert leaves.min() >= 60
@@ -370,7 +376,7 @@ def test_an_explainable_boosting_machine_is_fitted_where_some_weights_are_0():
     light = np.arange(len(X)) < 200
     y = np.where(light, 1 - said, said)
     student = small("interpret.glassbox.ExplainableBoostingClassifier")
-    made = fit(student, X, y, labels, transfer=TransferSet(np.eye(2)[y], np.where(light, 0.0, 1.0)))
+    made = fit(student, TrainingSet(X, y, labels, transfer=TransferSet(np.eye(2)[y], np.where(light, 0.0, 1.0))))
     assert np.mean(made.predict(X) == said) > 0.8
 
 

@@ -40,7 +40,8 @@ from multihop_search.engine.plan import Plan
 from multihop_search.engine.student import _lesson
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.trees.heap import Heap
 from multihop_search.verdict import judge
 
@@ -334,7 +335,9 @@ def test_the_plain_version_that_s_ratio_divides_by_has_the_same_fit(few):
     for held in fold.inner:
         others = np.setdiff1d(np.arange(len(train)), held)
         tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=5, random_state=0)
-        tree = fit(tree, X[train[others]], y[train[others]], np.array([0, 1]), tree_fit=tree_fit)
+        tree = fit(
+            tree, TrainingSet(X[train[others]], y[train[others]], np.array([0, 1])), FitOptions(tree_fit=tree_fit)
+        )
         expected[held] = tree.predict_proba(X[train[held]])
     assert_allclose(lesson.outputs.plain, expected, atol=1e-6)
     own = _lesson(made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),)), upper)

@@ -31,7 +31,8 @@ from sklearn.tree import (
 from threadpoolctl import threadpool_limits
 
 from multihop_search import NearOptimal, Optimal, OwnFit, Refined, TransferSet
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.transfer.transfer_set import SyntheticSet
 from multihop_search.trees import base as fits_base
 from multihop_search.trees import refusal
@@ -253,7 +254,9 @@ def test_near_optimal_finds_an_exclusive_or_that_greed_misses(loss):
     X, y = exclusive_or()
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
     greedy = clone(tree).fit(X, y).score(X, y)
-    made = fit(clone(tree), X, y, np.array([0, 1]), tree_fit=NearOptimal(loss=loss, smoothing=0.0))
+    made = fit(
+        clone(tree), TrainingSet(X, y, np.array([0, 1])), FitOptions(tree_fit=NearOptimal(loss=loss, smoothing=0.0))
+    )
     assert made.score(X, y) > 0.9 > 0.75 > greedy
     assert set(made.tree_.feature[made.tree_.feature >= 0]) == {1, 3}
 
@@ -261,7 +264,7 @@ def test_near_optimal_finds_an_exclusive_or_that_greed_misses(loss):
 def test_near_optimal_finds_it_in_regression_too():
     X, y = exclusive_or()
     tree = DecisionTreeRegressor(max_depth=2, random_state=0)
-    made = fit(clone(tree), X, y.astype(float), None, tree_fit=NearOptimal(smoothing=0.0))
+    made = fit(clone(tree), TrainingSet(X, y.astype(float), None), FitOptions(tree_fit=NearOptimal(smoothing=0.0)))
     assert made.score(X, y) > 0.7 > 0.4 > clone(tree).fit(X, y).score(X, y)
 
 
@@ -384,7 +387,7 @@ def test_every_bound_holds_on_the_real_rows(
     before = tree.get_params()
     labels = np.arange(n_classes) * 10
     transfer = TransferSet(targets, np.ones(n_rows), synthetic=synthetic)
-    made = fit(tree, X, y, labels, transfer=transfer, sample_weight=weights, tree_fit=tree_fit)
+    made = fit(tree, TrainingSet(X, y, labels, sample_weight=weights, transfer=transfer), FitOptions(tree_fit=tree_fit))
     assert made.get_params() == before
     assert_keeps_its_bounds(made, X[weights > 0])
     proba = made.predict_proba(X)
@@ -405,7 +408,7 @@ def test_every_bound_holds_in_regression(tree_fit, seed, depth, leaf, n_syntheti
         synthetic = SyntheticSet(X[parents] + 0.1, rng.normal(size=(n_synthetic, 1)), parents)
     tree = DecisionTreeRegressor(max_depth=depth, min_samples_leaf=leaf, max_leaf_nodes=7, random_state=0)
     transfer = TransferSet(y[:, None], np.ones(70), synthetic=synthetic)
-    made = fit(tree, X, y, None, transfer=transfer, tree_fit=tree_fit)
+    made = fit(tree, TrainingSet(X, y, None, transfer=transfer), FitOptions(tree_fit=tree_fit))
     assert_keeps_its_bounds(made, X)
     assert (made.feature_importances_ >= 0).all()
 
@@ -418,7 +421,9 @@ def test_adjacent_float32_values_are_counted_on_the_side_where_they_go(tree_fit,
         steps.append(np.nextafter(steps[-1], np.float32(np.inf)))
     X = np.repeat(np.array(steps, dtype=np.float64), 5)[:, None]
     y = np.repeat([0, 1, 1, 0, 1, 0, 0, 1], 5)
-    made = fit(DecisionTreeClassifier(max_depth=5, min_samples_leaf=5), X, y, A_B, tree_fit=tree_fit)
+    made = fit(
+        DecisionTreeClassifier(max_depth=5, min_samples_leaf=5), TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit)
+    )
     assert_keeps_its_bounds(made, X)
     assert made.score(X, A_B[y]) == 1
 
@@ -453,11 +458,8 @@ def test_leaves_are_valued_by_hand():
     tree = DecisionTreeClassifier(max_depth=1, random_state=0)
     fitted = fit(
         tree,
-        FOUR,
-        np.array([0, 0, 0, 1]),
-        A_B,
-        sample_weight=weights,
-        tree_fit=NearOptimal(loss="log-loss", smoothing=2.0),
+        TrainingSet(FOUR, np.array([0, 0, 0, 1]), A_B, sample_weight=weights),
+        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=2.0)),
     )
     assert_allclose(fitted.tree_.value[:, 0], [[0.5, 0.5], [0.75, 0.25], [0.375, 0.625]])
     assert_allclose(fitted.tree_.weighted_n_node_samples, [8, 2, 6])
@@ -472,7 +474,7 @@ def test_grandchildren_are_shrunk_to_the_shrunk_value_of_their_parent():
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y = np.array([1.0, 2.0, 5.0, 10.0])
     tree = DecisionTreeRegressor(max_depth=2, random_state=0)
-    made = fit(tree, X, y, None, tree_fit=Refined(smoothing=1.0, restarts=0))
+    made = fit(tree, TrainingSet(X, y, None), FitOptions(tree_fit=Refined(smoothing=1.0, restarts=0)))
     # root 4.5; left {1, 2}: (3 + 4.5) / 3 = 2.5, its leaves (1 + 2.5) / 2 = 1.75 and (2 + 2.5) / 2 = 2.25;
     # right {5, 10}: (15 + 4.5) / 3 = 6.5, its leaves (5 + 6.5) / 2 = 5.75 and (10 + 6.5) / 2 = 8.25
     assert_allclose(made.predict(X), [1.75, 2.25, 5.75, 8.25])
@@ -483,7 +485,7 @@ def test_grandchildren_are_shrunk_to_the_shrunk_value_of_their_parent():
 def test_without_smoothing_a_leaf_is_its_mean_and_entropy_is_in_bits():
     y = np.array([0, 0, 0, 1])
     tree = DecisionTreeClassifier(max_depth=1, criterion="entropy", random_state=0)
-    made = fit(tree, FOUR, y, A_B, tree_fit=NearOptimal(loss="log-loss", smoothing=0.0))
+    made = fit(tree, TrainingSet(FOUR, y, A_B), FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=0.0)))
     assert_allclose(made.predict_proba([[0.0], [1.0]]), [[1, 0], [0.5, 0.5]])
     assert_allclose(made.tree_.impurity, [-0.75 * np.log2(0.75) + 0.25 * 2, 0, 1], atol=1e-12)
 
@@ -491,7 +493,11 @@ def test_without_smoothing_a_leaf_is_its_mean_and_entropy_is_in_bits():
 def test_a_smoothed_tree_has_no_negative_importance():
     X = np.repeat([0.0, 1.0], [80, 20])[:, None]
     y = np.repeat([0, 1, 1], [20, 60, 20])  # 25 % against 0 %: with much smoothing the left leaf is the less sure one
-    made = fit(DecisionTreeClassifier(max_depth=1), X, y, A_B, tree_fit=NearOptimal(loss="log-loss", smoothing=32.0))
+    made = fit(
+        DecisionTreeClassifier(max_depth=1),
+        TrainingSet(X, y, A_B),
+        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=32.0)),
+    )
     assert made.get_n_leaves() == 2
     # Gini of the root 0.32, of the left leaf 0.375, of the right one 0: 0.32 - 0.8 * 0.375
     assert_allclose(made.tree_.compute_feature_importances(normalize=False), [0.02])
@@ -504,8 +510,8 @@ def test_the_unit_and_the_offset_of_a_target_change_nothing(tree_fit, scale, off
     X = rng.normal(size=(300, 3))
     y = (X[:, 0] > 0) * 1.0 + (X[:, 1] > 0.3) * X[:, 2]
     tree = DecisionTreeRegressor(max_depth=3, random_state=0)
-    first = fit(clone(tree), X, y, None, tree_fit=tree_fit)
-    second = fit(clone(tree), X, y * scale + offset, None, tree_fit=tree_fit)
+    first = fit(clone(tree), TrainingSet(X, y, None), FitOptions(tree_fit=tree_fit))
+    second = fit(clone(tree), TrainingSet(X, y * scale + offset, None), FitOptions(tree_fit=tree_fit))
     assert first.get_n_leaves() > 4
     assert_array_equal(first.tree_.threshold, second.tree_.threshold)
     assert_allclose((second.predict(X) - offset) / scale, first.predict(X), atol=1e-6)
@@ -524,8 +530,14 @@ def test_whole_weights_are_rows_repeated(tree_fit, regression):
     times = rng.integers(1, 4, size=60)
     labels = None if regression else A_B
     tree = (DecisionTreeRegressor if regression else DecisionTreeClassifier)(max_depth=3, random_state=0)
-    weighted = fit(clone(tree), X, y, labels, sample_weight=times.astype(float), tree_fit=tree_fit)
-    repeated = fit(clone(tree), np.repeat(X, times, axis=0), np.repeat(y, times), labels, tree_fit=tree_fit)
+    weighted = fit(
+        clone(tree), TrainingSet(X, y, labels, sample_weight=times.astype(float)), FitOptions(tree_fit=tree_fit)
+    )
+    repeated = fit(
+        clone(tree),
+        TrainingSet(np.repeat(X, times, axis=0), np.repeat(y, times), labels),
+        FitOptions(tree_fit=tree_fit),
+    )
     assert_array_equal(weighted.tree_.feature, repeated.tree_.feature)
     assert_array_equal(weighted.tree_.threshold, repeated.tree_.threshold)
     assert_allclose(weighted.tree_.value, repeated.tree_.value)
@@ -540,12 +552,14 @@ def test_class_weights_are_row_weights(tree_fit, class_weight):
     y = (X[:, 0] + rng.normal(size=80) > 3).astype(int)
     of_class = [1.0, 3.0] if isinstance(class_weight, dict) else 80 / (2 * np.bincount(y))
     tree = DecisionTreeClassifier(max_depth=3, random_state=0)
-    made = fit(clone(tree).set_params(class_weight=class_weight), X, y, A_B, tree_fit=tree_fit)
+    made = fit(clone(tree).set_params(class_weight=class_weight), TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit))
     assert made.class_weight == class_weight
-    expected = fit(clone(tree), X, y, A_B, sample_weight=np.asarray(of_class)[y], tree_fit=tree_fit)
+    expected = fit(
+        clone(tree), TrainingSet(X, y, A_B, sample_weight=np.asarray(of_class)[y]), FitOptions(tree_fit=tree_fit)
+    )
     assert_array_equal(made.tree_.threshold, expected.tree_.threshold)
     assert_allclose(made.predict_proba(X), expected.predict_proba(X))
-    unweighted = fit(clone(tree), X, y, A_B, tree_fit=tree_fit)
+    unweighted = fit(clone(tree), TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit))
     assert np.abs(made.predict_proba(X) - unweighted.predict_proba(X)).max() > 0.05
 
 
@@ -563,7 +577,7 @@ def named_rows():
 def fitted(request, named_rows):
     X, y = named_rows
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=4, random_state=0)
-    return fit(tree, X, y, np.array(["no", "yes"]), tree_fit=request.param)
+    return fit(tree, TrainingSet(X, y, np.array(["no", "yes"])), FitOptions(tree_fit=request.param))
 
 
 def test_the_tree_is_of_the_users_class_and_knows_its_columns(fitted, named_rows):
@@ -644,9 +658,9 @@ def test_a_tree_in_a_pipeline_is_fitted_on_what_its_transformers_hand_on(named_r
     X, y = named_rows
     tree_fit = NearOptimal(loss="log-loss", smoothing=3.0)
     alone = DecisionTreeClassifier(max_depth=2, random_state=0)
-    made = fit(make_pipeline(StandardScaler(), clone(alone)), X, y, A_B, tree_fit=tree_fit)
+    made = fit(make_pipeline(StandardScaler(), clone(alone)), TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit))
     scaled = StandardScaler().fit_transform(X)
-    expected = fit(clone(alone), scaled, y, A_B, tree_fit=tree_fit)
+    expected = fit(clone(alone), TrainingSet(scaled, y, A_B), FitOptions(tree_fit=tree_fit))
     assert_allclose(made.predict_proba(X), expected.predict_proba(scaled))
 
 
@@ -692,7 +706,13 @@ def test_a_tree_is_the_same_under_one_and_two_threads_where_columns_are_equal(tr
     made = []
     for threads in (1, 2):
         with threadpool_limits(threads):
-            made.append(fit(clone(tree), X, y, labels, sample_weight=rng.uniform(1, 1, 120), tree_fit=tree_fit).tree_)
+            made.append(
+                fit(
+                    clone(tree),
+                    TrainingSet(X, y, labels, sample_weight=rng.uniform(1, 1, 120)),
+                    FitOptions(tree_fit=tree_fit),
+                ).tree_
+            )
     assert_array_equal(made[0].feature, made[1].feature)
     assert_array_equal(made[0].threshold, made[1].threshold)
     assert_array_equal(made[0].value, made[1].value)
@@ -719,7 +739,9 @@ def restarted(fit_, seed=0, n_synthetic=400, values=False):
     transfer = TransferSet(own, np.ones(200), synthetic=SyntheticSet(made, targets, parent) if n_synthetic else None)
     student = (DecisionTreeRegressor if values else DecisionTreeClassifier)(max_depth=3, random_state=seed)
     labels = None if values else A_B
-    tree = fit(student, X, own[:, 0] if values else y, labels, transfer=transfer, tree_fit=fit_).tree_
+    tree = fit(
+        student, TrainingSet(X, own[:, 0] if values else y, labels, transfer=transfer), FitOptions(tree_fit=fit_)
+    ).tree_
     return tree, np.vstack([X, made]), np.vstack([own, targets])
 
 
@@ -814,7 +836,7 @@ def test_bounds_hold_on_all_real_rows_where_a_sample_grew_the_tree(small_samples
     X = rng.normal(size=(500, 3))
     y = ((X[:, 0] > 0.3) ^ (X[:, 1] > 0)).astype(int)
     tree = DecisionTreeClassifier(max_depth=3, min_samples_leaf=leaf, random_state=0)
-    made = fit(tree, X, y, A_B, tree_fit=tree_fit)
+    made = fit(tree, TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit))
     assert_keeps_its_bounds(made, X)
     assert made.tree_.n_node_samples[0] == 500
     assert made.get_n_leaves() >= 2  # a leaf of 0.3 is 150 rows: 30 of the 100 that are sampled

@@ -13,6 +13,7 @@ from optuna.samplers import RandomSampler
 from sklearn.ensemble import RandomForestClassifier
 
 from multihop_search.models.fitting import fit
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.models.tuning import student_distributions
 from multihop_search.transfer.transfer_set import TransferSet, one_hot
 from quality_parts.cells import Found
@@ -73,7 +74,9 @@ def taught(model: Any, split: Split, alpha: float | None, soft: np.ndarray) -> A
     if alpha is None:
         return model.fit(split.X, split.y)
     targets = alpha * soft + (1 - alpha) * one_hot(split.y, len(split.classes))
-    return fit(model, split.X, split.y, split.classes, transfer=TransferSet(targets, np.ones(len(split.y))))
+    return fit(
+        model, TrainingSet(split.X, split.y, split.classes, transfer=TransferSet(targets, np.ones(len(split.y))))
+    )
 
 
 def careful(split: Split, seed: int, names: tuple[str, ...], tuned: Mapping[str, Mapping[str, Any]]) -> Iterator[Found]:

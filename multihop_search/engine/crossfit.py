@@ -19,9 +19,9 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
 
+from multihop_search.engine.fit import FitSpec, fit_model
 from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numbers
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
-from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
 from multihop_search.models.fitting import repeats_rows
 from multihop_search.models.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
@@ -33,12 +33,11 @@ from multihop_search.threads import thread_limit
 from multihop_search.transfer.calibration import calibrating_temperature
 from multihop_search.transfer.synthetic import SyntheticRows
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.trees import TreeFit
 
 Grader = Callable[[Any], tuple[np.ndarray, dict[int, np.ndarray]]]
 """Rows to predictions of a model on them, and of its stages by k."""
 BAG_SIZE = 30
-"""A bagged model with at least this many members is cross-fitted by its out-of-bag rows (rule 5)."""
+"""A bagged model with at least this many members is cross-fitted by its out-of-bag rows."""
 
 
 def crossfit(
@@ -76,22 +75,14 @@ def crossfit(
 
 def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> np.ndarray:
     """Return what an intermediate says of the training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
+    spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest("plain", name))
     with thread_limit(problem.threads):
-        return plain_outputs(problem, problem.fold(number), ladder.estimator(name), name, digest("plain", name))
+        return plain_outputs(problem, problem.fold(number), spec)
 
 
-def plain_outputs(
-    problem: Problem,
-    fold: Fold,
-    estimator: Any,
-    name: str,
-    key: str,
-    most_features: int | None = None,
-    tree_fit: TreeFit | None = None,
-) -> np.ndarray:
+def plain_outputs(problem: Problem, fold: Fold, spec: FitSpec) -> np.ndarray:
     """Return what any model says of a fold's training rows without a teacher, cross-fitted, (n_train, n_outputs)."""
-    model = _UpperModel(problem, fold, estimator, name, None, (), key, False, most_features, tree_fit)
-    return model.crossfit()[0].predictions
+    return _UpperModel(problem, fold, spec, sizes=(), labels=False).crossfit()[0].predictions
 
 
 def crossfit_and_fit(
@@ -141,15 +132,15 @@ def _upper_model(
     plain: np.ndarray | None,
 ) -> _UpperModel:
     name = hops[-1].model if hops else TEACHER
-    estimator = ladder.estimator(name)
     fold, sizes = problem.fold(number), ladder.graded_sizes(name)
-    if not hops:
-        return _UpperModel(problem, fold, estimator, name, None, sizes, digest(hops))
-    scheme = hops[-1].scheme
-    assert not isinstance(scheme, Truncate)
-    assert upper is not None
-    lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
-    return _UpperModel(problem, fold, estimator, name, lesson, sizes, digest(hops))
+    lesson: Lesson | None = None
+    if hops:
+        scheme = hops[-1].scheme
+        assert not isinstance(scheme, Truncate)
+        assert upper is not None
+        lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
+    spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest(hops), lesson=lesson)
+    return _UpperModel(problem, fold, spec, sizes)
 
 
 @dataclass(frozen=True)
@@ -158,18 +149,19 @@ class _UpperModel:
 
     problem: Problem
     fold: Fold
-    estimator: Any
-    name: str
-    lesson: Lesson | None
+    spec: FitSpec
     sizes: tuple[int, ...]
     """Members of the stages that are wanted."""
-    key: str
     labels: bool = True
     """Whether it labels the fold's synthetic rows too."""
-    most_features: int | None = None
-    """Most features that it may read."""
-    tree_fit: TreeFit | None = None
-    """How a tree is fitted; None: by its class."""
+
+    @property
+    def estimator(self) -> Any:
+        return self.spec.estimator
+
+    @property
+    def lesson(self) -> Lesson | None:
+        return self.spec.lesson
 
     @property
     def pools(self) -> Mapping[str, SyntheticRows]:
@@ -182,25 +174,14 @@ class _UpperModel:
 
     def fit_part(self, positions: np.ndarray, part: int, estimator: Any = None) -> Any:
         """Fit on some of the training rows; `part` names the fit in its key."""
-        chosen = self.estimator if estimator is None else estimator
         if self.problem.classes is not None:
             labels = self.problem.classes[self.problem.y[self.fold.train[positions]]]
             if len(np.unique(labels)) == 1:  # an inner part may lack a class; few classifiers take a single one
                 return DummyClassifier(strategy="prior").fit(np.zeros((len(positions), 1)), labels)
+        spec = self.spec if estimator is None else replace(self.spec, estimator=estimator)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # nobody deploys it: what it teaches is judged
-            return teach(
-                self.problem,
-                self.fold,
-                part,
-                positions,
-                chosen,
-                self.name,
-                self.lesson,
-                self.key,
-                self.most_features,
-                self.tree_fit,
-            )
+            return fit_model(self.problem, self.fold, part, positions, spec)
 
     def fit_all(self) -> Any:
         if isinstance(self.estimator, (FrozenEstimator, RowTeacher)):
@@ -218,7 +199,8 @@ class _UpperModel:
             return replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
         members = soft_voters(self.estimator)
         if members and self.lesson is None:  # a vote has no stages
-            voters = [replace(self, estimator=of, key=digest(self.key, name)) for name, of in members]
+            specs = [replace(self.spec, estimator=of, key=digest(self.spec.key, name)) for name, of in members]
+            voters = [replace(self, spec=spec) for spec in specs]
             outputs = mean_outputs([voter.crossfit()[0] for voter in voters])
             return with_temperature(self.problem, self.fold, outputs), None
         if not self.has_out_of_bag():
@@ -253,7 +235,7 @@ class _UpperModel:
         return partial(graded_predictions, model, classes=problem.classes, sizes=sizes, probes=probes)
 
     def has_out_of_bag(self) -> bool:
-        """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once (rule 5)."""
+        """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once."""
         if type(self.estimator) not in FORESTS or not self.estimator.bootstrap:
             return False
         if self.estimator.n_estimators < BAG_SIZE or self.problem.groups is not None:

@@ -10,15 +10,17 @@ import numpy as np
 from sklearn.base import clone
 
 from multihop_search.engine.crossfit import plain_outputs
+from multihop_search.engine.fit import FitSpec, fit_model
 from multihop_search.engine.lesson import Lesson
-from multihop_search.engine.teach import teach
 from multihop_search.keys import digest
 from multihop_search.models.complexity import Size, latency_us, size_of
+from multihop_search.models.fitting import FitOptions
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import Path, Truncate
 from multihop_search.problem.problem import Problem
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.trees import TreeFit
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,10 @@ def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper
         return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
 
 
-def _student(ladder: Ladder, path: Path) -> Any:
-    return clone(ladder.students[path.student]).set_params(**dict(path.params))
+def _spec(problem: Problem, ladder: Ladder, path: Path, *, key: str, tree_fit: TreeFit | None) -> FitSpec:
+    student = clone(ladder.students[path.student]).set_params(**dict(path.params))
+    most_features = ladder.budget.most_features(student, problem.n_outputs)
+    return FitSpec(estimator=student, name=path.student, key=key, options=FitOptions(most_features, tree_fit))
 
 
 def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None) -> Lesson | None:
@@ -83,18 +87,16 @@ def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Te
     assert upper is not None
     if scheme.needs_plain:
         key = digest("plain", path.student, path.params, path.fit)
-        student = _student(ladder, path)
-        most = ladder.budget.most_features(student, problem.n_outputs)
-        upper = replace(upper, plain=plain_outputs(problem, fold, student, path.student, key, most, path.fit))
+        spec = _spec(problem, ladder, path, key=key, tree_fit=path.fit)
+        upper = replace(upper, plain=plain_outputs(problem, fold, spec))
     return Lesson(scheme, path.hops[-1].compression, upper)
 
 
 def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: Lesson | None) -> Any:
-    fold, student = problem.fold(number), _student(ladder, path)
-    most = ladder.budget.most_features(student, problem.n_outputs)
-    everyone = np.arange(len(fold.train))
-    fit = path.fit.in_fold() if path.fit is not None and number >= 0 else path.fit
-    return teach(problem, fold, -1, everyone, student, path.student, lesson, _seed_key(problem, path), most, fit)
+    fold = problem.fold(number)
+    tree_fit = path.fit.in_fold() if path.fit is not None and number >= 0 else path.fit
+    spec = _spec(problem, ladder, path, key=_seed_key(problem, path), tree_fit=tree_fit)
+    return fit_model(problem, fold, -1, np.arange(len(fold.train)), replace(spec, lesson=lesson))
 
 
 def _seed_key(problem: Problem, path: Path) -> str:

@@ -23,13 +23,11 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from inspect import signature
 from typing import Any
 
 import numpy as np
-import pandas as pd
-from scipy.sparse import vstack
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
@@ -50,8 +48,9 @@ from multihop_search.models.ebm import bags_argument, positive
 from multihop_search.models.features import silenced, strongest, with_only
 from multihop_search.models.soft_trees import fit_on_distribution, takes_regression_route
 from multihop_search.models.softmax import fit_softmax, takes_softmax_route
+from multihop_search.models.training_set import JoinedRows, TrainingSet
 from multihop_search.threads import takes_all_cores
-from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet, one_hot
+from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 from multihop_search.trees import TreeFit
 
 JOBS = ("n_jobs", "num_threads", "thread_count")
@@ -191,11 +190,11 @@ def route_of(estimator: Any, n_classes: int | None) -> str:
     return "repetition" if takes_weights(model) else "hard labels"
 
 
-def repeats_rows(estimator: Any, transfer: TransferSet | None) -> bool:
+def repeats_rows(estimator: Any, rows: TransferSet | JoinedRows | None) -> bool:
     """Return whether a row stands more than once in what `estimator` is fitted on."""
-    if transfer is None or transfer.targets.shape[1] == 1 or transfer.is_hard:
+    if rows is None or rows.targets.shape[1] == 1 or rows.is_hard:
         return False
-    return route_of(estimator, transfer.targets.shape[1]) not in ("regression", "softmax")
+    return route_of(estimator, rows.targets.shape[1]) not in ("regression", "softmax")
 
 
 def settle(
@@ -248,90 +247,73 @@ def settle(
     return model.set_params(**after), before
 
 
-def fit(
-    model: Any,
-    X: Any,
-    y: np.ndarray,
-    labels: np.ndarray | None,
-    *,
-    transfer: TransferSet | None = None,
-    sample_weight: np.ndarray | None = None,
-    prepare: Prepare = fit_transformers,
-    most_features: int | None = None,
-    tree_fit: TreeFit | None = None,
-) -> Any:
+@dataclass(frozen=True)
+class FitOptions:
+    """How a model is fitted, beside what its class and parameters say."""
+
+    most_features: int | None = None
+    """Most features that the model (in a Pipeline its last step) may read: a model that reads more is fitted again on
+    those that it draws most from, every other column held constant."""
+    tree_fit: TreeFit | None = None
+    """How a tree is fitted; None: by its class."""
+    prepare: Prepare = fit_transformers
+    """Fits the transformers of a Pipeline, or knows them."""
+
+
+USUAL = FitOptions()
+"""The class's own fit, of any features."""
+
+
+def fit(model: Any, rows: TrainingSet, options: FitOptions = USUAL) -> Any:
     """Fit `model` and return it (or its equal) as a fitted object of its own class.
 
     Parameters
     ----------
     model : estimator
         Settled (see `settle`); may be changed.
-    X : array or DataFrame of shape (n_rows, n_features)
-        Real rows.
-    y : ndarray of shape (n_rows,)
-        Class codes; `labels[y]` is what the model learns to say. In regression the target.
-    labels : ndarray of shape (n_classes,) or None
-        Labels by code, sorted; None in regression.
-    transfer : TransferSet or None
-        None: the plain fit.
-    sample_weight : ndarray of shape (n_rows,) or None
-        The user's weights.
-    prepare : callable
-        Fits the transformers of a Pipeline, or knows them.
-    most_features : int or None, default=None
-        Most features that the model (in a Pipeline its last step) may read: a model that reads more is fitted again on
-        those that it draws most from, every other column held constant.
-    tree_fit : TreeFit or None, default=None
-        How a tree is fitted; None: by its class.
+    rows : TrainingSet
+        What it is fitted on.
+    options : FitOptions
+        How it is fitted.
 
     Raises
     ------
     UnsuitableModel
         If the model takes neither weights nor soft labels and the transfer set needs them.
     """
-    target = y if labels is None else labels[y]
     if isinstance(model, Pipeline):
-        return _fit_pipeline(model, X, y, labels, target, transfer, sample_weight, prepare, most_features, tree_fit)
-    fitted = _fit_one(model, X, y, labels, target, transfer, sample_weight, tree_fit)
-    keep = None if most_features is None else strongest(fitted, X, most_features)
-    if keep is None:
+        return _fit_pipeline(model, rows, options)
+    fitted = _fit_one(model, rows, options.tree_fit)
+    strong = None if options.most_features is None else strongest(fitted, rows.X, options.most_features)
+    if strong is None:
         return fitted
-    if transfer is not None and transfer.synthetic is not None:
-        transfer = replace(transfer, synthetic=replace(transfer.synthetic, X=with_only(transfer.synthetic.X, keep)))
-    again = _fit_one(clone(fitted), with_only(X, keep), y, labels, target, transfer, sample_weight, tree_fit)
-    return silenced(again, keep)
+    synthetic = None if rows.synthetic is None else with_only(rows.synthetic.X, strong)
+    again = _fit_one(clone(fitted), rows.with_features(with_only(rows.X, strong), synthetic), options.tree_fit)
+    return silenced(again, strong)
 
 
-def _fit_one(
-    model: Any,
-    X: Any,
-    y: np.ndarray,
-    labels: np.ndarray | None,
-    target: np.ndarray,
-    transfer: TransferSet | None,
-    sample_weight: np.ndarray | None,
-    tree_fit: TreeFit | None,
-) -> Any:
+def _fit_one(model: Any, rows: TrainingSet, tree_fit: TreeFit | None) -> Any:
     if tree_fit is not None:
-        return _fit_tree(tree_fit, model, X, y, labels, transfer, sample_weight)
-    if transfer is None:
-        return model.fit(X, target, **_weight_argument(model, sample_weight))
-    prepared = transfer.finished(y, sample_weight)
-    joined = X if prepared.synthetic is None else _stacked(X, prepared.synthetic.X)
-    before = _shared_sizes(model, len(y), len(prepared.joined_targets))
+        return _fit_tree(tree_fit, model, rows.joined())
+    if rows.transfer is None:
+        return model.fit(rows.X, rows.target, **_weight_argument(model, rows.sample_weight))
+    joined = rows.joined()
+    before = _shared_sizes(model, joined.n_real, len(joined.targets))
     class_weight: dict[str, Any] = {}
-    targets = prepared.joined_targets
-    if labels is None:
-        bags = bags_argument(model, y, np.arange(len(targets)))
-        fitted = model.fit(
-            joined, _in_domain(model, targets[:, 0], y), **_weight_argument(model, prepared.joined_weights), **bags
-        )
+    if joined.labels is None:
+        fitted = _fit_values(model, joined)
     else:
-        targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
-        fitted = _fit_classes(model, joined, y, prepared, targets, weights, labels)
-    if hasattr(fitted, "tree_") and (len(targets) > len(y) or repeats_rows(fitted, prepared)):
-        _count_rows(fitted, X)  # real rows, neither copies nor synthetic ones
+        joined, class_weight = _class_weighted(model, joined)
+        fitted = _fit_classes(model, joined)
+    if hasattr(fitted, "tree_") and (len(joined.targets) > joined.n_real or repeats_rows(fitted, joined)):
+        _count_rows(fitted, rows.X)  # real rows, neither copies nor synthetic ones
     return fitted.set_params(**before, **class_weight)
+
+
+def _fit_values(model: Any, rows: JoinedRows) -> Any:
+    bags = bags_argument(model, rows.y, np.arange(len(rows.targets)))
+    values = _in_domain(model, rows.targets[:, 0], rows.y)
+    return model.fit(rows.X, values, **_weight_argument(model, rows.weights), **bags)
 
 
 def _in_domain(model: Any, values: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -346,56 +328,29 @@ def _in_domain(model: Any, values: np.ndarray, y: np.ndarray) -> np.ndarray:
     return values
 
 
-def _fit_tree(
-    tree_fit: TreeFit,
-    model: Any,
-    X: Any,
-    y: np.ndarray,
-    labels: np.ndarray | None,
-    transfer: TransferSet | None,
-    sample_weight: np.ndarray | None,
-) -> Any:
-    if transfer is None:
-        transfer = TransferSet(y[:, None] if labels is None else one_hot(y, len(labels)), np.ones(len(y)))
-    prepared = transfer.finished(y, sample_weight)
-    joined = X if prepared.synthetic is None else _stacked(X, prepared.synthetic.X)
-    if labels is None:
-        return tree_fit.fit(model, joined, prepared.joined_targets, prepared.joined_weights, len(y), labels)
-    targets, weights, class_weight = _class_weighted(model, prepared, y, labels)
-    return tree_fit.fit(model, joined, targets, weights, len(y), labels).set_params(**class_weight)
+def _fit_tree(tree_fit: TreeFit, model: Any, rows: JoinedRows) -> Any:
+    rows, class_weight = (rows, {}) if rows.labels is None else _class_weighted(model, rows)
+    fitted = tree_fit.fit(model, rows.X, rows.targets, rows.weights, rows.n_real, rows.labels)
+    return fitted.set_params(**class_weight)
 
 
-def _fit_classes(
-    model: Any,
-    X: Any,
-    y: np.ndarray,
-    transfer: TransferSet,
-    targets: np.ndarray,
-    weights: np.ndarray,
-    labels: np.ndarray,
-) -> Any:
+def _fit_classes(model: Any, rows: JoinedRows) -> Any:
     """Fit to class distributions by the route that the model's class has for them."""
-    if transfer.is_hard:
-        bags = bags_argument(model, y, np.arange(len(targets)))
-        return model.fit(X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights), **bags)
+    assert rows.labels is not None
+    targets, weights, labels = rows.targets, rows.weights, rows.labels
+    if rows.is_hard:
+        bags = bags_argument(model, rows.y, np.arange(len(targets)))
+        return model.fit(rows.X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights), **bags)
     if takes_regression_route(model, len(labels)):
-        return fit_on_distribution(model, X, targets, _none_if_equal(weights), labels)
+        return fit_on_distribution(model, rows.X, targets, _none_if_equal(weights), labels)
     present = targets.any(axis=0)
     if takes_softmax_route(model, int(present.sum())):
-        return fit_softmax(model, X, targets[:, present], weights, labels[present])
-    return _fit_repeated(model, X, y, targets, weights, labels)
+        return fit_softmax(model, rows.X, targets[:, present], weights, labels[present])
+    return _fit_repeated(model, rows)
 
 
 def _count_rows(tree: Any, X: Any) -> None:
     tree.tree_.n_node_samples[:] = np.asarray(tree.decision_path(X).sum(axis=0)).ravel()
-
-
-def _stacked(X: Any, more: Any) -> Any:
-    if hasattr(X, "iloc"):
-        return pd.concat([X, more], ignore_index=True)
-    if hasattr(X, "tocsr"):
-        return vstack([X, more]).tocsr()
-    return np.concatenate([X, more])
 
 
 def _shared_sizes(model: Any, n_real: int, n_joined: int) -> dict[str, Any]:
@@ -426,43 +381,20 @@ def _is_count(size: Any, least: int) -> bool:
     return isinstance(size, (int, np.integer)) and not isinstance(size, bool) and int(size) > least
 
 
-def _fit_pipeline(
-    model: Pipeline,
-    X: Any,
-    y: np.ndarray,
-    labels: np.ndarray | None,
-    target: np.ndarray,
-    transfer: TransferSet | None,
-    sample_weight: np.ndarray | None,
-    prepare: Prepare,
-    most_features: int | None,
-    tree_fit: TreeFit | None,
-) -> Pipeline:
+def _fit_pipeline(model: Pipeline, rows: TrainingSet, options: FitOptions) -> Pipeline:
     name, last = model.steps[-1]
     if resamples(model):
-        if transfer is not None or sample_weight is not None or tree_fit is not None:
+        if rows.transfer is not None or rows.sample_weight is not None or options.tree_fit is not None:
             raise UnsuitableModel(
                 "a Pipeline that resamples rows cannot be taught soft labels or weights: use it as a teacher without "
                 "sample_weight, or leave the sampler out."
             )
-        return model.fit(X, target)
+        return model.fit(rows.X, rows.target)
     if len(model.steps) > 1:
-        beside = None if transfer is None or transfer.synthetic is None else transfer.synthetic
-        head, X, synthetic = prepare(model[:-1], X, target, beside)
+        head, X, synthetic = options.prepare(model[:-1], rows.X, rows.target, rows.synthetic)
         model.steps[:-1] = head.steps
-        if transfer is not None and beside is not None:
-            transfer = replace(transfer, synthetic=replace(beside, X=synthetic))
-    fitted = fit(
-        last,
-        X,
-        y,
-        labels,
-        transfer=transfer,
-        sample_weight=sample_weight,
-        most_features=most_features,
-        tree_fit=tree_fit,
-    )
-    model.steps[-1] = (name, fitted)
+        rows = rows.with_features(X, synthetic)
+    model.steps[-1] = (name, fit(last, rows, replace(options, prepare=fit_transformers)))
     return model
 
 
@@ -487,45 +419,46 @@ def _require_weights(model: Any) -> None:
         )
 
 
-def _class_weighted(
-    model: Any, transfer: TransferSet, y: np.ndarray, labels: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Move `class_weight` into targets and weights: it counts rows, and repeated rows would be counted twice."""
+def _class_weighted(model: Any, rows: JoinedRows) -> tuple[JoinedRows, dict[str, Any]]:
+    """Move `class_weight` into targets and weights: it counts rows, and repeated rows would be counted twice.
+
+    Return the rows, and what has to be put back on the model.
+    """
     class_weight = model.get_params(deep=False).get("class_weight")
     if class_weight is None:
-        return transfer.joined_targets, transfer.joined_weights, {}
+        return rows, {}
+    assert rows.labels is not None
     rule = "balanced" if isinstance(class_weight, str) else class_weight
-    of_class = np.ones(len(labels))
-    present = np.unique(y)
+    of_class = np.ones(len(rows.labels))
+    present = np.unique(rows.y)
     if isinstance(rule, Mapping):
-        rule = {label: weight for label, weight in rule.items() if label in set(labels[present].tolist())}
-    of_class[present] = compute_class_weight(rule, classes=labels[present], y=labels[y])
-    weighted = transfer.joined_targets * of_class
+        rule = {label: weight for label, weight in rule.items() if label in set(rows.labels[present].tolist())}
+    of_class[present] = compute_class_weight(rule, classes=rows.labels[present], y=rows.labels[rows.y])
+    weighted = rows.targets * of_class
     share = weighted.sum(axis=1)
     model.set_params(class_weight=None)
-    weighted = np.divide(weighted, share[:, None], out=transfer.joined_targets.copy(), where=share[:, None] > 0)
-    return weighted, transfer.joined_weights * share, {"class_weight": class_weight}
+    weighted = np.divide(weighted, share[:, None], out=rows.targets.copy(), where=share[:, None] > 0)
+    return replace(rows, targets=weighted, weights=rows.weights * share), {"class_weight": class_weight}
 
 
-def _fit_repeated(
-    model: Any, X: Any, y: np.ndarray, targets: np.ndarray, weights: np.ndarray, labels: np.ndarray
-) -> Any:
+def _fit_repeated(model: Any, rows: JoinedRows) -> Any:
     """Fit on each row once per class with weight q_c; sizes that count rows are translated and put back.
 
     Tiny targets are dropped, but never that of the true class, so that no class is lost.
     """
+    assert rows.labels is not None
     _require_weights(model)
-    kept = targets >= SMALLEST_TARGET * targets.max(axis=1, keepdims=True)
-    kept[np.arange(len(y)), y] = True
-    shares = np.where(kept, targets, 0.0)
+    copied = rows.targets >= SMALLEST_TARGET * rows.targets.max(axis=1, keepdims=True)
+    copied[np.arange(rows.n_real), rows.y] = True
+    shares = np.where(copied, rows.targets, 0.0)
     shares /= shares.sum(axis=1, keepdims=True)
-    rows, codes = np.nonzero(kept)
-    translated = _repeated_sizes(model, len(kept), len(rows), even=bool(np.ptp(weights) == 0))
+    places, codes = np.nonzero(copied)
+    translated = _repeated_sizes(model, len(copied), len(places), even=bool(np.ptp(rows.weights) == 0))
     before = {name: model.get_params(deep=False)[name] for name in translated}
     model.set_params(**translated)
-    weights, bags = weights[rows] * shares[rows, codes], bags_argument(model, y, rows)
+    weights, bags = rows.weights[places] * shares[places, codes], bags_argument(model, rows.y, places)
     named = dict.fromkeys(weight_names(model), positive(model, weights))
-    model.fit(_safe_indexing(X, rows), labels[codes], **named, **bags)
+    model.fit(_safe_indexing(rows.X, places), rows.labels[codes], **named, **bags)
     return model.set_params(**before)
 
 

@@ -18,6 +18,7 @@ from sklearn.pipeline import Pipeline
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.models.fitting import fit, last_step, settle
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
@@ -106,9 +107,8 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
-        fitted, fault = run(
-            _plain_fit, model, X, problem.y[rows], problem.classes, problem.weights(rows), problem.threads
-        )
+        training_set = TrainingSet(X, problem.y[rows], problem.classes, sample_weight=problem.weights(rows))
+        fitted, fault = run(_plain_fit, model, training_set, problem.threads)
     except (UnsuitableModel, ClusterLost):
         raise
     except Exception as error:  # of any library
@@ -135,15 +135,13 @@ def _sentence(error: Exception) -> str:
     return said if usual and said else f"{type(error).__name__}: {said}"
 
 
-def _plain_fit(
-    model: Any, X: Any, y: np.ndarray, classes: Any, weights: np.ndarray | None, threads: int
-) -> tuple[Any, str]:
+def _plain_fit(model: Any, rows: TrainingSet, threads: int) -> tuple[Any, str]:
     """Return the fitted model, and why it cannot predict, "" if it can."""
     with thread_limit(threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # only its size is looked at
-        fitted = fit(model, X, y, classes, sample_weight=weights)
+        fitted = fit(model, rows)
         warnings.simplefilter("ignore")  # what it warns of in prediction, it will say again in the search
-        return fitted, _fault(fitted, X[:PREDICTED_ROWS], classes)
+        return fitted, _fault(fitted, rows.X[:PREDICTED_ROWS], rows.labels)
 
 
 def _fault(fitted: Any, X: Any, classes: Any) -> str:
