@@ -671,13 +671,15 @@ import hashlib
 import numpy as np
 from sklearn.tree import DecisionTreeClassifier
 from multihop_search import NearOptimal, Refined
-from multihop_search.models.fitting import fit
+from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.training_set import TrainingSet
 rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 4)).round(1)
 X = np.column_stack([X, X[:, ::-1], -X])  # equal columns and mirrored ones: ties everywhere
 y = (X[:, 0] * X[:, 1] > 0).astype(int)
 for tree_fit in (NearOptimal(loss="log-loss", smoothing=2.0, width=2), Refined(loss="error", smoothing=2.0)):
-    tree = fit(DecisionTreeClassifier(max_depth=4, random_state=5), X, y, np.array([0, 1]), tree_fit=tree_fit).tree_
+    rows, model = TrainingSet(X, y, np.array([0, 1])), DecisionTreeClassifier(max_depth=4, random_state=5)
+    tree = fit(model, rows, FitOptions(tree_fit=tree_fit)).tree_
     print(hashlib.sha256(tree.feature.tobytes() + tree.threshold.tobytes() + tree.value.round(9).tobytes()).hexdigest())
 """
 
