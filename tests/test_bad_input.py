@@ -2,6 +2,7 @@
 
 import functools
 import re
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -174,6 +175,14 @@ def test_a_student_that_cannot_fit_the_rows_says_what_it_said() -> None:
         search_for(student=LogisticRegression()).fit(
             pd.DataFrame(np.where(np.arange(180).reshape(60, 3) == 4, np.nan, X)), Y
         )
+
+
+@pytest.mark.parametrize("place", ["student", "teacher", "intermediates"])
+def test_a_model_that_cannot_be_copied_is_named(place: str) -> None:
+    locked = KNeighborsClassifier(metric=threading.Lock())
+    given = {place: [("near", locked)] if place == "intermediates" else locked, "schemes": [HardLabels()]}
+    with pytest.raises(TypeError, match=rf"{place[:12]}.* \(KNeighborsClassifier\) must be .*clone can copy"):
+        search_for(**given).fit(X, Y)
 
 
 def test_a_frozen_teacher_with_other_labels_is_refused() -> None:

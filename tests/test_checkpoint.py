@@ -18,8 +18,9 @@ import pytest
 import resumable
 from logs import lines_of, write_log
 from sklearn.linear_model import LinearRegression, Ridge
+from sklearn.neighbors import KNeighborsClassifier
 
-from multihop_search import MultihopSearchRegressor
+from multihop_search import HardLabels, MultihopSearchRegressor
 from multihop_search.engine import log as log_module
 from multihop_search.engine.log import Log
 from multihop_search.engine.student import Outcome
@@ -592,6 +593,11 @@ def test_a_search_that_cannot_be_told_again_is_refused(tmp_path: Path) -> None:
         small(tmp_path).set_params(checkpoint="~nobody_of_this_name/logs").fit(X, y)
     with pytest.raises(InvalidSetting, match="checkpoint needs scoring that another process can name"):
         small(tmp_path).set_params(scoring=lambda model, X, y: 0.0).fit(X, y)
+    near = KNeighborsClassifier(metric=lambda one, two: 0.0)
+    for place, named in (("teacher", "a teacher"), ("student", "student"), ("intermediates", "intermediate 'near'")):
+        given = {place: [("near", near)] if place == "intermediates" else near, "schemes": [HardLabels()]}
+        with pytest.raises(InvalidSetting, match=rf"checkpoint needs {named} \(KNeighborsClassifier\) that.* a lambda"):
+            small(tmp_path).set_params(**given).fit(X, y)
 
 
 def test_a_failed_trial_is_not_tried_again(tmp_path: Path) -> None:

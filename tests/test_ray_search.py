@@ -6,7 +6,9 @@ import signal
 import subprocess
 import sys
 import textwrap
+import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +25,21 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.pruners import BasePruner, MedianPruner
 from optuna.trial import FrozenTrial
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
-from multihop_search.errors import FailedTrialsWarning, SearchFailed, SerialSearchWarning, UnsuitableModel
+from multihop_search.errors import (
+    FailedTrialsWarning,
+    MultihopWarning,
+    SearchFailed,
+    SerialSearchWarning,
+    UnsuitableModel,
+)
 from multihop_search.executors import Executor
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession
@@ -425,6 +435,79 @@ def test_what_is_categorical_stays_what_it_is(on_ray: RaySession, blobs: Any) ->
     same_search(
         search_for(**settings).fit(*blobs), search_for(**settings, executor=RayExecutor()).fit(*blobs), blobs[0]
     )
+
+
+class Locked(DecisionTreeClassifier):
+    """Holds a lock once it is fitted."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        self.lock_ = threading.Lock()
+        return super().fit(X, y, sample_weight=sample_weight)
+
+
+class LockedScorer:
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+
+    def __call__(self, model: Any, X: Any, y: Any) -> float:
+        return float(model.score(X, y))
+
+
+@dataclass(frozen=True)
+class LockedScheme(HardLabels):
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "lock", threading.Lock())
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"student": Locked(max_depth=2)}, r"student \(Locked\) must be a model that can be pickled once it is fitted"),
+        ({"teacher": Locked(max_depth=2)}, r"teacher \(Locked\) must be a model that can be pickled once it is fitted"),
+        ({"teacher": FrozenEstimator(Locked().fit([[0], [1]], [0, 1]))}, "Locked must be what can be sent to workers"),
+        ({"scoring": LockedScorer()}, "LockedScorer must be what can be sent to workers"),
+        ({"schemes": [HardLabels(), LockedScheme()]}, "LockedScheme must be what can be sent to workers"),
+    ],
+    ids=["student", "teacher", "frozen teacher", "scoring", "scheme"],
+)
+def test_what_cannot_be_sent_is_named_before_the_first_trial(
+    settings: dict[str, Any], message: str, on_ray: RaySession
+) -> None:
+    X = np.arange(60.0)[:, None] % 7
+    y = (X[:, 0] > 3).astype(int)
+    search = small(executor=RayExecutor()).set_params(**settings)
+    with pytest.raises(UnsuitableModel, match=message) as raised:
+        search.fit(X, y)
+    assert "keep locks, open files and generators out of it, or search without executor" in str(raised.value)
+    assert len(str(raised.value)) < 300
+    assert not hasattr(search, "results_")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", MultihopWarning)
+        serial = search.set_params(executor=None).fit(X, y)
+    assert (serial.results_["state"] == "COMPLETE").all()
+
+
+def test_what_only_cloudpickle_can_send_is_served(on_ray: RaySession) -> None:
+    X = np.arange(60.0)[:, None] % 7
+    y = (X[:, 0] > 3).astype(int)
+    near = KNeighborsClassifier(3, metric=lambda one, two: abs(one - two).sum(), algorithm="brute")
+
+    class Inside(DecisionTreeClassifier):
+        pass
+
+    models = {"student": Inside(max_depth=1), "teacher": near, "intermediates": [("double", doubled(lambda X: 2 * X))]}
+    settings = {
+        **models,
+        "n_trials": 5,
+        "scoring": lambda model, X, y: float(model.score(X, y)),
+        "callbacks": [lambda study, trial: None],
+    }
+    serial = small().set_params(**settings).fit(X, y)
+    same_search(serial, small(executor=RayExecutor()).set_params(**settings).fit(X, y), X)
+
+
+def doubled(function: Callable[..., Any]) -> Any:
+    return make_pipeline(FunctionTransformer(function), DecisionTreeClassifier(max_depth=2))
 
 
 def test_cancelling_hops_never_ends_this_process(on_ray: RaySession) -> None:

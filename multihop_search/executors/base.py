@@ -53,7 +53,13 @@ class Session(ABC):
         """Return the value of `future`, waiting for it, or raise what its function, or one it depends on, raised."""
 
     def share(self, value: Any) -> Future:
-        """Return a handle of a large value that many calls read; by default the value, sent with each call."""
+        """Return a handle of a large value that many calls read; by default the value, sent with each call.
+
+        Raises
+        ------
+        UnsuitableModel
+            If it cannot be sent.
+        """
         return value
 
     def has_idle_worker(self) -> bool:

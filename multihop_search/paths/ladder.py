@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sklearn.base import clone, is_regressor
+from sklearn.base import is_regressor
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.models.complexity import SelfMeasured, complexity
@@ -15,7 +15,7 @@ from multihop_search.models.fitting import last_step, offers, settle
 from multihop_search.models.stages import FORESTS, cut_sizes, stage_sizes, truncated
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import TEACHER, Truncate
-from multihop_search.paths.probes import Probes
+from multihop_search.paths.probes import Probes, copied
 from multihop_search.problem.teacher import RowTeacher
 
 
@@ -158,5 +158,5 @@ def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], re
                 f"intermediate {name!r} must have predict_proba, {type(estimator).__name__} has none: use a classifier "
                 "with probabilities."
             )
-        named[name] = clone(estimator)
+        named[name] = copied(f"intermediate {name!r}", estimator)
     return named

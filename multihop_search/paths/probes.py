@@ -5,6 +5,7 @@ They say whether a model can fit rows and predict them, how complex it is and ho
 
 from __future__ import annotations
 
+import pickle
 import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -112,6 +113,12 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     except (UnsuitableModel, ClusterLost):
         raise
     except Exception as error:  # of any library
+        if _says_pickle(error):
+            raise UnsuitableModel(
+                f"{shown} ({type(estimator).__name__}) must be a model that can be pickled once it is fitted, it said: "
+                f"{_sentence(error)}: keep locks, open files and generators out of it, or search without executor and "
+                "n_jobs."
+            ) from error
         strings = _not_numbers(X)
         if strings and not isinstance(estimator, Pipeline):
             raise UnsuitableModel(
@@ -126,6 +133,31 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     if fault:
         raise UnsuitableModel(f"{shown} ({type(estimator).__name__}) must be able to predict the rows, {fault}")
     return fitted.set_params(**before)
+
+
+def copied(shown: str, model: Any) -> Any:
+    """Return an unfitted copy of a model, which messages call `shown`.
+
+    Raises
+    ------
+    UnsuitableModel
+        If scikit-learn cannot copy it: a parameter holds a lock, for instance.
+    """
+    try:
+        return clone(model)
+    except MemoryError:  # it may pass
+        raise
+    except Exception as error:  # copying runs the code of the parameters
+        raise UnsuitableModel(
+            f"{shown} ({type(model).__name__}) must be a model that sklearn.base.clone can copy, it said: "
+            f"{_sentence(error)}: mend the class, or pass parameters that can be copied."
+        ) from error
+
+
+def _says_pickle(error: Exception) -> bool:
+    return isinstance(error, pickle.PicklingError) or (
+        isinstance(error, (TypeError, AttributeError)) and "pickle" in str(error)
+    )
 
 
 def _sentence(error: Exception) -> str:

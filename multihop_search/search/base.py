@@ -247,6 +247,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
     ) -> None:
         """Run the trials, keep what they told, and conclude."""
         made = begun.finish(session)
+        session.share(made.space)  # what cannot be sent to workers is told before the first trial
         plan = self._plan(made)
         of_models = made.model_leaks()
         believes = made.space.max_hops > 0

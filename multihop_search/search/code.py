@@ -103,7 +103,7 @@ class Code:
             If it is nothing that another process would know again.
         """
         if isinstance(value, FunctionType) and value.__name__ == "<lambda>":
-            return canonical(value)  # says what to pass instead
+            raise TypeError("a lambda has no name: pass a named function of a module")
         if isinstance(value, FrozenEstimator):
             return [self._class(type(value)), *self._content(value.estimator)]
         if is_dataclass(value) and not isinstance(value, type):

@@ -87,7 +87,20 @@ def fingerprint(
         "n_ahead": settings["n_ahead"],
     }
     packages: set[str] = set()
-    return Fingerprint({name: _hash(name, value, packages) for name, value in values.items()}, packages)
+    try:
+        return Fingerprint({name: _hash(name, value, packages) for name, value in values.items()}, packages)
+    except InvalidSetting:
+        for shown, model in _named_models(ladder):
+            _hash(shown, _model(model), packages)  # says which one it is
+        raise
+
+
+def _named_models(ladder: Ladder) -> Iterator[tuple[str, Any]]:
+    """Yield the models that a user may have given, with what a message calls them."""
+    yield f"a teacher ({type(ladder.teacher).__name__})", ladder.teacher
+    for kind, models in (("student", ladder.students), ("intermediate", ladder.intermediates)):
+        for name, model in models.items():
+            yield f"{kind}{f' {name!r}' if name != kind else ''} ({type(model).__name__})", model
 
 
 def packages_of(ladder: Ladder) -> set[str]:

@@ -9,14 +9,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from multihop_search.engine.memo import MEMO
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.paths.probes import Probes
+from multihop_search.paths.probes import Probes, copied
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.leaks import leaks_of_models
@@ -135,7 +134,7 @@ def begin(
     `session` returns the one that runs these fits; it is called once the data are checked.
     """
     budget = Budget.of(settings["budget"])
-    students = {name: clone(student) for name, student in named_students(settings["student"]).items()}
+    students = {name: copied(name, student) for name, student in named_students(settings["student"]).items()}
     settings = {**settings, "teacher": own_teacher(settings["teacher"])}
     schemes, compression = choose_schemes(
         settings["schemes"],

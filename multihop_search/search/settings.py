@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from optuna.distributions import BaseDistribution
-from sklearn.base import BaseEstimator, clone, is_classifier, is_regressor
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
@@ -40,7 +40,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.paths.pool import VOTE, default_intermediates, default_teachers
 from multihop_search.paths.preparation import empty_columns
-from multihop_search.paths.probes import Probes
+from multihop_search.paths.probes import Probes, copied
 from multihop_search.paths.space import StudentSpace
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
@@ -423,7 +423,7 @@ def own_teacher(teacher: Any) -> Any:
     if isinstance(teacher, str):
         return teacher
     if not isinstance(teacher, FrozenEstimator):
-        return clone(teacher)
+        return copied(TEACHER, teacher)
     if not isinstance(teacher.estimator, BaseEstimator) or isinstance(teacher.estimator, SelfMeasured):
         return teacher
     try:

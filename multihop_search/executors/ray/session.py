@@ -24,6 +24,7 @@ from multihop_search.executors.ray.translation import (
     is_loss,
     translated,
     translating,
+    unsendable,
     unwrapped,
 )
 from multihop_search.executors.ray.worker import GRACE_S, MOST_RUNS, Packed, Shared, Task, pack, read, unpacked
@@ -122,7 +123,12 @@ class RaySession(Session):
     def share(self, value: Any) -> Shared:
         self._check()
         with translating():
-            return Shared(ray.put(value))
+            try:
+                return Shared(ray.put(value))
+            except broken.RayError:
+                raise
+            except Exception as error:  # pickling runs the code of what is sent
+                raise unsendable(value, error) from error
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> _RayFuture:
         places = tuple(place for place, arg in enumerate(args) if isinstance(arg, Shared | _RayFuture))
@@ -132,7 +138,7 @@ class RaySession(Session):
         try:
             packed = pack(fn, *(None if place in places else arg for place, arg in enumerate(args)))
         except Exception as why:  # pickling runs the code of the arguments
-            packed, error = b"", why
+            packed, error = b"", unsendable((fn, args), why)
         task = Task(packed, places, next(self._names), self._hop_timeout, GRACE_S, MOST_RUNS)
         future = _RayFuture(_Call(task, inputs), needs)
         if error is not None:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping
+from types import FunctionType
 from typing import Any
 
+import ray.cloudpickle
 from ray import exceptions as broken
 
-from multihop_search.errors import ClusterLost, WorkerLost
+from multihop_search.errors import ClusterLost, UnsuitableModel, WorkerLost
 from multihop_search.executors.ray.worker import Parts
 
 _UNSERIALIZABLE: tuple[type, ...] = tuple(
@@ -68,6 +71,51 @@ def translated(error: Exception) -> Exception:
         return error
     cure = "install it on every node or pass ray_options={'runtime_env': ...}" if missing else "see to the cluster"
     return ClusterLost(f"Ray must be able to run every hop, it said: {last_line(error)}: {cure}, then search again.")
+
+
+def unsendable(value: Any, error: Exception) -> Exception:
+    """Return what to say of a value that could not be pickled on its way to a worker."""
+    if isinstance(error, MemoryError):  # it may pass
+        return error
+    part, reason = _at_fault(value, error)
+    return UnsuitableModel(
+        f"{_name(part)} must be what can be sent to workers, it cannot be pickled ({last_line(reason)}): keep locks, "
+        "open files and generators out of it, or search without executor and n_jobs."
+    )
+
+
+def _at_fault(value: Any, error: Exception) -> tuple[Any, Exception]:
+    """Return the innermost part of a value that cannot be pickled and is no tool of Python's, and why it cannot."""
+    part, inside, seen = value, _inside(value), {id(value)}
+    while inside:
+        inner = inside.pop()
+        if id(inner) in seen:
+            continue
+        seen.add(id(inner))
+        try:
+            ray.cloudpickle.dumps(inner)  # type: ignore[no-untyped-call]
+        except Exception as why:
+            error, inside = why, _inside(inner)
+            part = inner if _is_of_a_library(inner) else part
+    return part, error
+
+
+def _inside(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        return list(value.values())
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    return list(getattr(value, "__dict__", {}).values()) if not isinstance(value, type) else []
+
+
+def _is_of_a_library(value: Any) -> bool:
+    return isinstance(value, FunctionType) or type(value).__module__.partition(".")[0] not in sys.stdlib_module_names
+
+
+def _name(part: Any) -> str:
+    if isinstance(part, (FunctionType, type)):
+        return part.__qualname__
+    return "what the search needs" if not _is_of_a_library(part) else type(part).__name__
 
 
 def last_line(error: Exception) -> str:
