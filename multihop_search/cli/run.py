@@ -15,20 +15,18 @@ import click
 
 from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
 from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
-from multihop_search.cli.paths import GivenPath
-from multihop_search.cli.say import errors_in_a_sentence, reason, say
 from multihop_search.errors import InvalidSetting, MultihopWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.files import whole_folder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
-from multihop_search.report.figures import draw_search
 from multihop_search.report.text import comparison, describe
 from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.search.facts import OURS, PLAIN, ROWS, contenders, refitted
 from multihop_search.search.regressor import MultihopSearchRegressor
+from multihop_search.terminal import GivenPath, errors_in_a_sentence, reason, say
 from multihop_search.visible import visible
 
 WIDTH = 100
@@ -238,12 +236,18 @@ def _write(search: MultihopSearch, out: File) -> dict[str, str]:
     return failures
 
 
+def _draw(search: MultihopSearch, file: File) -> None:
+    from multihop_search.report.figures import draw_search  # imports a plotting library
+
+    draw_search(search.results_, search.verdict_, search.best_index_).savefig(file)
+
+
 FILES: dict[str, Callable[[Any, File], Any]] = {
     "model.skops": lambda search, file: write_skops(search.best_estimator_, file),
     "results.csv": lambda search, file: search.results_.to_csv(file, index=False),
     "verdict.csv": lambda search, file: search.verdict_.table.to_csv(file, index_label="comparison"),
     "verdict.txt": lambda search, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
     "report.html": lambda search, file: search.report(file),
-    "search.svg": lambda search, file: draw_search(search.results_, search.verdict_, search.best_index_).savefig(file),
+    "search.svg": _draw,
 }
 """What the folder holds, the most important first, and how each is written."""

@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path as File
 from typing import Any
 
-import skops.io
-
 from multihop_search.errors import InvalidData
 
 LINKS = ("HalfLogitLink", "IdentityLink", "Interval", "LogLink", "LogitLink", "MultinomialLogit")
@@ -46,6 +44,8 @@ runs code of the file."""
 
 def write_skops(model: Any, file: File) -> None:
     """Write a fitted estimator or Pipeline to `file`."""
+    import skops.io
+
     skops.io.dump(model, file)
 
 
@@ -64,6 +64,8 @@ def read_skops(file: File, trusted: Sequence[str] = ()) -> Any:
     InvalidData
         If the file is no skops file, or holds a type or function that is neither scikit-learn's nor in `trusted`.
     """
+    import skops.io
+
     types = _in_words(file, lambda: skops.io.get_untrusted_types(file=file))
     foreign = sorted(name for name in types if name not in {*INSIDE, *trusted})
     if foreign:

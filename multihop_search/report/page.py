@@ -11,10 +11,9 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path as File
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.errors import InvalidSetting
@@ -27,6 +26,9 @@ from multihop_search.report.markup import broken_name, duration, number, score, 
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.steps import steps_of
 from multihop_search.verdict.verdict import LOSSES, Verdict, gains_to_read, judged_on
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
 LOWER_IS_BETTER = {"log_loss", "rmse"}
@@ -112,6 +114,8 @@ def checked_file(file: str | os.PathLike[str]) -> File:
 
 @cache
 def _environment() -> Environment:
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("multihop_search.report"),
         autoescape=True,

@@ -7,12 +7,15 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from tqdm.auto import tqdm
-
 
 @contextmanager
 def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[int, float], None]]:
     """Yield a function to call with (hops, score) of each told trial; NaN for a failed one."""
+    if not shown or sys.stderr is None:
+        yield lambda hops, value: None
+        return
+    from tqdm.auto import tqdm
+
     best = {"plain": math.nan, "one hop": math.nan, "best": math.nan}
 
     def show(hops: int, value: float) -> None:
@@ -23,5 +26,5 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         bar.set_postfix({name: f"{found:.4f}" for name, found in best.items()}, refresh=False)
         bar.update()
 
-    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial", disable=not shown or sys.stderr is None) as bar:
+    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial") as bar:
         yield show

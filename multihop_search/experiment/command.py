@@ -1,4 +1,4 @@
-"""`multihop-search experiment`: a grid of searches, from a config to two tables."""
+"""The commands `experiment`, from a config to two tables, and `report`, from the tables to a page."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import click
 
-from multihop_search.cli.paths import GivenPath
-from multihop_search.cli.say import errors_in_a_sentence, say
+from multihop_search.terminal import GivenPath, errors_in_a_sentence, say
 
 
 @click.command()
@@ -48,3 +47,14 @@ def _executor(address: str | None, jobs: int) -> Any:
     from multihop_search.executors.ray import RayExecutor
 
     return RayExecutor(address, n_workers=jobs)
+
+
+@click.command()
+@click.argument("folder", type=GivenPath(file_okay=False))
+@click.option("--file", type=GivenPath(dir_okay=False), help="The page; by default FOLDER/report.html.")
+def report(folder: File, file: File | None) -> None:
+    """Make one HTML page of the experiment in FOLDER: claims and fresh rows, tables, figures and conditions."""
+    from multihop_search.experiment.page import write_report
+
+    with errors_in_a_sentence():
+        say(f"written to {write_report(folder, file)}")

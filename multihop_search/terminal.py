@@ -1,16 +1,32 @@
-"""What the commands print: the door through which every text goes to the terminal."""
+"""The terminal: what the commands print, how they fail, and the paths that they take."""
 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path as File
+from typing import Any
 
 import click
 
-from multihop_search.errors import MultihopError
+from multihop_search.errors import InvalidSetting, MultihopError
+from multihop_search.files import path_of
 from multihop_search.visible import visible
+
+
+class GivenPath(click.Path):
+    """A path as functions of this package take it: ``~`` is the home folder, an empty one is refused."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> File:
+        """Return the path."""
+        try:
+            path = path_of(value, "the path")
+        except InvalidSetting as error:
+            self.fail(str(error), param, ctx)
+        return File(os.fsdecode(super().convert(path, param, ctx)))
 
 
 def say(text: str) -> None:
