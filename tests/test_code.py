@@ -19,8 +19,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import HardLabels, MultihopSearchClassifier
+from multihop_search import HardLabels, ModelCompression, MultihopSearchClassifier
 from multihop_search.search.code import Code, is_installed
+from multihop_search.transfer.synthetic import GENERATORS
 
 pytestmark = pytest.mark.once
 
@@ -328,17 +329,29 @@ def fit(folder: Path, student: Any, **settings: Any) -> int:
     """Fit a small search and return how many logs there are."""
     X = np.random.default_rng(0).normal(size=(60, 3))
     search = MultihopSearchClassifier(
-        student, RandomForestClassifier(4), n_trials=1, cv=2, random_state=0, checkpoint=folder, intermediates=[],
-        **{"schemes": [HardLabels()], **settings},
+        student, RandomForestClassifier(4), n_trials=1, random_state=0, checkpoint=folder,
+        **{"schemes": [HardLabels()], "intermediates": [], "cv": 2, **settings},
     )  # fmt: skip
     search.fit(X, (X[:, 0] > 0).astype(int))
     return len(list(folder.iterdir()))
+
+
+def fit_with_generator(folder: Path, generator: Callable[..., Any]) -> int:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(GENERATORS, "munge", generator)
+        schemes = [HardLabels(), ModelCompression(multiple=1, generator="munge")]
+        return fit(folder, DecisionTreeClassifier(max_depth=2), schemes=schemes)
 
 
 OWN = """
 import numpy as np
 from dataclasses import dataclass
 from multihop_search import Scheme, TransferSet
+from multihop_search import Refined
+from multihop_search.transfer.synthetic import munge
+from optuna.pruners import BasePruner
+from optuna.samplers import RandomSampler
+from sklearn.model_selection import StratifiedKFold
 from sklearn.tree import DecisionTreeClassifier
 
 def accuracy(y, prediction):
@@ -358,6 +371,31 @@ class Tree(DecisionTreeClassifier):
 class Own(Scheme):
     def transfer_set(self, outputs, y):
         return TransferSet(outputs.predictions.astype(float) * 1, np.ones(len(y)))
+
+class Sampler(RandomSampler):
+    def sample_independent(self, study, trial, name, distribution):
+        note = "sampler 1"
+        return super().sample_independent(study, trial, name, distribution)
+
+class Pruner(BasePruner):
+    def prune(self, study, trial):
+        return trial.number < -1
+
+class Splitter(StratifiedKFold):
+    def split(self, X, y=None, groups=None):
+        folds = list(super().split(X, y, groups))
+        return folds[: 5 - 1]
+
+def sampler_of(seed):
+    return Sampler(seed=seed)
+
+def one_of(rows, n_rows, rng_of_round):
+    return munge(rows, 1 * n_rows, rng_of_round)
+
+class Fit(Refined):
+    def structure(self, sample, loss, bounds, rng):
+        note = "fit 1"
+        return super().structure(sample, loss, bounds, rng)
 """
 PLACES: dict[str, Callable[[Any, Path], int]] = {
     "def accuracy": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), scoring=make_scorer(m.accuracy)),
@@ -365,6 +403,17 @@ PLACES: dict[str, Callable[[Any, Path], int]] = {
     "X + 1": lambda m, folder: fit(folder, make_pipeline(FunctionTransformer(m.moved), DecisionTreeClassifier())),
     "1 * y": lambda m, folder: fit(folder, m.Tree(max_depth=2)),
     "float) * 1": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), schemes=[m.Own()]),
+    "sampler 1": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), sampler=m.sampler_of),
+    "< -1": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), pruner=m.Pruner()),
+    "5 - 1": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), cv=m.Splitter(4)),
+    "fit 1": lambda m, folder: fit(folder, DecisionTreeClassifier(max_depth=2), tree_fits=[m.Fit()]),
+    "1 * n_rows": lambda m, folder: fit_with_generator(folder, m.one_of),
+    "def moved": lambda m, folder: fit(
+        folder,
+        DecisionTreeClassifier(max_depth=2),
+        max_hops=2,
+        intermediates=[("moved", make_pipeline(FunctionTransformer(m.moved), DecisionTreeClassifier()))],
+    ),
 }
 
 
@@ -377,6 +426,7 @@ def test_a_search_with_edited_code_begins_another_log(
         "def accuracy": OWN.replace("prediction)) * 1", "prediction)) * 2"),
         "== prediction": OWN.replace("prediction)) * 1", "prediction)) * 2"),
         "1 * y": OWN.replace("1 * y", "0 + y"),
+        "def moved": OWN.replace("X + 1", "X + 2"),
     }.get(place, OWN.replace(place, place.replace("1", "2")))
     folder = tmp_path / "log"
     monkeypatch.setitem(globals(), "SOURCE", OWN)
