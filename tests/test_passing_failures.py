@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -36,6 +37,7 @@ from multihop_search.errors import (
 from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.executors.attempts import MOST_ATTEMPTS, may_pass
 from multihop_search.executors.serial import SerialSession
+from multihop_search.search import settings as search_settings
 
 pytestmark = pytest.mark.once
 
@@ -135,6 +137,41 @@ def test_so_it_is_in_the_first_fits_of_all(rows: Any, undisturbed: Any, kind: st
     arm(kind, 1)()
     same(search_for().fit(*rows), undisturbed)
     assert n_left() == 0
+
+
+@pytest.mark.parametrize("kind", ["teacher", "student"])
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_so_it_is_in_a_nested_search(rows: Any, kind: str, error: type[Exception]) -> None:
+    usual = {"verdict": "nested", "n_trials": 4}
+    undisturbed = search_for(**usual).fit(*rows)
+    search = search_for(**usual, callbacks=after_trial(3, arm(kind, 2, error=error))).fit(*rows)
+    assert n_left() == 0
+    same(search, undisturbed)
+
+
+class InFolds(Forest):
+    """A forest that meets a fault in the folds only, so that the fit before the choice passes."""
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        if len(X) < 150:
+            meet("candidate", X)
+        return super().fit(X, y, sample_weight)
+
+
+@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+def test_so_it_is_in_the_choice_of_the_teacher(
+    rows: Any, error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    candidates = {"poor": Forest(1, max_depth=1), "good": InFolds(9)}
+    monkeypatch.setattr(search_settings, "default_teachers", lambda *args, **named: candidates)
+    search = search_for(n_trials=2).set_params(teacher="auto")
+    undisturbed = clone(search).fit(*rows)
+    assert undisturbed.teacher_.n_estimators == 9
+    arm("candidate", 2, error=error)()
+    search.fit(*rows)
+    assert n_left() == 0
+    assert search.teacher_.n_estimators == 9
+    same(search, undisturbed)
 
 
 class Cramped(Tree):
