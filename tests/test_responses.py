@@ -5,8 +5,9 @@ import warnings
 
 import numpy as np
 import pytest
-from sklearn.base import clone
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import f1_score, get_scorer, make_scorer, max_error, roc_auc_score
 from sklearn.model_selection import FixedThresholdClassifier, LeaveOneOut, StratifiedKFold, cross_val_score
@@ -138,6 +139,40 @@ def test_the_verdict_of_the_search_and_the_nested_one_read_it_too():
     assert abs(resampled - own) < abs(resampled - most_probable)
 
 
+class Knowing(ClassifierMixin, BaseEstimator):
+    """A teacher that reads the label in the first column, and whose probabilities say the opposite."""
+
+    def fit(self, X, y):
+        self.classes_ = np.unique(y)
+        return self
+
+    def predict_proba(self, X):
+        return np.where(X[:, :1] > 0, [[0.9, 0.1]], [[0.1, 0.9]])
+
+    def decision_function(self, X):
+        return X[:, 0]
+
+    def predict(self, X):
+        return self.classes_[(X[:, 0] > 0).astype(int)]
+
+
+@pytest.mark.parametrize("verdict", ["bbc", "nested", 0.3, "fresh"])
+@pytest.mark.parametrize("scoring", ["accuracy", "recall", MARGIN])
+@pytest.mark.parametrize("frozen", [False, True])
+def test_the_teacher_is_scored_by_its_own_predict_and_decision_function(frozen, scoring, verdict):
+    told = np.column_stack([2.0 * Y - 1, X])
+    if verdict == "fresh":
+        verdict = (told[100:], Y[100:])
+    teacher = FrozenEstimator(Knowing().fit(told, Y)) if frozen else Knowing()
+    settings = {"max_hops": 1, "n_trials": 4, "verdict": verdict, "teacher": teacher, "cv": 3}
+    fitted = search(LogisticRegression(C=1e-6)).set_params(scoring=scoring, **settings).fit(told[:100], Y[:100])
+    scores = fitted.verdict_.scores.loc["teacher"]
+    assert scores["score"] == scores["accuracy"] == 1.0
+    assert scores["log_loss"] == pytest.approx(-np.log(0.1))
+    trial = fitted.results_["fidelity"].iloc[0]
+    assert trial >= 0.5  # of what the teacher predicts, not of its probabilities
+
+
 def test_a_label_that_y_does_not_have_is_no_prediction():
     class Other(DecisionTreeClassifier):
         def predict(self, X):
@@ -177,7 +212,17 @@ def test_a_predicted_class_is_kept_where_single_precision_holds_a_tie():
 def test_agreement_with_the_teacher_is_that_of_what_is_predicted():
     said = np.array([[0.8, 0.2, 1.0], [0.3, 0.7, 1.0], [0.6, 0.4, 0.0], [0.4, 0.6, 0.0]])
     teacher = np.array([[0.1, 0.9], [0.2, 0.8], [0.2, 0.8], [0.7, 0.3]])
-    assert fidelity(said, teacher) == 0.75
+    assert fidelity(said, teacher, 2) == 0.75
+
+
+def test_agreement_is_with_what_the_teacher_predicts():
+    said = np.array([[0.8, 0.2], [0.3, 0.7]])
+    assert fidelity(said, np.array([[0.9, 0.1, 1.0], [0.2, 0.8, 1.0]]), 2) == 0.5
+
+
+def test_folds_that_lack_decisions_leave_them_unknown():
+    joined = joined_tables([np.array([[0.7, 0.3]]), np.array([[0.1, 0.9, 1.0, 2.5]])])
+    np.testing.assert_array_equal(joined, [[0.7, 0.3, 0.0, np.nan], [0.1, 0.9, 1.0, 2.5]])
 
 
 def test_stored_predictions_offer_what_the_score_read():

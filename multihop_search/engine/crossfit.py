@@ -28,6 +28,7 @@ from multihop_search.models.stages import FORESTS, fitted_probes, graded_predict
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.responses import joined_tables
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.calibration import calibrating_temperature
@@ -140,7 +141,8 @@ def _upper_model(
         assert upper is not None
         lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
     spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest(hops), lesson=lesson)
-    return _UpperModel(problem, fold, spec, sizes)
+    scored = not hops and problem.classes is not None and number == problem.whole.number
+    return _UpperModel(problem, fold, spec, sizes, scored=scored)
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,8 @@ class _UpperModel:
     """Members of the stages that are wanted."""
     labels: bool = True
     """Whether it labels the fold's synthetic rows too."""
+    scored: bool = False
+    """Whether scores are taken of it, as they are of a student."""
 
     @property
     def estimator(self) -> Any:
@@ -194,13 +198,15 @@ class _UpperModel:
             return self.answered(self.estimator), self.estimator
         if isinstance(self.estimator, FrozenEstimator) or not self.fold.inner:
             model = self.fit_all()
-            grade = self.grader(model, np.arange(len(self.fold.train)), self.sizes)
+            everyone = np.arange(len(self.fold.train))
+            grade = self.grader(model, everyone, self.sizes)
             labelled = {name: self.stored(*grade(pool.X)) for name, pool in self.pools.items()}
-            return replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled), model
+            outputs = replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled)
+            return replace(outputs, response=self.response([everyone], self.tables(model, everyone))), model
         members = soft_voters(self.estimator)
         if members and self.lesson is None:  # a vote has no stages
             specs = [replace(self.spec, estimator=of, key=digest(self.spec.key, name)) for name, of in members]
-            voters = [replace(self, spec=spec) for spec in specs]
+            voters = [replace(self, spec=spec, scored=False) for spec in specs]
             outputs = mean_outputs([voter.crossfit()[0] for voter in voters])
             return with_temperature(self.problem, self.fold, outputs), None
         if not self.has_out_of_bag():
@@ -251,16 +257,36 @@ class _UpperModel:
         """Predict each inner part, and the synthetic rows made from it, by a model fitted on the others."""
         problem, n_train, pools = self.problem, len(self.fold.train), self.pools
         made = _Table(n_train, problem, sizes)
+        tables: list[np.ndarray] = []
         labelled = {name: _Table(len(pool.parent), problem, sizes) for name, pool in pools.items()}
         for part, held in enumerate(self.fold.inner):
             others = np.setdiff1d(np.arange(n_train), held)
-            grade = self.grader(self.fit_part(others, part, estimator), others, sizes)
+            model = self.fit_part(others, part, estimator)
+            tables.extend(self.tables(model, held))
+            grade = self.grader(model, others, sizes)
             made.fill(held, *grade(problem.rows(self.fold.train[held])))
             for name, pool in pools.items():
                 mine = np.flatnonzero(np.isin(pool.parent, held))
                 if len(mine):
                     labelled[name].fill(mine, *grade(_safe_indexing(pool.X, mine)))
-        return replace(made.outputs(), synthetic={name: table.outputs() for name, table in labelled.items()})
+        synthetic = {name: table.outputs() for name, table in labelled.items()}
+        return replace(made.outputs(), synthetic=synthetic, response=self.response(self.fold.inner, tables))
+
+    def tables(self, model: Any, positions: np.ndarray) -> list[np.ndarray]:
+        """Return what the score reads of a model on some of the training rows; nothing unless it is scored."""
+        if not self.scored:
+            return []
+        table = self.problem.scoring.table(model, self.problem.rows(self.fold.train[positions]))
+        return [table.astype(self.problem.stored)]
+
+    def response(self, parts: Sequence[np.ndarray], tables: Sequence[np.ndarray]) -> np.ndarray | None:
+        """Return the tables of all parts, rows in their order; None where they hold no more than probabilities."""
+        joined = joined_tables(tables) if tables else np.empty((0, 0))
+        if joined.shape[1] <= self.problem.n_outputs:
+            return None
+        response = np.empty_like(joined)
+        response[np.concatenate(parts)] = joined
+        return response
 
     def out_of_bag(self, forest: Any) -> TeacherOutputs:
         """Average, for each row, the trees that did not see it, and for a synthetic row those that did not its parent.

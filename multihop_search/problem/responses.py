@@ -76,16 +76,20 @@ def no_skill(y: np.ndarray, weight: np.ndarray | None, n_classes: int | None, n_
 
 
 def joined_tables(tables: Sequence[np.ndarray]) -> np.ndarray:
-    """Return the tables of a path in several folds as one; the predicted class is told in all if it is in one."""
+    """Return tables of several folds as one.
+
+    The predicted class is told in all if it is in one; values of a decision function that some have not are NaN there.
+    """
     widest = max(table.shape[1] for table in tables)
-    return np.concatenate(
-        [
-            table
-            if table.shape[1] == widest
-            else np.column_stack([table, table.argmax(axis=1)]).astype(table.dtype, copy=False)
-            for table in tables
-        ]
-    )
+    return np.concatenate([_widened(table, widest) for table in tables])
+
+
+def _widened(table: np.ndarray, n_columns: int) -> np.ndarray:
+    missing = n_columns - table.shape[1]
+    if not missing:
+        return table
+    decisions = np.full((len(table), missing - 1), np.nan)
+    return np.column_stack([table, table.argmax(axis=1), decisions]).astype(table.dtype, copy=False)
 
 
 def _codes(labels: Any, classes: np.ndarray) -> np.ndarray:

@@ -461,8 +461,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
                 f"{error}): best_estimator_ is the best student without a teacher, of trial {self.best_index_}, "
                 "without a verdict."
             ) from error
-        by_row = taught.outputs.predictions[assessment.held_out.row]
-        self._keep_table(trials, {record.number: fidelity(said, by_row) for record, said in trials.kept()})
+        by_row, n_outputs = taught.outputs.table[assessment.held_out.row], made.problem.n_outputs
+        self._keep_table(trials, {record.number: fidelity(said, by_row, n_outputs) for record, said in trials.kept()})
         try:
             bench = self._bench(made, assessment, prefixes, taught, fresh, trials)
         except Exception as error:

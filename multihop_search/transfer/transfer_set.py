@@ -26,6 +26,14 @@ class TeacherOutputs:
     ask for them."""
     temperature: float = 1.0
     """What calibrates the predictions on the fold's training rows, see `calibrating_temperature`; 1 as they are."""
+    response: np.ndarray | None = None
+    """What the teacher's own `predict` and decision function say, (n_train, n_columns), as `problem.responses` stores
+    it; known of the teacher on all rows, None where they say what the predictions do."""
+
+    @property
+    def table(self) -> np.ndarray:
+        """What a score reads of the model, (n_train, n_columns)."""
+        return self.predictions if self.response is None else self.response
 
     @property
     def calibrated(self) -> np.ndarray:

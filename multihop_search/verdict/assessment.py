@@ -156,8 +156,8 @@ class Assessment:
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
     def said_unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
-        """Return what the teacher says of rows that it was not fitted on; None without cross-fitting: it saw them."""
-        return teacher.predictions[rows] if self.problem.whole.inner else None
+        """Return the table of the teacher on rows that it was not fitted on; None without cross-fitting: it saw them."""
+        return teacher.table[rows] if self.problem.whole.inner else None
 
     def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
         """Return the verdict on one student; `teacher` holds cross-fitted outputs of the teacher on all rows."""
@@ -302,14 +302,13 @@ class Answers:
     """How these rows may have been learned from, in words; None: as those of the search."""
 
 
-def fidelity(predictions: np.ndarray, teacher: np.ndarray) -> float:
+def fidelity(predictions: np.ndarray, teacher: np.ndarray, n_outputs: int) -> float:
     """Return how close a student is to its teacher.
 
     The share of rows on which both predict the same class; in regression the share of the teacher's variance that the
-    student explains.
+    student explains. Both are tables as `problem.responses` describes them.
     """
-    if predictions.shape[1] == 1:
+    if n_outputs == 1:
         spread = float(teacher.var())
         return 1.0 - float(((predictions - teacher) ** 2).mean()) / spread if spread > 0 else float("nan")
-    n_classes = teacher.shape[1]
-    return float((predicted_codes(predictions, n_classes) == teacher.argmax(axis=1)).mean())
+    return float((predicted_codes(predictions, n_outputs) == predicted_codes(teacher, n_outputs)).mean())
