@@ -33,6 +33,7 @@ from multihop_search import (
 )
 from multihop_search.errors import InvalidData, InvalidSetting, MissingTool, MultihopError, UnsuitableModel
 from multihop_search.integrations import from_callable, from_predictions
+from multihop_search.integrations.as_it_is import AsItIs
 from multihop_search.problem.teacher import GivenPredictions, RowTeacher
 
 pytestmark = pytest.mark.once
@@ -563,7 +564,7 @@ def test_the_real_autogluon(tmp_path: Path) -> None:
     one_by_one = {"fold_fitting_strategy": "sequential_local"}
     predictor.fit(data, hyperparameters=models, num_bag_folds=3, ag_args_ensemble=one_by_one, num_cpus=1)
     assert "Multihop_BAG_L1" in set(predictor.leaderboard(silent=True)["model"])
-    search = search_for(from_autogluon(predictor)).fit(rows, y)
+    search = search_for(tools.from_autogluon(predictor)).fit(rows, y)
     assert "were given" in str(search.verdict_)
     assert search.verdict_.scores.loc["teacher", "accuracy"] == pytest.approx(
         (predictor.predict_proba_oof().idxmax(axis=1) == y).mean()
@@ -639,6 +640,77 @@ def test_numbers_as_names_are_labels(names: Any) -> None:
     teacher = from_predictions(frame, unlabeled=frame[[names[2], names[1], names[0]]])
     for outputs in (teacher.outputs_on_rows, teacher.outputs_on_unlabeled):
         np.testing.assert_allclose(outputs(np.arange(5), np.arange(3)), OOF[:5], rtol=1e-6)
+
+
+def test_unlabelled_rows_are_read_by_label_beside_an_array() -> None:
+    teacher = from_predictions(OOF, unlabeled=pd.DataFrame(OOF, columns=SORTED)[SORTED[[2, 0, 1]]])
+    np.testing.assert_allclose(teacher.outputs_on_unlabeled(np.arange(5), SORTED), OOF[:5])
+
+
+@pytest.mark.parametrize("names", [[0, 1, 2], ["0", "1", "2"], ["column_0", "column_1", "column_2"]])
+def test_numbered_columns_in_another_order_stand_for_the_classes_that_were_numbered(names: Any) -> None:
+    classes = np.array(["a", "b", "c"])
+    frame = pd.DataFrame(OOF, columns=names)
+    for order in ([0, 1, 2], [2, 0, 1]):
+        teacher = from_predictions(frame.iloc[:, order], classes=classes)
+        np.testing.assert_allclose(teacher.outputs_on_rows(np.arange(5), classes), OOF[:5])
+
+
+@pytest.mark.parametrize(
+    ("names", "classes"), [(["b", "c"], ["a", "b"]), ([0, 1], [1, 0]), ([1, 0], [1, 2]), (["a", "a"], ["a", "b"])]
+)
+def test_names_and_classes_that_contradict_each_other_are_refused(names: Any, classes: Any) -> None:
+    frame = pd.DataFrame([[0.2, 0.8]], columns=names)
+    with pytest.raises(InvalidData, match="say different things"):
+        from_predictions(frame, classes=classes)
+    with pytest.raises(InvalidData, match="say different things"):
+        from_callable(lambda rows: frame, classes=classes).predict_proba([[0.0]])
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, _polars, _arrow])
+def test_what_a_function_returns_is_read_by_label(library: Any) -> None:
+    said = pd.DataFrame({"yes": [0.9, 0.2], "no": [0.1, 0.8]})
+    teacher = from_callable(lambda rows: library(said), classes=["no", "yes"])
+    np.testing.assert_allclose(teacher.predict_proba([[0.0], [1.0]]), [[0.1, 0.9], [0.8, 0.2]], rtol=1e-6)
+    assert teacher.predict([[0.0], [1.0]]).tolist() == ["yes", "no"]
+
+
+@pytest.mark.parametrize("bagging", [False, True])
+def test_autogluon_may_have_its_columns_in_another_order(tools: Any, bagging: bool) -> None:
+    def turned(ask: Any) -> Any:
+        return lambda *rows: ask(*rows).iloc[:, ::-1]
+
+    frame = labelled()
+    predictor = fake_tools.FakePredictor("wine").fit(frame, bagging=bagging)
+    rows = frame.drop(columns="wine")
+    expected = search_for(tools.from_autogluon(predictor)).fit(rows, frame["wine"])
+    for method in ("predict_proba", "predict_proba_oof"):
+        setattr(predictor, method, turned(getattr(predictor, method)))
+    assert told(search_for(tools.from_autogluon(predictor)).fit(rows, frame["wine"])) == told(expected)
+
+
+def test_flaml_may_label_its_columns(tools: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    automl = fake_tools.FakeFlaml().fit(X, Y)
+    teacher = tools.from_flaml(automl).fit(X, Y)
+    expected = teacher.predict_proba(X)
+    ask = type(teacher.model_).predict_proba
+    monkeypatch.setattr(type(teacher.model_), "predict_proba", lambda self, X: pd.DataFrame(ask(self, X)).iloc[:, ::-1])
+    np.testing.assert_array_equal(teacher.predict_proba(X), expected)
+
+
+@pytest.mark.parametrize("library", [lambda frame: frame, _polars, _arrow])
+def test_a_model_used_as_it_is_gets_its_columns_by_name(library: Any) -> None:
+    seen = []
+
+    def ask(rows: Any) -> Any:
+        seen.append(rows)
+        return np.full((len(rows), 2), 0.5)
+
+    model = AsItIs(ask, classes=np.array([0, 1]), columns=["a", "b"])
+    model.predict_proba(library(pd.DataFrame({"b": [1.0], "c": [2.0], "a": [3.0]})))
+    assert seen[0].to_numpy().tolist() == [[3.0, 1.0]]
+    with pytest.raises(InvalidData, match="X has no 'b'"):
+        model.predict_proba(library(pd.DataFrame({"a": [1.0], "c": [2.0]})))
 
 
 def test_names_that_a_library_gives_are_no_labels_and_other_names_are_refused() -> None:

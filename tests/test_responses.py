@@ -4,6 +4,7 @@ import time
 import warnings
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
@@ -235,6 +236,26 @@ def test_stored_predictions_offer_what_the_score_read():
     plain = StoredPredictions(np.array([[0.25, 0.75]]), classes)
     assert not hasattr(plain, "decision_function")
     np.testing.assert_allclose(plain.predict_log_proba(rows), np.log([[0.25, 0.75]] * 2))
+
+
+class Turned(LogisticRegression):
+    """A model whose classes stand in another order than sorted, and whose probabilities are a labelled frame."""
+
+    def fit(self, X, y, sample_weight=None):
+        super().fit(X, y, sample_weight)
+        self.classes_, self.coef_, self.intercept_ = self.classes_[::-1], -self.coef_, -self.intercept_
+        return self
+
+    def predict_proba(self, X):
+        return pd.DataFrame(super().predict_proba(X), columns=self.classes_)[["no", "yes"]]
+
+
+@pytest.mark.parametrize("scoring", ["auto", "accuracy", "roc_auc", MARGIN])
+def test_classes_in_another_order_and_labelled_probabilities_change_nothing(scoring):
+    names = np.array(["no", "yes"])
+    read = scoring_for(scoring, names)
+    one, two = (read.table(kind().fit(X, names[Y]), X) for kind in (LogisticRegression, Turned))
+    np.testing.assert_allclose(one, two, atol=1e-12)
 
 
 def test_a_decision_function_of_a_fold_that_lacks_a_class_never_ranks_it_first():

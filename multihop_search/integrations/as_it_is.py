@@ -13,6 +13,8 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 from sklearn.utils.metaestimators import available_if
 
 from multihop_search.errors import InvalidData, UnsuitableModel
+from multihop_search.problem.labels import in_order
+from multihop_search.problem.tables import as_pandas
 from multihop_search.problem.teacher import check_predictions
 
 
@@ -91,20 +93,28 @@ class AsItIs(BaseEstimator):  # type: ignore[misc]
 
     def _asked(self, X: Any, n_columns: int) -> np.ndarray:
         n_rows = np.shape(X)[0]
-        found = check_predictions("what the teacher predicts", self.function(self._rows(X)))
+        said = self.function(self._rows(X))
+        found = check_predictions("what the teacher predicts", said)
         found = found.reshape(len(found), -1)
         if found.shape != (n_rows, n_columns):
             raise InvalidData(
                 f"what the teacher predicts must have the shape {(n_rows, n_columns)}, got {found.shape}: return a row "
                 "for each row and a column for each class."
             )
-        return found
+        return found if self.classes is None else in_order(said, self.classes)
 
     def _rows(self, X: Any) -> Any:
         if self.columns is None:
             return X
+        X = as_pandas("X", X)
         if not hasattr(X, "iloc"):
             return pd.DataFrame(X, columns=self.columns)
+        lacking = [name for name in self.columns if name not in X.columns]
+        if lacking:
+            raise InvalidData(
+                f"the teacher must be given the columns that it was fitted on, X has no {lacking[0]!r}: pass the same "
+                "table."
+            )
         return X[list(self.columns)]
 
     def __getattr__(self, name: str) -> Any:

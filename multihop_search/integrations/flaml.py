@@ -16,6 +16,7 @@ from multihop_search.integrations.as_it_is import AsItIs, tags_of
 from multihop_search.integrations.tools import needed
 from multihop_search.integrations.tree_search import tree_search
 from multihop_search.models.complexity import complexity
+from multihop_search.problem.labels import in_order
 
 flaml = needed("flaml.automl", "flaml")
 models = needed("flaml.automl.model", "flaml")
@@ -150,7 +151,7 @@ class FlamlModel(BaseEstimator):  # type: ignore[misc]
     @available_if(lambda self: self._classifies)  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return class probabilities, (n_rows, n_classes)."""
-        return np.asarray(self.model_.predict_proba(self._prepared(X)))
+        return in_order(self.model_.predict_proba(self._prepared(X)), self.classes_)
 
     def predict(self, X: Any) -> np.ndarray:
         """Return labels or values, (n_rows,)."""

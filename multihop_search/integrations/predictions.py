@@ -8,7 +8,8 @@ import numpy as np
 import pandas as pd
 
 from multihop_search.errors import InvalidData
-from multihop_search.problem.teacher import GivenPredictions, check_predictions, labels_of_columns
+from multihop_search.problem.labels import labels_of_columns
+from multihop_search.problem.teacher import GivenPredictions, check_predictions
 
 
 def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y: Any = None) -> GivenPredictions:
@@ -66,8 +67,9 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     names = labels_of_columns(oof, classes)
     given = check_predictions("oof", oof)
     more = None if unlabeled is None else check_predictions("unlabeled", unlabeled)
-    if more is not None and names is not None:
-        more = _with_columns(names, more, labels_of_columns(unlabeled, classes))
+    if more is not None:
+        known = labels_of_columns(unlabeled, classes)
+        more = unlabeled if names is None and known is not None else _with_columns(names, more, known)
     return GivenPredictions(
         given,
         classes=None if names is None else np.asarray(names),
@@ -77,9 +79,9 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     )
 
 
-def _with_columns(names: list[Any], values: np.ndarray, known: list[Any] | None) -> np.ndarray:
+def _with_columns(names: list[Any] | None, values: np.ndarray, known: list[Any] | None) -> np.ndarray:
     """Return predictions of unlabelled rows with the columns in the order of those of the others."""
-    if known is None or known == names:
+    if names is None or known is None or known == names:
         return values
     if set(known) != set(names):
         raise InvalidData(f"unlabeled must have the columns of oof, {names}, it has {known}: rename them.")

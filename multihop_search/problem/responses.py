@@ -14,6 +14,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils.metaestimators import available_if
 
+from multihop_search.problem.labels import in_order
+
 
 def stored_form(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarray:
     """Return predictions (n_rows, n_classes) in the order of `classes`; one-hot where there are no probabilities.
@@ -23,7 +25,7 @@ def stored_form(estimator: Any, X: Any, classes: np.ndarray | None) -> np.ndarra
     if classes is None:
         return np.asarray(estimator.predict(X), dtype=np.float64).reshape(-1, 1)
     if hasattr(estimator, "predict_proba"):
-        proba = np.asarray(estimator.predict_proba(X), dtype=np.float64)
+        proba = in_order(estimator.predict_proba(X), np.asarray(estimator.classes_))
         if len(estimator.classes_) == 2 and proba.size == len(proba):  # of the second class only
             proba = np.column_stack([1 - proba.ravel(), proba.ravel()])
         return _aligned(proba, estimator, classes, 0.0)
@@ -106,7 +108,8 @@ def _decisions(estimator: Any, X: Any, classes: np.ndarray) -> np.ndarray:
     """Return the decision function: (n_rows, 1) of two classes, else (n_rows, n_columns) as the model has them."""
     values = np.asarray(estimator.decision_function(X), dtype=np.float64)
     if len(classes) == 2:
-        return values.reshape(len(values), -1)
+        sign = -1.0 if estimator.classes_[0] == classes[1] and values.size == len(values) else 1.0
+        return sign * values.reshape(len(values), -1)
     if values.ndim == 1:  # of a model that was fitted on two of the classes
         values = np.column_stack([-values, values])
     return _aligned(values, estimator, classes, values.min(initial=0.0) - 1.0)

@@ -21,6 +21,7 @@ import pandas as pd
 from sklearn.base import BaseEstimator
 
 from multihop_search.errors import InvalidData
+from multihop_search.problem.labels import as_array, labels_of_columns, matched
 from multihop_search.problem.problem import Problem
 
 SUM_TOLERANCE = 1e-3
@@ -134,7 +135,7 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         for values in (self.oof, self.unlabeled):
             known = None if values is None else labels_of_columns(values, self.classes)
             if known is not None and classes is not None:
-                _check_classes(_matched(known, classes.tolist()), classes.tolist())
+                _check_classes(matched(known, classes.tolist()), classes.tolist())
         if self.y is not None:
             _check_labels(np.asarray(self.y), problem)
 
@@ -180,45 +181,15 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         return self._taken(self.unlabeled, rows, classes)
 
     def _taken(self, values: Any, rows: np.ndarray, classes: np.ndarray | None) -> np.ndarray:
-        taken = np.asarray(_as_array(values), dtype=np.float64)[rows]
+        taken = as_array(values)[rows]
         if classes is None:
             return np.asarray(taken.reshape(-1, 1))
         labels = labels_of_columns(values, self.classes)
         if labels is not None:
-            known = _matched(labels, classes.tolist())
+            known = matched(labels, classes.tolist())
             taken = taken[:, [known.index(label) for label in classes.tolist()]]
         summed: np.ndarray = taken / taken.sum(axis=1, keepdims=True)
         return summed
-
-
-def _as_array(values: Any) -> Any:
-    return values.to_pandas() if hasattr(values, "column_names") else values
-
-
-def labels_of_columns(values: Any, classes: Any) -> list[Any] | None:
-    """Return the labels of the columns of predictions: the names in a frame, else `classes`, else None.
-
-    Names that a library gives of its own accord are none. Names that are no labels leave the word to `classes`.
-    """
-    given = None if classes is None else np.asarray(classes).tolist()
-    names = getattr(values, "column_names", None)
-    if names is None:
-        names = getattr(values, "columns", None)
-    if names is None or len(names) < 2:
-        return given
-    known = np.asarray(names).tolist()
-    numbered = list(range(len(known))), [f"column_{place}" for place in range(len(known))]
-    if given is None:
-        return None if known in numbered else known
-    return _matched(known, given) if {*map(str, known)} == {*map(str, given)} else given
-
-
-def _matched(known: list[Any], wanted: list[Any]) -> list[Any]:
-    """Return labels as those of y, where they read alike: a frame may have "0" for 0."""
-    by_name = {str(label): label for label in wanted}
-    if len(by_name) < len(wanted) or set(known) == set(wanted):
-        return known
-    return [by_name.get(str(label), label) for label in known]
 
 
 def check_predictions(name: str, values: Any) -> np.ndarray:
@@ -230,7 +201,7 @@ def check_predictions(name: str, values: Any) -> np.ndarray:
         If they hold anything but finite numbers, or rows of several columns that are no probabilities.
     """
     try:
-        found = np.asarray(_as_array(values), dtype=np.float64)
+        found = as_array(values)
     except (TypeError, ValueError) as error:
         raise InvalidData(f"{name} must be an array of numbers, it is none ({error}): pass predictions.") from error
     if found.ndim not in (1, 2) or found.size == 0:

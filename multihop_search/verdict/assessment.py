@@ -156,7 +156,7 @@ class Assessment:
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
     def said_unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
-        """Return the table of the teacher on rows that it was not fitted on; None without cross-fitting: it saw them."""
+        """Return the teacher's table of rows that it was not fitted on; None without cross-fitting: it saw them."""
         return teacher.table[rows] if self.problem.whole.inner else None
 
     def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
