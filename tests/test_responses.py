@@ -162,11 +162,13 @@ class Knowing(ClassifierMixin, BaseEstimator):
 @pytest.mark.parametrize("frozen", [False, True])
 def test_the_teacher_is_scored_by_its_own_predict_and_decision_function(frozen, scoring, verdict):
     told = np.column_stack([2.0 * Y - 1, X])
-    if verdict == "fresh":
-        verdict = (told[100:], Y[100:])
+    fresh = {"X_fresh": told[100:], "y_fresh": Y[100:]} if verdict == "fresh" else {}
+    verdict = "bbc" if fresh else verdict
     teacher = FrozenEstimator(Knowing().fit(told, Y)) if frozen else Knowing()
     settings = {"max_hops": 1, "n_trials": 4, "verdict": verdict, "teacher": teacher, "cv": 3}
-    fitted = search(LogisticRegression(C=1e-6)).set_params(scoring=scoring, **settings).fit(told[:100], Y[:100])
+    fitted = (
+        search(LogisticRegression(C=1e-6)).set_params(scoring=scoring, **settings).fit(told[:100], Y[:100], **fresh)
+    )
     scores = fitted.verdict_.scores.loc["teacher"]
     assert scores["score"] == scores["accuracy"] == 1.0
     assert scores["log_loss"] == pytest.approx(-np.log(0.1))
