@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 from collections.abc import Callable
-from contextlib import nullcontext
 from pathlib import Path as File
 from typing import Any
 
@@ -34,9 +33,11 @@ from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Assessment, Case
-from multihop_search.verdict.kept import Trials
-from multihop_search.verdict.nested import NestedSearch, Routine, part_of
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
+from multihop_search.verdict.nested import NestedSearch, part_of
+from multihop_search.verdict.resampling import Resampling
+from multihop_search.verdict.trials import Trials
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "adaptive_verdict.md"
 N_ROWS, N_TRIALS = 1000, 99
@@ -97,28 +98,24 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
     assessment = Assessment(problem, sampler == "TPE" and judge == "bbc")
     session = Answers(problem, tuning_matters)
     prefixes = Prefixes(session, problem, Ladder(None, {STUDENT: None}, {}, (), {}, Budget()))
-    trials = Trials(assessment)
-    for told in Loop(new_study(), plan(), prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16).run(N_TRIALS):
-        trials.add(*told)
+
+    def searched(prefixes: Any, assessment: Assessment) -> Trials:
+        trials = Trials(assessment)
+        loop = Loop(new_study(), plan(), prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16)
+        for told in loop.run(N_TRIALS):
+            trials.add(*told)
+        return trials
+
+    trials = searched(prefixes, assessment)
     records, predictions = [record for record, _ in trials.kept()], [said for _, said in trials.kept()]
     chosen = assessment.choose(records, predictions, session.teacher)
     plain = np.flatnonzero([record.hops == 0 for record in records])
     best_plain = assessment.choose(records, predictions, session.teacher, plain)
-    by: Any = assessment
+    method: Any = Resampling(assessment, session.teacher)
     if judge == "nested":
-        routine = Routine(
-            plan,
-            lambda: None,
-            16,
-            N_TRIALS,
-            sampler == "TPE",
-            (),
-            lambda number: nullcontext(),
-            lambda hops, score: None,
-        )
-        by = NestedSearch(assessment, prefixes, routine)
-        by.run()
-    verdict = by.verdict(Case(records, predictions, chosen), session.teacher)
+        method = NestedSearch(assessment, prefixes, session.teacher, lambda number, *of_fold: searched(*of_fold))
+        method.run()
+    verdict = method.verdict(Case(records, predictions, chosen))
     true, true_plain = (true_accuracy(records[place].path, tuning_matters) for place in (chosen, best_plain))
     gain, low, high = verdict.table.loc["selected vs plain", ["gain", "low", "high"]]
     best = max(assessment.score(record) for record in records)

@@ -33,7 +33,7 @@ from quality_parts.students import STUDENTS, stored_form, student
 import multihop_search.engine.student as engine_student
 import multihop_search.search.base as face
 from multihop_search import MultihopSearchClassifier
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
+from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.verdict.choice import TIE
 from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence
 

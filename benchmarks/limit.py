@@ -34,7 +34,7 @@ import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.trees import OwnFit
-from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.resampling import Resampling
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "limit.md"
 FITS, PREDICTIONS, AGAIN = "fits", "predictions", "fits done again"
@@ -111,7 +111,7 @@ def clocked() -> Clock:
     clock.around(base.MultihopSearch, "_conclude", "choice and refit, the rest")
     for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
         clock.around(holder, name, "hops, the rest")
-    clock.around(Assessment, "verdict", "verdict")
+    clock.around(Resampling, "verdict", "verdict")
     clock.around(probes, "fit", FITS)
     clock.around(crossfit, "fit_model", FITS, fit_key)
     clock.around(student, "fit_model", FITS, fit_key)
@@ -150,7 +150,7 @@ def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> 
         RayExecutor.start = started  # type: ignore[method-assign]
     clock = Clock() if workers else clocked()
     if workers:
-        clock.around(Assessment, "verdict", "verdict")
+        clock.around(Resampling, "verdict", "verdict")
     executor = RayExecutor(n_workers=workers) if workers else None
     search = MultihopSearchClassifier(**STUDENTS[which], n_trials=n_trials, executor=executor, random_state=0)
     start = time.perf_counter()

@@ -39,24 +39,27 @@ from multihop_search.keys import generator
 from multihop_search.models.complexity import Size
 from multihop_search.models.tuning import student_distributions
 from multihop_search.paths.budget import Budget
+from multihop_search.paths.groups import COMPARISONS as ALL_COMPARISONS
+from multihop_search.paths.groups import Group
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.problem.scoring import FLOOR, scoring_for
+from multihop_search.problem.row_scores import FLOOR
+from multihop_search.problem.scorers import scoring_for
 from multihop_search.transfer.schemes import default_schemes
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
 from multihop_search.verdict.choice import choose
-from multihop_search.verdict.comparison import compare
-from multihop_search.verdict.kept import Trials
 from multihop_search.verdict.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
-from multihop_search.verdict.verdict import COMPARISONS as ALL_COMPARISONS
-from multihop_search.verdict.verdict import OWN_FIT, Verdict
+from multihop_search.verdict.resampling import Resampling, compare
+from multihop_search.verdict.trials import Trials
+from multihop_search.verdict.verdict import Verdict
 
 ROOT = File(__file__).resolve().parents[1]
 REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
-COMPARISONS = tuple(pair for pair in ALL_COMPARISONS if OWN_FIT not in pair)  # these trials are no trees
-NAMES = tuple(f"{better} vs {worse}" for better, worse in COMPARISONS)
+COMPARISONS = tuple(pair for pair in ALL_COMPARISONS if pair.worse != Group.OWN_FIT)  # these trials are no trees
+NAMES = tuple(pair.name for pair in COMPARISONS)
 ACCURACY = 0.80
 PLANTED = 0.03
 N_FOLDS = 5
@@ -377,7 +380,9 @@ def search_replicate(
     hops = np.array([record.hops for record in records])
     truth = np.array([true_score(true_accuracy(r.path, tuning_matters), scoring) for r in records])
     teacher = TeacherOutputs(probabilities(session._part(TEACHER), y, distance(ACCURACY + 0.05)))
-    verdict = assessment.verdict(Case(records, predictions, assessment.choose(records, predictions, teacher)), teacher)
+    verdict = Resampling(assessment, teacher).verdict(
+        Case(records, predictions, assessment.choose(records, predictions, teacher))
+    )
     held_out = replace(assessment.held_out, believed=teacher.calibrated[assessment.held_out.row])
     evidence = choice_evidence(predictions, held_out, problem.scoring)
     row = row_of(verdict, evidence, hops, truth, np.array([assessment.score(record) for record in records]))

@@ -27,8 +27,8 @@ from multihop_search.engine.student import Outcome, judge
 from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.problem.intake import make_problem
 from multihop_search.verdict.assessment import Assessment
-from multihop_search.verdict.comparison import compare
 from multihop_search.verdict.out_of_fold import HeldOut
+from multihop_search.verdict.resampling import compare
 
 pytestmark = pytest.mark.once
 
@@ -327,7 +327,7 @@ def test_weights_and_groups_count_in_the_rule(blobs: Any) -> None:
 def test_a_score_that_is_no_mean_over_rows_stops_by_the_default_one(
     cancer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
     X, y = cancer
     data = X.iloc[::4], y.iloc[::4]
     settings = {"scoring": "roc_auc", "n_trials": 12, "n_ahead": 2}

@@ -22,7 +22,7 @@ from multihop_search.engine.patience import Patience
 from multihop_search.engine.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting
 from multihop_search.paths.path import Path as HopPath
-from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.trials import Trials
 
 pytestmark = pytest.mark.once
 

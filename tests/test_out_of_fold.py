@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer, roc_auc_score
 from slow_reference import slow_blend
 
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
+from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
+from multihop_search.problem.scorers import scoring_for
 from multihop_search.verdict.choice import choose
 from multihop_search.verdict.out_of_fold import (
     FoldEvidence,

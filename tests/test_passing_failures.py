@@ -21,7 +21,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.search.base as base
 import multihop_search.search.selection as selecting
-import multihop_search.verdict.assessment as assessing
+import multihop_search.verdict.resampling as resampling
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
 from multihop_search.errors import (
     ClusterLost,
@@ -343,7 +343,7 @@ def test_a_verdict_that_fails_leaves_the_model(
     def fail(*args: Any, **settings: Any) -> None:
         raise error("no resample")
 
-    monkeypatch.setattr(assessing, "compare", fail)
+    monkeypatch.setattr(resampling, "compare", fail)
     search = search_for()
     expected = SearchFailed if issubclass(error, Exception) else error
     with pytest.raises(expected, match="no resample"):
@@ -352,7 +352,7 @@ def test_a_verdict_that_fails_leaves_the_model(
     assert len(search.results_) == N_TRIALS
 
 
-def test_a_judge_who_cannot_be_prepared_leaves_the_model(
+def test_a_verdict_that_cannot_be_prepared_leaves_the_model(
     rows: Any, undisturbed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As where a fit of the nested search fails."""
@@ -360,7 +360,7 @@ def test_a_judge_who_cannot_be_prepared_leaves_the_model(
     def fail(*args: Any, **settings: Any) -> None:
         raise ZeroDivisionError("no nested search")
 
-    monkeypatch.setattr(base, "bench_for", fail)
+    monkeypatch.setattr(base, "method_for", fail)
     search = search_for()
     with pytest.raises(SearchFailed, match="the verdict could not be given, it said: no nested search"):
         search.fit(*rows)

@@ -2,8 +2,6 @@
 
 import pickle
 import re
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,10 +13,8 @@ from sklearn.base import clone
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import cross_val_score
 from sklearn.pipeline import make_pipeline
-from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.errors import InvalidData
-from multihop_search.export import export_model
 from multihop_search.keys import digest
 from multihop_search.paths.preparation import dropped_columns, needs_preparation, preparation
 
@@ -328,38 +324,3 @@ def test_a_real_table(data_folder):
     assert cross_val_score(model, X, y, cv=3, error_score="raise").mean() > 0.8
     texts = X.assign(name=[f"person {number}" for number in range(len(X))], day="2020-01-01")
     assert dropped_columns(texts) == ["name"]
-
-
-@pytest.mark.parametrize(
-    ("texts", "later", "category"),
-    [
-        (["007", "02134", "x"], [7, 7], "007"),
-        (["007", "02134", "x"], [2134.0, None], "02134"),
-        (["1e3", "x", "y"], [1000.0, 1000.0], "1e3"),
-        (["1.0", "x", "y"], [1, 1], "1.0"),
-        (["2.50", "x", "y"], [2.5, 2.5], "2.50"),
-        (["007", "7", "x"], [7, 7], "7"),
-        (["007", "07", "x"], [7, 7], None),  # one of the two, nobody knows which
-        (["007", "8", "x"], [8, 8], "8"),
-    ],
-)
-def test_a_text_that_a_later_file_reads_as_a_number_is_known_again(
-    texts: list[str], later: list[Any], category: str | None
-) -> None:
-    table = pd.DataFrame({"code": texts * 4, "size": np.arange(12.0)})
-    fitted = preparation(table, scaled=False).fit(table)
-    row = fitted.transform(pd.DataFrame({"code": pd.Series(later), "size": [1.0, 2.0]})).iloc[0]
-    ones = [name.removeprefix("code_") for name in row.index if name.startswith("code_") and row[name] == 1]
-    assert ones == ([] if category is None else [category])
-
-
-def test_an_export_knows_it_again_too(tmp_path: Path) -> None:
-    table = pd.DataFrame({"code": ["007", "x", "y"] * 8, "size": np.arange(24.0)})
-    target = (table["code"] == "007").astype(int)
-    model = make_pipeline(preparation(table, scaled=False), DecisionTreeClassifier(max_depth=2)).fit(table, target)
-    export_model(model, tmp_path / "model.py", X=table)
-    names: dict[str, Any] = {}
-    exec((tmp_path / "model.py").read_text(), names)
-    later = pd.DataFrame({"code": [7, 8], "size": [1.0, 1.0]})
-    assert model.predict(later).tolist() == [1, 0]
-    assert [names["predict"](row) for row in later.to_dict("records")] == [1, 0]

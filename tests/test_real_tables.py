@@ -681,7 +681,7 @@ def test_metadata_routing_hands_weights_and_groups_to_the_search() -> None:
 
 @pytest.mark.parametrize("scoring", ["auto", "roc_auc"])
 def test_a_search_over_pipelines_works_while_routing_is_on(scoring: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 5)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 5)
     X, y, weight, groups = routed_data()
     with config_context(enable_metadata_routing=True):
         search = small_search(scoring=scoring)

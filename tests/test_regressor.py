@@ -36,7 +36,7 @@ from multihop_search import (
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.paths.path import Hop
-from multihop_search.verdict.comparison import judge
+from multihop_search.verdict import judge
 
 TREE = DecisionTreeRegressor(max_depth=3)
 TEACHER = RandomForestRegressor(12)
@@ -81,7 +81,7 @@ def found(diabetes: Any) -> MultihopSearchRegressor:
     ]
 )
 def test_scikit_learn_check(estimator: object, check: object, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 5)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 5)
     check(estimator)
 
 
@@ -121,7 +121,7 @@ def test_one_seed_gives_one_search_and_another_another(found: MultihopSearchRegr
 def test_the_first_trial_is_scored_as_scikit_learn_does(
     scoring: str, diabetes: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 5)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 5)
     X, y = diabetes
     folds = KFold(3, shuffle=True, random_state=7)
     student = DecisionTreeRegressor(max_depth=3, random_state=5)
@@ -365,7 +365,7 @@ def test_judge_takes_a_table_of_values() -> None:
 @pytest.mark.parametrize("scoring", ["r2", "explained_variance", "neg_median_absolute_error"])
 def test_rows_of_weight_0_alone_are_no_fold(scoring: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resample may draw, from some fold, only rows that weigh nothing: it is left out there."""
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 100)  # of twelve none might be whole
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 100)  # of twelve none might be whole
     rng = np.random.default_rng(0)
     y = rng.normal(size=40)
     weight = (np.arange(40) < 8).astype(float)

@@ -30,6 +30,7 @@ from multihop_search.errors import FileFailed, InvalidSetting, MultihopWarning
 from multihop_search.integrations.predictions import from_predictions
 from multihop_search.paths.path import Hop, Truncate
 from multihop_search.paths.path import Path as HopPath
+from multihop_search.problem.units import Unit
 from multihop_search.report.charts import history_chart, size_chart
 from multihop_search.report.facts import Facts, Measured
 from multihop_search.report.gains import gains
@@ -45,6 +46,7 @@ from multihop_search.verdict import judge
 
 pytestmark = pytest.mark.once
 
+LOG_LOSS = Unit("log-loss", is_loss=True)
 NAMES = [
     "<script>alert(1)</script>",
     "\"quotes\" & 'apostrophes' ]]>",
@@ -198,18 +200,18 @@ def test_contenders_are_the_best_of_each_group_and_the_chosen_one_stands_for_its
     small: MultihopSearchClassifier,
 ) -> None:
     found, results = contenders(small, small.best_path_.student), small.results_
-    assert found["ours"] == small.best_index_
-    for group, hops in (("plain", 0), ("one hop", 1)):
+    assert found["selected"] == small.best_index_
+    for group, hops in (("plain", 0), ("one-hop", 1)):
         mine = results[(results["hops"] == hops) & results["within_budget"]]
         best = int(mine.loc[mine["score"].idxmax(), "trial"])
         assert found[group] == (small.best_index_ if len(small.best_path_.hops) == hops else best)
-    assert results["fit"][found["plain alone"]] == "OwnFit"
+    assert results["fit"][found["own fit"]] == "OwnFit"
     other = copy.copy(small)
     plain = results[(results["hops"] == 0) & results["within_budget"]]
     worst = int(plain.loc[plain["score"].idxmin(), "trial"])
     assert worst != contenders(small, "student")["plain"]
     other.chosen_ = {"student": worst}
-    assert contenders(other, "student")["plain"] == contenders(other, "student")["ours"] == worst
+    assert contenders(other, "student")["plain"] == contenders(other, "student")["selected"] == worst
 
 
 def test_gains_are_read_in_their_unit_on_one_scale() -> None:
@@ -339,7 +341,7 @@ def test_a_regression_has_its_own_measures() -> None:
 
 
 def test_a_score_of_its_own_has_a_column(small: MultihopSearchClassifier, facts: Facts) -> None:
-    ranked = replace(facts.verdict, score="roc_auc")
+    ranked = replace(facts.verdict, unit=Unit("roc_auc"))
     other = replace(facts, verdicts={facts.best: ranked})
     assert next(row for row in Page(page(other)).rows if row[0] == "model")[1:4] == ["roc_auc", "log-loss", "accuracy"]
 
@@ -526,12 +528,12 @@ def trials(n: int) -> pd.DataFrame:
 
 def test_the_charts_mark_every_complete_trial_the_front_and_the_chosen_one() -> None:
     table = trials(60)
-    read = Page(size_chart(table, "log-loss", best=0))
+    read = Page(size_chart(table, LOG_LOSS, best=0))
     complete, front = int((table["state"] == "COMPLETE").sum()), int(table["on_front"].sum())
     assert len(read.of_class("mark")) == complete == 54
     assert len(read.of_class("front")) == front
     assert len(read.of_class("ring")) == len(read.of_class("chosen")) == 1
-    history = Page(history_chart(table, "log-loss", best=0))
+    history = Page(history_chart(table, LOG_LOSS, best=0))
     assert len(history.of_class("mark")) == complete
     assert len(history.of_class("stopped")) == 6
     ys = [float(str(attrs["y2"])) for attrs in history.of_class("best")]
@@ -541,7 +543,7 @@ def test_the_charts_mark_every_complete_trial_the_front_and_the_chosen_one() -> 
 
 def test_thousands_of_trials_are_thinned_but_the_front_stays(facts: Facts) -> None:
     table = trials(9000)
-    read = Page(size_chart(table, "log-loss", best=5))
+    read = Page(size_chart(table, LOG_LOSS, best=5))
     assert len(read.of_class("front")) == int(table["on_front"].sum())
     assert len(read.of_class("mark")) < 3500
     known = facts.results.iloc[[0]]

@@ -28,7 +28,7 @@ from multihop_search.errors import (
     UnsuitableModel,
 )
 from multihop_search.problem.responses import StoredPredictions, joined_tables, predicted_codes
-from multihop_search.problem.scoring import scoring_for
+from multihop_search.problem.scorers import scoring_for
 from multihop_search.verdict.assessment import fidelity
 
 X, Y = make_classification(160, 5, weights=[0.7], flip_y=0.15, random_state=0)
@@ -49,7 +49,7 @@ class Cautious(DecisionTreeClassifier):
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
     """Replay a score a few times only: the intervals are no subject here."""
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
 
 
 def cross_validated(student, scoring, X=X, y=Y):

@@ -14,7 +14,8 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.errors import InvalidData, InvalidSetting
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, LogLoss, scoring_for
+from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss, LogLoss
+from multihop_search.problem.scorers import scoring_for
 
 YES_NO = np.array(["no", "yes"])
 ABC = np.array(["a", "b", "c"])

@@ -607,7 +607,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         found.append(held_out.believed)
         return choice_evidence(predictions, held_out, scoring)
 
-    for place in ("assessment", "comparison"):
+    for place in ("assessment", "resampling"):
         monkeypatch.setattr(f"multihop_search.verdict.{place}.choice_evidence", watched)
     return found
 

@@ -13,13 +13,16 @@ from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData
 from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.problem import Fold, Problem
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss, scoring_for
+from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
+from multihop_search.problem.scorers import scoring_for
 from multihop_search.verdict import Verdict, judge
-from multihop_search.verdict.assessment import Assessment, Case
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
 from multihop_search.verdict.choice import choose
-from multihop_search.verdict.comparison import N_DRAWS, compare
+from multihop_search.verdict.interval import N_DRAWS, advice_on, word
 from multihop_search.verdict.out_of_fold import HeldOut, evidence_for
-from multihop_search.verdict.verdict import advice_on, unjudged, word
+from multihop_search.verdict.resampling import Resampling, compare
+from multihop_search.verdict.verdict import empty_verdict
 
 pytestmark = pytest.mark.once
 
@@ -43,7 +46,7 @@ def trials(hits, *, n_rows=400, n_classes=2, random_state=0):
 @pytest.fixture
 def few_draws(monkeypatch):
     """Replay a score on few resamples: each takes milliseconds."""
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 12)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 12)
 
 
 # Words
@@ -319,7 +322,7 @@ def test_a_verdict_says_its_gain_with_the_interval():
 
 def test_a_score_that_reads_the_model_cannot_be_judged_and_says_so():
     scoring = scoring_for(lambda model, X, y: 0.0, np.arange(2))
-    verdict = unjudged(np.array([0, 0, 1, 2, 3]), 321, scoring)
+    verdict = empty_verdict(np.array([0, 0, 1, 2, 3]), 321, scoring)
     assert list(verdict.table.index) == ROWS
     assert verdict.table[["gain", "low", "high"]].isna().all(axis=None)
     assert (verdict.table["verdict"] == "inconclusive").all()
@@ -452,14 +455,14 @@ def seen(assessment, records, predictions):
     """Return which rows the sampler is told about and which judge, found by spoiling one row at a time."""
     teacher = undecided(assessment.problem.n_rows)
     before = assessment.told_means(records[1], predictions[1])[-1]
-    table = assessment.verdict(Case(records, predictions, 1), teacher).scores
+    table = Resampling(assessment, teacher).verdict(Case(records, predictions, 1)).scores
     told, judging = set(), set()
     for row in range(assessment.problem.n_rows):
         entries = assessment.held_out.row == row
         spoilt = [np.where(entries[:, None], matrix[:, ::-1], matrix) for matrix in predictions]
         if assessment.told_means(records[1], spoilt[1])[-1] != before:
             told.add(row)
-        if not assessment.verdict(Case(records, spoilt, 1), teacher).scores.equals(table):
+        if not Resampling(assessment, teacher).verdict(Case(records, spoilt, 1)).scores.equals(table):
             judging.add(row)
     return told, judging
 
@@ -470,7 +473,7 @@ def test_told_rows_and_judging_rows_are_disjoint_halves(repeats):
     told, judging = seen(assessment, records, predictions)
     assert len(told) == len(judging) == 20
     assert told | judging == set(range(40))
-    assert assessment.verdict(Case(records, predictions, 1), undecided(40)).n_rows == 20
+    assert Resampling(assessment, undecided(40)).verdict(Case(records, predictions, 1)).n_rows == 20
 
 
 def test_told_groups_and_judging_groups_are_disjoint():
@@ -492,7 +495,7 @@ def test_a_sampler_that_does_not_learn_is_told_the_score_on_all_rows_and_all_row
     assessment, records, predictions = search_of(adaptive=False)
     for record, matrix in zip(records, predictions, strict=True):
         assert assessment.told_means(record, matrix)[-1] == assessment.score(record)
-    assert assessment.verdict(Case(records, predictions, 1), undecided(120)).n_rows == 120
+    assert Resampling(assessment, undecided(120)).verdict(Case(records, predictions, 1)).n_rows == 120
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "auto", "roc_auc"])
@@ -544,16 +547,18 @@ def test_a_score_that_reads_the_model_is_told_whole_and_gets_no_judgement():
     assessment, records, predictions = search_of(scoring=lambda model, X, y: 0.0)
     assert assessment.told_means(records[1], predictions[1])[-1] == pytest.approx(0.1)
     assert assessment.choose(records, predictions) == 2
-    verdict = assessment.verdict(Case(records, predictions, 2), undecided(120))
+    verdict = Resampling(assessment, undecided(120)).verdict(Case(records, predictions, 2))
     assert verdict.table["gain"].isna().all()
     assert re.search("[Nn]othing honest can be said", str(verdict))
 
 
 def test_where_several_hops_only_truncate_the_teacher_the_verdict_says_so():
     assessment, records, predictions = search_of(adaptive=False)
-    assert "only a truncated teacher" in str(assessment.verdict(Case(records, predictions, 2), undecided(120)))
+    assert "only a truncated teacher" in str(
+        Resampling(assessment, undecided(120)).verdict(Case(records, predictions, 2))
+    )
     without = [record for record in records if record.hops < 2]
-    assert "truncated" not in str(assessment.verdict(Case(without, predictions[:2], 1), undecided(120)))
+    assert "truncated" not in str(Resampling(assessment, undecided(120)).verdict(Case(without, predictions[:2], 1)))
 
 
 def noisy_trials(hops, y, spread=0.1, seed=0):
@@ -585,7 +590,7 @@ def test_of_equal_trials_the_first_is_chosen_whatever_the_rounding():
 
 
 def test_a_replayed_score_compares_all_trials_and_knows_a_plain_choice(monkeypatch):
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
     y, hops = np.arange(60) % 2, np.repeat([0, 1], 12)
     verdict = judge(noisy_trials(hops, y), y, hops, scoring="roc_auc", random_state=0)
     assert verdict.n_trials == {"plain": 12, "one-hop": 12, "multi-hop": 0}

@@ -14,16 +14,19 @@ from sklearn.model_selection import RepeatedStratifiedKFold, TimeSeriesSplit
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import multihop_search.engine.prefixes as prefixes
-from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
+from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
 from multihop_search.engine.interrupt import Interrupted
+from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
+from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.intake import make_problem
-from multihop_search.problem.scoring import Accuracy
+from multihop_search.problem.row_scores import Accuracy
 from multihop_search.trees import OwnFit, Refined
-from multihop_search.verdict.comparison import contrast
+from multihop_search.verdict.case import Case
 from multihop_search.verdict.nested import NestedSearch
 from multihop_search.verdict.out_of_fold import HeldOut
+from multihop_search.verdict.outside import Picks, contrast
 
 pytestmark = pytest.mark.once
 
@@ -53,19 +56,18 @@ def log_loss(proba, y):
     return -float(np.log(floored(proba)[np.arange(len(y)), y]).mean())
 
 
+def contrasted(predictions, held_out):
+    """Return the verdict on three trials, one of each group, of which that with two hops was chosen."""
+    records = [TrialRecord(n, Path((Hop(HardLabels(), "student"),) * n), COMPLETE) for n in range(3)]
+    picks = Picks(held_out=held_out, predictions=predictions, method="held-out")
+    return contrast(picks, Case(records, [], 2), Accuracy(np.array([0, 1])), 0)
+
+
 def test_a_contrast_by_hand():
-    classes = np.array([0, 1])
     held_out = HeldOut(np.array([0, 1] * 50), np.zeros(100, dtype=int), np.arange(100), np.arange(100))
     right, wrong = np.eye(2)[held_out.y], np.eye(2)[1 - held_out.y]
     half = np.where(np.arange(100)[:, None] < 50, right, wrong)
-    verdict = contrast(
-        {"plain": wrong, "one-hop": half, "multi-hop": half, "selected": right},
-        held_out,
-        Accuracy(classes),
-        random_state=0,
-        counts={"plain": 1, "one-hop": 1, "multi-hop": 1},
-        same=set(),
-    )
+    verdict = contrasted({"plain": wrong, "one-hop": half, "multi-hop": half, "selected": right}, held_out)
     assert verdict.scores["accuracy"].to_dict() == {"plain": 0, "one-hop": 0.5, "multi-hop": 0.5, "selected": 1}
     table = verdict.table
     assert table["gain"].to_dict() == {"one-hop vs plain": 0.5, "multi-hop vs one-hop": 0, "selected vs plain": 1}
@@ -79,10 +81,9 @@ def test_nested_intervals_are_wider_where_folds_differ():
     held_out = HeldOut(np.zeros(100, dtype=int), np.arange(100) // 50, np.arange(100), np.arange(100))
     right, wrong = np.tile([1.0, 0.0], (100, 1)), np.tile([0.0, 1.0], (100, 1))
     half = np.where(np.arange(100)[:, None] < 50, right, wrong)
-    said = {"plain": wrong, "one-hop": half, "multi-hop": half, "selected": half}
-    settings = {"random_state": 0, "counts": {"plain": 1, "one-hop": 1, "multi-hop": 1}, "same": set()}
-    nested = contrast(said, held_out, Accuracy(np.array([0, 1])), **settings).table
-    outside = contrast(said, replace(held_out, fold=np.zeros(100)), Accuracy(np.array([0, 1])), **settings).table
+    predictions = {"plain": wrong, "one-hop": half, "multi-hop": half, "selected": half}
+    nested = contrasted(predictions, held_out).table
+    outside = contrasted(predictions, replace(held_out, fold=np.zeros(100))).table
     widths = [
         table.loc["one-hop vs plain", "high"] - table.loc["one-hop vs plain", "low"] for table in (nested, outside)
     ]

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.stats import norm
 
 from multihop_search.engine.early_stopping import paired_gap
-from multihop_search.problem.scoring import FlooredLogLoss
+from multihop_search.problem.row_scores import FlooredLogLoss
 
 TIE = 0.005
 """Log-losses whose ratio is nearer to 1 than this are a tie."""

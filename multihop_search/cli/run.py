@@ -18,13 +18,14 @@ from multihop_search.cli.options import parse_budget, parse_students, parse_verd
 from multihop_search.errors import InvalidSetting, MultihopWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.files import whole_folder
+from multihop_search.paths.groups import Group
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
 from multihop_search.report.text import comparison, describe
 from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
-from multihop_search.search.facts import OURS, PLAIN, ROWS, contenders, refitted
+from multihop_search.search.facts import contenders, refitted
 from multihop_search.search.regressor import MultihopSearchRegressor
 from multihop_search.terminal import GivenPath, errors_in_a_sentence, reason, say
 from multihop_search.visible import visible
@@ -170,9 +171,10 @@ def summary(search: MultihopSearch, X: Any) -> str:
         rows.append((TEACHER, search.teacher_, search.verdict_.scores.loc[TEACHER]))
     for name in search.chosen_:
         label = f" {name}" if several else ""
-        shown = {group: number for group, number in contenders(search, name).items() if group in (PLAIN, OURS)}
-        for group, model in refitted(search, shown):
-            rows.append((f"{group}{label}", model, search.verdicts_[name].scores.loc[ROWS[group]]))
+        numbers = contenders(search, name)
+        pair: dict[Group, int] = {group: numbers[group] for group in (Group.PLAIN, Group.SELECTED) if group in numbers}
+        for group, model in refitted(search, pair):
+            rows.append((f"{group.label}{label}", model, search.verdicts_[name].scores.loc[group.value]))
     student = describe(search.best_estimator_, list(X.columns), getattr(search, "classes_", None))
     sentences = textwrap.fill(str(search.verdict_), WIDTH, break_on_hyphens=False)
     path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)

@@ -21,7 +21,7 @@ class Gap:
 
     @property
     def clearly_worse(self) -> bool:
-        """Whether the path is behind by at least one standard error (rule 21).
+        """Whether the path is behind by at least one standard error.
 
         Stopping what is merely not better was simulated to bias the verdict by +.003 to +.011; at one standard error
         by -.002, with the same choice in 99 %.

@@ -8,14 +8,16 @@ import numpy as np
 import pandas as pd
 from scipy.special import comb
 
-from multihop_search.experiment.rows import column
+from multihop_search.experiment.rows import column, fresh_column
 from multihop_search.experiment.statistics import Ranks, estimate, holm, rank, signed_rank, wins_ties_losses
-from multihop_search.verdict.verdict import COMPARISONS
+from multihop_search.experiment.watch import UNITS
+from multihop_search.paths.groups import BY_HOPS, COMPARISONS, Group
 
-NAMES = tuple(f"{better} vs {worse}" for better, worse in COMPARISONS)
-MEASURES = {"accuracy": "points of accuracy", "log_loss": "% of the log-loss"}
+NAMES = tuple(comparison.name for comparison in COMPARISONS)
+MEASURES = {name: UNITS[name] for name in ("accuracy", "log_loss")}
+GAIN_UNITS = {name: (unit.gain if unit.in_points else unit.relative).text for name, unit in MEASURES.items()}
 POINTS, PER_CENT = 0.5, 1.0
-"""Half-widths of the region of equivalence (rule 23)."""
+"""Half-widths of the region of equivalence, in these units."""
 RULES = {
     "fresh": "the fresh rows themselves",
     "split": "one validation split",
@@ -50,7 +52,7 @@ def comparisons(cells: pd.DataFrame) -> pd.DataFrame:
 def relative(cells: pd.DataFrame, name: str, what: str, measure: str) -> pd.Series:
     """Return the gains of a comparison: points of accuracy, or per cent of the plain student's fresh log-loss."""
     gains = cells[column(name, f"{what}_{measure}")].astype(float)
-    return 100 * gains if measure == "accuracy" else 100 * gains / cells["plain.fresh_log_loss"]
+    return 100 * gains if MEASURES[measure].in_points else 100 * gains / cells[fresh_column(Group.PLAIN, measure)]
 
 
 def against_fresh(cells: pd.DataFrame) -> pd.DataFrame:
@@ -61,7 +63,7 @@ def against_fresh(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for name in NAMES:
-        for measure, unit in MEASURES.items():
+        for measure, unit in GAIN_UNITS.items():
             held = {what: relative(cells, name, what, measure) for what in ("naive", "naive_fresh", "claimed", "fresh")}
             if held["fresh"].notna().sum() == 0:
                 continue
@@ -79,8 +81,8 @@ def win_tie_loss(cells: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for name in NAMES:
-        for measure, unit in MEASURES.items():
-            region = POINTS if measure == "accuracy" else PER_CENT
+        for measure, unit in GAIN_UNITS.items():
+            region = POINTS if MEASURES[measure].in_points else PER_CENT
             for student, part in cells.groupby("student", sort=False):
                 gains = relative(part, name, "fresh", measure).groupby(part["data"]).mean().dropna()
                 if gains.empty:
@@ -95,10 +97,10 @@ def win_tie_loss(cells: pd.DataFrame) -> pd.DataFrame:
 
 def group_ranks(cells: pd.DataFrame, measure: str = "log_loss") -> Ranks:
     """Rank plain, one-hop, multi-hop and selected by fresh rows, over data sets and students."""
-    groups = ("plain", "one-hop", "multi-hop", "selected")
-    sign = 1 if measure == "accuracy" else -1
-    scores = pd.DataFrame({group: sign * cells[f"{group}.fresh_{measure}"] for group in groups})
-    unit = cells["plain.fresh_log_loss"] if measure == "log_loss" else 1.0
+    groups = (*BY_HOPS, Group.SELECTED)
+    sign = MEASURES[measure].sign
+    scores = pd.DataFrame({group.value: sign * cells[fresh_column(group, measure)] for group in groups})
+    unit = 1.0 if MEASURES[measure].in_points else cells[fresh_column(Group.PLAIN, measure)]
     return rank(scores.div(unit, axis=0).groupby(cells["data"]).mean())
 
 
@@ -127,7 +129,7 @@ def _arrays(part: pd.DataFrame) -> dict[str, np.ndarray]:
     held = {name: part[name].to_numpy() for name in part.columns if name.startswith(("picked_", "fresh_", "pure"))}
     held["several"] = part["hops"].to_numpy() >= 2
     for measure in MEASURES:
-        sign = 1.0 if measure == "accuracy" else -1.0
+        sign = MEASURES[measure].sign
         held[f"split {measure}"] = sign * np.array([folds[0] for folds in part[f"fold_{measure}"]], dtype=float)
         for rule, name in (("cv", f"cv_{measure}"), ("fresh", f"fresh_{measure}")):
             held[f"{rule} {measure}"] = sign * part[name].to_numpy(dtype=float)
@@ -157,7 +159,7 @@ def _gains(
 
 
 def _gain(before: float, after: float, measure: str) -> float:
-    return 100 * (after - before) if measure == "accuracy" else 100 * (1 - after / before)
+    return 100 * (after - before) if MEASURES[measure].in_points else 100 * (1 - after / before)
 
 
 def _gain_among_equally_many(held: dict[str, np.ndarray], one: np.ndarray, both: np.ndarray, measure: str) -> float:
@@ -191,7 +193,7 @@ def scheme_claims(cells: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
     rows = [
         {
             "scheme": scheme,
-            "measure": MEASURES[str(measure)],
+            "measure": GAIN_UNITS[str(measure)],
             "rule": RULES[str(rule)],
             "cells": len(part),
             "gain": estimate(part["gain"], part["data"]),

@@ -139,7 +139,7 @@ def _claimed(cells: pd.DataFrame) -> Markup:
         "error": "too high by",
     }
     pictures = []
-    for measure, unit in claims.MEASURES.items():
+    for measure, unit in claims.GAIN_UNITS.items():
         naive, fresh = (claims.relative(cells, SEVERAL, what, measure) for what in ("naive", "naive_fresh"))
         names = (
             cells["data"] + ", " + cells["student"] + ", " + cells["teacher"] + ", seed " + cells["seed"].astype(str)

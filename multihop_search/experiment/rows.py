@@ -12,22 +12,29 @@ import pandas as pd
 from multihop_search.engine.early_stopping import paired_gap
 from multihop_search.experiment.conditions import conditions
 from multihop_search.experiment.data import Split
-from multihop_search.experiment.watch import MEASURES, Seen, Tried, WatchedSearch, believed, chosen, fresh_scores, naive
+from multihop_search.experiment.watch import (
+    MEASURES,
+    UNITS,
+    Seen,
+    Tried,
+    WatchedSearch,
+    believed,
+    chosen,
+    fresh_scores,
+    naive,
+)
+from multihop_search.paths.groups import BY_HOPS, COMPARISONS, OURS_VS_OWN_FIT, Comparison, Group, groups_of
 from multihop_search.paths.path import Path, Truncate
-from multihop_search.verdict.assessment import Case
-from multihop_search.verdict.verdict import BBC, COMPARISONS, OWN_FIT, Verdict
+from multihop_search.verdict.case import Case
+from multihop_search.verdict.resampling import Resampling
+from multihop_search.verdict.verdict import BBC, Verdict
 
 
-def members(tried: Sequence[Tried]) -> dict[str, list[Tried]]:
+def members(tried: Sequence[Tried]) -> dict[Group, list[Tried]]:
     """Return the trials of each group that the verdict compares."""
-    plain = [one for one in tried if one.record.hops == 0]
-    return {
-        "plain": plain,
-        "one-hop": [one for one in tried if one.record.hops == 1],
-        "multi-hop": [one for one in tried if one.record.hops >= 2],
-        "selected": list(tried),
-        OWN_FIT: [one for one in plain if one.record.path.fit is None],
-    }
+    own_fit = np.array([one.record.path.fit is None for one in tried], dtype=bool)
+    groups = groups_of(np.array([one.record.hops for one in tried], dtype=int), own_fit)
+    return {group: [tried[place] for place in places] for group, places in groups.items()}
 
 
 def column(comparison: str, what: str) -> str:
@@ -41,14 +48,19 @@ def column(comparison: str, what: str) -> str:
     return f"{comparison.replace('-', '_').replace(' ', '_')}.{what}"
 
 
+def fresh_column(group: Group, measure: str) -> str:
+    """Return the name of a column: what fresh rows say of the pick of a group."""
+    return f"{group}.fresh_{measure}"
+
+
 @dataclass(frozen=True)
 class Judged:
     """The trials of one student by group, and what is picked of each."""
 
     seen: Seen
     rows: Split
-    groups: Mapping[str, Sequence[Tried]]
-    ours: Mapping[str, Tried]
+    groups: Mapping[Group, Sequence[Tried]]
+    ours: Mapping[Group, Tried]
     """What the program's choice picks of each group that has a trial."""
 
 
@@ -57,19 +69,19 @@ def student_row(search: WatchedSearch, rows: Split, name: str, tried: Sequence[T
     seen: Seen = search.seen_
     groups = members(tried)
     judged = Judged(seen, rows, groups, {group: chosen(seen, found) for group, found in groups.items() if found})
-    plain, verdict = judged.ours["plain"], search.verdicts_[name]
+    plain, verdict = judged.ours[Group.PLAIN], search.verdicts_[name]
     teacher, y = believed(seen), seen.assessment.held_out.y
     row: dict[str, Any] = conditions(rows.X, y, teacher, plain.held_out.astype(float), plain.record.nodes)
     row["n_rows"] = len(rows.y)
     row |= {f"n_{group}": len(found) for group, found in groups.items()}
     row |= {"n_stopped": verdict.n_stopped, "chosen": search.chosen_[name], "region": verdict.region}
     for group, one in judged.ours.items():
-        row |= {f"{group}.fresh_{measure}": _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
-    own = f"selected vs {OWN_FIT}" in verdict.table.index
+        row |= {fresh_column(group, measure): _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
+    own = OURS_VS_OWN_FIT.name in verdict.table.index
     bbc = verdict if search.verdict == BBC else _bbc(seen, tried, search.chosen_[name], fits=own)
-    for better, worse in COMPARISONS:
-        found = _comparison(judged, verdict, bbc, better, worse)
-        row |= {column(f"{better} vs {worse}", what): value for what, value in found.items()}
+    for comparison in COMPARISONS:
+        values = _comparison(judged, verdict, bbc, comparison)
+        row |= {column(comparison.name, what): value for what, value in values.items()}
     return row
 
 
@@ -77,12 +89,13 @@ def _bbc(seen: Seen, tried: Sequence[Tried], chosen_number: int, *, fits: bool) 
     """Return the verdict without further fits beside one of another method, on the same trials."""
     records = [one.record for one in tried]
     place = [record.number for record in records].index(chosen_number)
-    return seen.assessment.verdict(Case(records, [one.held_out for one in tried], place, fits=fits), seen.teacher)
+    case = Case(records, [one.held_out for one in tried], place, fits=fits)
+    return Resampling(seen.assessment, seen.teacher).verdict(case)
 
 
-def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, better: str, worse: str) -> dict[str, Any]:
+def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, comparison: Comparison) -> dict[str, Any]:
     """Return what is claimed of two groups and what fresh rows say; NaN where there is nothing to compare."""
-    nan, name = float("nan"), f"{better} vs {worse}"
+    nan, name, (better, worse) = float("nan"), comparison.name, comparison
     kinds = ("claimed", "fresh", "naive", "naive_fresh")
     found: dict[str, Any] = {"gain": nan, "low": nan, "high": nan, "word": ""}
     found |= dict.fromkeys(("bbc_gain", "bbc_low", "bbc_high"), nan)
@@ -93,17 +106,16 @@ def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, better: str, wor
     said, scores = verdict.table.loc[name], verdict.scores
     found |= {"gain": said["gain"], "low": said["low"], "high": said["high"], "word": said["verdict"]}
     found |= {f"bbc_{what}": bbc.table.loc[name, what] for what in ("gain", "low", "high")}
-    found["claimed_accuracy"] = scores.loc[better, "accuracy"] - scores.loc[worse, "accuracy"]
-    found["claimed_log_loss"] = scores.loc[worse, "log_loss"] - scores.loc[better, "log_loss"]
-    for measure in MEASURES:
-        found |= _measured(judged, measure, better, worse)
+    for measure, unit in UNITS.items():
+        found[f"claimed_{measure}"] = unit.sign * (scores.loc[better.value, measure] - scores.loc[worse.value, measure])
+        found |= _measured(judged, measure, comparison)
     return found
 
 
-def _measured(judged: Judged, measure: str, better: str, worse: str) -> dict[str, float]:
+def _measured(judged: Judged, measure: str, comparison: Comparison) -> dict[str, float]:
     """Return what fresh rows say of the program's two picks, and of those of plain cross-validation, and its claim."""
-    ours = [judged.ours[group] for group in (better, worse)]
-    best = [naive(judged.groups[group], measure) for group in (better, worse)]
+    ours = [judged.ours[group] for group in comparison]
+    best = [naive(judged.groups[group], measure) for group in comparison]
     unit, fresh = judged.seen.assessment.held_out.unit, judged.rows.unit_fresh
     gains = {
         "fresh": _gain(ours[0].fresh[measure], ours[1].fresh[measure], fresh),
@@ -120,7 +132,7 @@ def _gain(scores: np.ndarray, baseline: np.ndarray, unit: np.ndarray) -> tuple[f
 
 
 def _stored(measure: str, score: float) -> float:
-    return float(-score if measure == "log_loss" else score)
+    return float(UNITS[measure].sign * score)
 
 
 def teacher_row(search: WatchedSearch, rows: Split, proba: np.ndarray) -> dict[str, float]:
@@ -176,7 +188,7 @@ def trial_rows(search: WatchedSearch, tried: Sequence[Tried]) -> pd.DataFrame:
 
 def _folds(name: str, one: Tried, fold: np.ndarray, n_folds: np.ndarray) -> np.ndarray:
     means = np.bincount(fold, weights=one.cv[name]) / n_folds
-    return np.asarray(-means if name == "log_loss" else means, dtype=np.float32)
+    return np.asarray(UNITS[name].sign * means, dtype=np.float32)
 
 
 def _picked(seen: Seen, tried: Sequence[Tried]) -> dict[str, set[int]]:
@@ -185,7 +197,7 @@ def _picked(seen: Seen, tried: Sequence[Tried]) -> dict[str, set[int]]:
     "group": among the plain, the one-hop and the multi-hop paths; "hopped": among those with a hop; "scheme_group":
     among the one-hop, and the multi-hop, paths of a scheme; "scheme": among both.
     """
-    groups = [found for group, found in members(tried).items() if group in ("plain", "one-hop", "multi-hop")]
+    groups = [found for group, found in members(tried).items() if group in BY_HOPS]
     pure: dict[str, list[Tried]] = {}
     for one in tried:
         name = pure_scheme(one.record.path)

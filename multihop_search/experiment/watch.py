@@ -11,23 +11,25 @@ import numpy as np
 from multihop_search.engine.record import TrialRecord
 from multihop_search.experiment.data import Split
 from multihop_search.problem.responses import response_table
-from multihop_search.problem.scoring import Accuracy, FlooredLogLoss
+from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss, RowScoring
 from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
-from multihop_search.verdict.kept import Trials
+from multihop_search.verdict.trials import Trials
 
-MEASURES = {"log_loss": FlooredLogLoss, "accuracy": Accuracy}
+MEASURES: dict[str, type[RowScoring]] = {"log_loss": FlooredLogLoss, "accuracy": Accuracy}
 """Row scores that every cell holds; greater is better until they are stored."""
+UNITS = {name: measure(None).unit for name, measure in MEASURES.items()}
+"""How each is read."""
 
 
 class WatchedSearch(MultihopSearchClassifier):
     """The search, with what its choice was made of."""
 
-    def _bench(self, made: Any, assessment: Assessment, *parts: Any) -> Any:
-        bench = super()._bench(made, assessment, *parts)
-        self.seen_ = Seen(assessment, parts[-1], bench.believed)
-        return bench
+    def _method(self, made: Any, assessment: Assessment, *parts: Any) -> Any:
+        method = super()._method(made, assessment, *parts)
+        self.seen_ = Seen(assessment, parts[-1], method.believed)
+        return method
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from sklearn.utils import check_array
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.export.formula import Cases, Feature, Number, plain
-from multihop_search.paths.preparation import GAP, is_reader
+from multihop_search.paths.preparation import is_reader
 
 Steps: TypeAlias = tuple[tuple[str, float], ...]
 UNKNOWN = "\x00 a category that no training row has"
@@ -137,13 +137,6 @@ def _spells(step: Any) -> bool:
     )
 
 
-def _also_read(parts: Sequence[Any]) -> list[str]:
-    """Return the texts that a step before an encoder reads as a category: 7 for 007."""
-    readers = [leaf for part in parts if is_reader(part) for leaf in _flat(part.func.__self__)]
-    texts = [leaf.missing_values for leaf in readers if isinstance(leaf, SimpleImputer)]
-    return [text for text in texts if isinstance(text, str) and text not in ("nan", GAP)]
-
-
 def _flat(pipeline: Pipeline) -> list[Any]:
     return [leaf for _, part in pipeline.steps for leaf in (_flat(part) if isinstance(part, Pipeline) else [part])]
 
@@ -219,7 +212,6 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
     imputed: Any = [part.missing_values for part in parts if isinstance(part, SimpleImputer)]
     gaps = [imputed[0] if imputed else _gap(group.tolist(), is_spelled) for group in found]
     groups = [[plain(value, "a category") for value in group.tolist() if not pd.isna(value)] for group in found]
-    groups = [[*group, *(text for text in _also_read(parts) if text not in group)] for group in groups]
     usual = [group[0] if group else gap for group, gap in zip(groups, gaps, strict=True)]
     names = getattr(step, "feature_names_in_", None)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import starmap
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -30,12 +30,6 @@ LONGEST_SPELLED = 200
 GAP = "\x00 gap"
 RESPELLED = ((".0", ""), ("None", "nan"), ("<NA>", "nan"), ("NaT", "nan"))
 """How a later file may spell a value: digits beside a gap are read as 7.0, and None, NA and NaT are gaps too."""
-
-MOST_READ_AS_NUMBERS = 2 * MOST_CATEGORIES
-"""Texts of a column, the most frequent, that are known again where a later file holds only such and reads them as
-numbers: 007 as 7."""
-
-Reading: TypeAlias = tuple[str | tuple[str, str], ...]
 
 # Before NumPy 2 the function itself says that it stands in a module that cannot be imported, so it cannot be pickled.
 _REPLACE: Any = np.strings.replace if hasattr(np, "strings") else np.char.chararray.replace
@@ -98,7 +92,6 @@ def preparation(X: pd.DataFrame, *, scaled: bool) -> ColumnTransformer:
 
     A later file may be read with other dtypes: a column of strings that holds only digits there, or only gaps. Its
     values are compared as strings, so 7 and 7.0 are the category "7", and None, NaN and NA are one missing category.
-    The number 7 is the category "007" too, if no other category is this number.
 
     Parameters
     ----------
@@ -206,11 +199,11 @@ def is_reader(step: Any) -> bool:
     return isinstance(step, FunctionTransformer) and isinstance(getattr(function, "__self__", None), Pipeline)
 
 
-def _reading(column: pd.Series) -> Reading:
+def _reading(column: pd.Series) -> tuple[str, ...]:
     """Return how the values of a category column are read, in a later file too, as names of steps.
 
     Numbers, booleans and long strings stay what they are. Other strings, mixed values, intervals and dates are spelled
-    out; where a string is called "nan", gaps are this string. A pair stands for a text that is read as another.
+    out; where a string is called "nan", gaps are this string.
     """
     values = np.asarray(column)
     if values.dtype.kind in "biuf":
@@ -223,26 +216,10 @@ def _reading(column: pd.Series) -> Reading:
     if (is_long or inferred == "boolean") and not has_na:
         return ("as they are",)
     respelled = [old for old, _ in RESPELLED if not any(old in text for text in texts)]
-    return ("spelled", *respelled, *_read_as_numbers(present), *(["nan"] if "nan" not in texts else []))
+    return ("spelled", *respelled, *(["nan"] if "nan" not in texts else []))
 
 
-def _read_as_numbers(values: np.ndarray) -> list[tuple[str, str]]:
-    """Return (text, category) for each category that is another text once it was read as a number: 7 for 007."""
-    counts = pd.Series([str(value) for value in values], dtype=object).value_counts()
-    texts = counts.index.to_series()
-    numbers = pd.to_numeric(texts, errors="coerce").astype(float)
-    numbers = numbers[numbers.abs() < 2**53]
-    alone = numbers[~numbers.duplicated(keep=False)].head(MOST_READ_AS_NUMBERS)
-    whole_as_fractions = texts.str.contains(".0", regex=False).any()  # else 7.0 is read as 7 already
-    pairs = []
-    for text, number in alone.items():
-        spellings = [f"{number:.0f}"] if number.is_integer() else []
-        spellings += [repr(number)] if whole_as_fractions or not spellings else []
-        pairs += [(spelling, str(text)) for spelling in spellings if spelling not in counts.index]
-    return pairs
-
-
-def _encoder(reading: Reading, n_columns: int) -> Any:
+def _encoder(reading: tuple[str, ...], n_columns: int) -> Any:
     """Return the encoder of a group of columns, behind the step that reads their values."""
     # No `drop`: with it scikit-learn warns of each value that is unseen in training.
     encoder = OneHotEncoder(handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False)
@@ -256,12 +233,7 @@ def _encoder(reading: Reading, n_columns: int) -> Any:
         "spelled": lambda: make_pipeline(_checked("object"), _checked("str")),  # else 7 beside 7.5 becomes 7.0
         "nan": lambda: make_pipeline(_checked("object"), _filled("nan", np.nan)),
     }
-    steps: list[Any] = []
-    for name in reading:
-        if isinstance(name, tuple):
-            steps.append(make_pipeline(_checked("object"), _filled(*name)))
-        else:
-            steps.append(makers[name]() if name in makers else _step(_REPLACE, old=name, new=new[name]))
+    steps = [makers[name]() if name in makers else _step(_REPLACE, old=name, new=new[name]) for name in reading]
     # Of constant steps, so it is fitted here. As one function it needs no names of columns: SimpleImputer takes a
     # column that it fills with NaN for an empty one, and has no name for it.
     reader = make_pipeline(*steps).fit(np.full((1, n_columns), "", dtype=object))
@@ -285,9 +257,9 @@ def _clash(name: Any, other: Any) -> bool:
     return str(name).startswith(f"{other}_")
 
 
-def _without_clashes(categories: dict[Any, Reading]) -> list[tuple[Reading, list[Any]]]:
+def _without_clashes(categories: dict[Any, tuple[str, ...]]) -> list[tuple[tuple[str, ...], list[Any]]]:
     """Return groups of columns that are read alike, in which no two made names can be equal; mostly one."""
-    groups: list[tuple[Reading, list[Any]]] = []
+    groups: list[tuple[tuple[str, ...], list[Any]]] = []
     for name, reading in categories.items():
         for kind, members in groups:
             if kind == reading and not any(_clash(name, other) or _clash(other, name) for other in members):

@@ -18,7 +18,8 @@ from multihop_search.errors import InvalidData, InvalidSetting, ScoreWarning, Se
 from multihop_search.problem.folds import make_folds, splits_of_rows
 from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Problem, undefined_folds
-from multihop_search.problem.scoring import ModelScoring, left_out, scoring_for, unweighted
+from multihop_search.problem.scorers import ModelScoring, scoring_for
+from multihop_search.problem.scoring import left_out, unweighted
 
 
 def make_problem(
@@ -83,7 +84,7 @@ def make_problem(
     nested = isinstance(verdict, str) and verdict == "nested"
     if nested and isinstance(scorer, ModelScoring):
         raise InvalidSetting(
-            f"verdict='nested' needs a score of predictions, {scorer.name_shown} reads the model itself: hold out a "
+            f"verdict='nested' needs a score of predictions, {scorer.unit.name} reads the model itself: hold out a "
             "share of the rows, for instance verdict=0.3."
         )
     made = make_folds(
@@ -147,7 +148,7 @@ def _check_score(problem: Problem) -> None:
         warn(f"{unweighted(scoring)}: pass a scorer whose function takes sample_weight.", ScoreWarning)
     if undefined == n_folds:
         raise InvalidSetting(
-            f"scoring must be a score that the rows of a fold have, {scoring.name_shown} is none in any of {n_folds} "
+            f"scoring must be a score that the rows of a fold have, {scoring.unit.name} is none in any of {n_folds} "
             f"folds{scoring.refusal(problem.y[problem.folds[0].test])}: pass another score, or fewer and larger folds."
         )
     if undefined:

@@ -13,10 +13,11 @@ import pandas as pd
 from markupsafe import Markup
 
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
+from multihop_search.paths.groups import Group
+from multihop_search.problem.units import Unit
 from multihop_search.report.markup import join, number, percent, tag
-from multihop_search.report.scales import Scale, ends, score_sign
+from multihop_search.report.scales import Scale, ends
 
-GROUPS = ("plain", "one-hop", "multi-hop")
 HEIGHT = 320.0
 TOP, BOTTOM = 14.0, 34.0
 LEFT, RIGHT = 0.11, 0.985
@@ -27,25 +28,20 @@ LOWEST_SHARE = 10
 """Per cent of the trials that may lie below the chart: the worst would squeeze the rest."""
 
 
-def group_of(hops: int) -> str:
-    """Return the group of a trial."""
-    return GROUPS[min(int(hops), 2)]
-
-
-def mark(group: str, x: float, y: float, extra: str = "", title: str = "") -> Markup:
+def mark(group: Group, x: float, y: float, extra: str = "", title: str = "") -> Markup:
     """Return the mark of a trial at (share of the width, pixels): circle, square or triangle by its group."""
     attributes = {"class_": f"mark {group} {extra}".strip()}
     inside = [tag("title", title)] if title else []
-    if group == "plain":
+    if group == Group.PLAIN:
         return tag("circle", *inside, cx=percent(x), cy=y, r=4, **attributes)
-    if group == "one-hop":
+    if group == Group.ONE_HOP:
         place = {"x": percent(x), "y": y - 3.5, "width": 7, "height": 7, "transform": "translate(-3.5 0)"}
         return tag("rect", *inside, **place, **attributes)
     shape = tag("path", *inside, d="M0 -5 L4.6 3.4 L-4.6 3.4 Z", **attributes)
     return tag("svg", shape, x=percent(x), y=y, overflow="visible", width=1, height=1)
 
 
-def size_chart(results: pd.DataFrame, score: str, best: int) -> Markup:
+def size_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
     """Return the picture of score against size of all complete trials, the front and the chosen one marked."""
     known = results[(results["state"] == COMPLETE) & results["score"].notna() & (results["nodes"] > 0)]
     shown = thinned(known, known["on_front"] | (known["trial"] == best))
@@ -60,17 +56,17 @@ def size_chart(results: pd.DataFrame, score: str, best: int) -> Markup:
     marks = []
     for row in order.itertuples():
         extra = ("front " if row.on_front else "") + ("chosen" if row.trial == best else "")
-        said = f"trial {row.trial}: {number(score_sign(score) * row.score)}, size {number(row.nodes)}, {row.hops} hops"
+        said = f"trial {row.trial}: {number(unit.sign * row.score)}, size {number(row.nodes)}, {row.hops} hops"
         if row.trial == best:
             marks.append(ring(x(row.nodes), y(row.score)))
-        marks.append(mark(group_of(row.hops), x(row.nodes), y(row.score), extra, said))
+        marks.append(mark(Group.of(row.hops), x(row.nodes), y(row.score), extra, said))
     return _picture(
-        f"{len(known)} complete trials by size and {score}; {int(known['on_front'].sum())} are on the front",
-        [*_grid(y, score), *_bottom(x, "size"), *marks],
+        f"{len(known)} complete trials by size and {unit.name}; {int(known['on_front'].sum())} are on the front",
+        [*_grid(y, unit), *_bottom(x, "size"), *marks],
     )
 
 
-def history_chart(results: pd.DataFrame, score: str, best: int) -> Markup:
+def history_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
     """Return the picture of the search: each trial's score in order, the best so far and the best one-hop path so far.
 
     Stopped and failed trials stand below the axis.
@@ -83,10 +79,10 @@ def history_chart(results: pd.DataFrame, score: str, best: int) -> Markup:
     lines = [*_steps(inside, x, y, "best"), *_steps(inside[inside["hops"] == 1], x, y, "baseline")]
     marks = [
         mark(
-            group_of(row.hops),
+            Group.of(row.hops),
             x(row.trial),
             y(row.score),
-            title=f"trial {row.trial}: {number(score_sign(score) * row.score)}, {row.hops} hops",
+            title=f"trial {row.trial}: {number(unit.sign * row.score)}, {row.hops} hops",
         )
         for row in shown.itertuples()
     ]
@@ -99,8 +95,8 @@ def history_chart(results: pd.DataFrame, score: str, best: int) -> Markup:
         for row in thinned(results[results["state"] != COMPLETE]).itertuples()
     ]  # fmt: skip
     counts = ", ".join(f"{int((results['state'] == state).sum())} {word}" for state, word in STATES.items())
-    parts = [*_grid(y, score), *_bottom(x, "trial"), *lines, *marks, *ended]
-    return _picture(f"{score} of each trial in the order of the search: {counts}", parts)
+    parts = [*_grid(y, unit), *_bottom(x, "trial"), *lines, *marks, *ended]
+    return _picture(f"{unit.name} of each trial in the order of the search: {counts}", parts)
 
 
 STATES = {COMPLETE: "complete", PRUNED: "stopped early", FAIL: "failed"}
@@ -134,11 +130,11 @@ def _score_scale(scores: pd.Series) -> Scale:
     return Scale(*ends((lowest, float(scores.max())), 0.1), HEIGHT - BOTTOM, TOP)
 
 
-def _grid(y: Scale, score: str) -> Iterator[Markup]:
+def _grid(y: Scale, unit: Unit) -> Iterator[Markup]:
     for value in y.ticks():
         at = y(value)
         yield tag("line", x1="0", x2="100%", y1=at, y2=at, class_="grid")
-        yield tag("text", number(score_sign(score) * value), x="0", y=at - 4, class_="tick")
+        yield tag("text", number(unit.sign * value), x="0", y=at - 4, class_="tick")
 
 
 def _bottom(x: Scale, name: str) -> Iterator[Markup]:

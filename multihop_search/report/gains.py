@@ -7,16 +7,20 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from multihop_search.paths.groups import MANY_VS_ONE, ONE_VS_PLAIN, OURS_VS_OWN_FIT, OURS_VS_PLAIN
 from multihop_search.report.markup import ABSENT, percent, tag
 from multihop_search.report.scales import Scale, ends
-from multihop_search.verdict.verdict import INCONCLUSIVE, Verdict, gain_places, gains_to_read
+from multihop_search.verdict.interval import INCONCLUSIVE
+from multihop_search.verdict.verdict import Verdict
+from multihop_search.verdict.words import gains_to_read
 
-NAMES = {
-    "selected vs plain": ("ours against plain", "what the search gained"),
-    "selected vs own fit": ("ours against plain alone", "no teacher, fitted by its own class"),
-    "one-hop vs plain": ("one hop against plain", "the best of all paths of one hop"),
-    "multi-hop vs one-hop": ("several hops against one hop", "the best of all paths of two hops or more"),
+MEANINGS = {
+    OURS_VS_PLAIN: "what the search gained",
+    OURS_VS_OWN_FIT: "no teacher, fitted by its own class",
+    ONE_VS_PLAIN: "the best of all paths of one hop",
+    MANY_VS_ONE: "the best of all paths of two hops or more",
 }
+"""In the order of reading."""
 STRIP = 34.0
 
 
@@ -39,25 +43,24 @@ class Gain:
 def gains(verdict: Verdict) -> list[Gain]:
     """Return the comparisons in the order of reading, on one scale."""
     table, unit = gains_to_read(verdict)  # as the sentences of the verdict have them
-    places = gain_places(unit)
+    places = unit.places
     low, high = ends([*table["low"], *table["high"], 0.0], 0.08)
     scale = Scale(low, high, 0.01, 0.99)
     found = []
-    for name in [
-        *(name for name in NAMES if name in table.index),
-        *(name for name in table.index if name not in NAMES),
-    ]:
+    for comparison, meaning in MEANINGS.items():
+        name = comparison.name
+        if name not in table.index:
+            continue
         gain, least, most, region = (float(value) for value in table.loc[name])
-        title, meaning = NAMES.get(name, (name, ""))
         said = f"{gain:+.{places}f}" if math.isfinite(gain) else ABSENT
         interval = f"{least:+.{places}f} to {most:+.{places}f}" if least < most else ""
         word = str(verdict.table.loc[name, "verdict"])
         if not math.isfinite(gain):
             word = "not compared"
         advice = verdict.advice.get(name, "") if word == INCONCLUSIVE else ""
-        label = f"{title}: {said} {unit}, {word}" + (f", 95 % interval {interval}" if interval else "")
+        label = f"{comparison.label}: {said} {unit.text}, {word}" + (f", 95 % interval {interval}" if interval else "")
         strip = _strip(scale, (gain, least, most), region, label, word)
-        found.append(Gain(title, meaning, word, said, interval, advice, strip))
+        found.append(Gain(comparison.label, meaning, word, said, interval, advice, strip))
     return found
 
 

@@ -10,6 +10,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from multihop_search.problem.units import MEASURES
+
 HIDDEN = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Categories of characters that a browser drops, refuses or breaks a line at."""
 REORDERING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -98,7 +100,7 @@ def score(value: float, measure: str) -> str:
     >>> score(0.95, "accuracy"), score(57.123456, "rmse")
     ('0.9500', '57.12')
     """
-    if not math.isfinite(value) or measure not in ("log_loss", "accuracy", "r2"):
+    if not math.isfinite(value) or measure not in MEASURES or not MEASURES[measure].fixed:
         return number(value)
     return f"{value:.4f}"
 

@@ -18,22 +18,21 @@ import pandas as pd
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.errors import InvalidSetting
 from multihop_search.files import in_a_folder, path_of, whole_file
+from multihop_search.paths.groups import Group
 from multihop_search.paths.path import TEACHER
-from multihop_search.report.charts import GROUPS, MOST_POINTS, history_chart, n_below, size_chart
+from multihop_search.problem.units import MEASURES
+from multihop_search.report.charts import MOST_POINTS, history_chart, n_below, size_chart
 from multihop_search.report.facts import Facts
 from multihop_search.report.gains import gains
 from multihop_search.report.markup import broken_name, duration, number, score, shown, spelled_out
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.steps import steps_of
-from multihop_search.verdict.verdict import LOSSES, Verdict, gains_to_read, judged_on
+from multihop_search.verdict.verdict import Verdict
+from multihop_search.verdict.words import gains_to_read
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-MEASURES = {"log_loss": "log-loss", "accuracy": "accuracy", "rmse": "rmse", "r2": "r2"}
-LOWER_IS_BETTER = {"log_loss", "rmse"}
-SHOWN_ANYWAY = {"accuracy", *LOSSES}
-"""Scores that one of the measures already says."""
 MOST_REASONS = 12
 MOST_COUNTED = 40
 """Classes whose rows are counted on the page."""
@@ -59,9 +58,9 @@ def page(facts: Facts) -> str:
         **_common(facts),
         title=title_of(facts),
         gains=gains(facts.verdict),
-        unit=_unit_of(facts.verdict),
-        size_chart=size_chart(results, facts.verdict.score, best) if known.any() else "",
-        history_chart=history_chart(mine, facts.verdict.score, best),
+        unit=gains_to_read(facts.verdict)[1].heading,
+        size_chart=size_chart(results, facts.verdict.unit, best) if known.any() else "",
+        history_chart=history_chart(mine, facts.verdict.unit, best),
         n_front=int(results.loc[known, "on_front"].sum()),
         thinned=len(results) > MOST_POINTS,
         most_points=MOST_POINTS,
@@ -157,22 +156,14 @@ def _common(facts: Facts) -> dict[str, Any]:
         "portrait": portrait_of(facts),
         "remarks": facts.remarks,
         "size": "nodes" if all(model.unit == "nodes" for model in facts.compared) else "size",
-        "judged_on": judged_on(facts.verdict),
-        "groups": GROUPS,
+        "judged_on": facts.verdict.judged_on,
     }
-
-
-def _unit_of(verdict: Verdict) -> str:
-    unit = gains_to_read(verdict)[1]
-    if unit.startswith("%"):
-        return f"{unit} of the model compared with"
-    return f"units {unit}" if unit.startswith("of ") else unit
 
 
 def measures_of(verdict: Verdict) -> dict[str, str]:
     """Return the columns of scores that are shown, and their names: the search's own too, unless one says it."""
-    found = {name: MEASURES.get(name, name) for name in verdict.scores.columns if name != "score"}
-    return found if verdict.score in SHOWN_ANYWAY else {"score": shown(verdict.score), **found}
+    columns = {name: MEASURES[name].label for name in verdict.scores.columns if name != "score"}
+    return columns if verdict.unit.is_measured else {"score": shown(verdict.score), **columns}
 
 
 def reasons_of(results: pd.DataFrame) -> list[Reason]:
@@ -207,7 +198,7 @@ def _students(facts: Facts) -> list[dict[str, Any]]:
             {
                 "name": shown(name),
                 "model": facts.others[name],
-                "plain": verdict.scores.loc["plain"],
+                "plain": verdict.scores.loc[Group.PLAIN.value],
                 "gain": gains(verdict)[0],
                 "first": f"{first}.",
                 "rest": rest,
@@ -231,7 +222,7 @@ def _making(facts: Facts) -> list[tuple[str, str]]:
     lines += [
         ("score", f"{shown(verdict.score)}, cross-validated on {made.n_folds} folds"),
         ("complete trials", searched + f"; {verdict.n_stopped:,} stopped early" * bool(verdict.n_stopped)),
-        ("judged on", judged_on(verdict)),
+        ("judged on", verdict.judged_on),
         ("seconds", number(made.seconds, 3)),
         ("random_state", str(made.random_state)),
         ("versions", ", ".join(f"{shown(name)} {shown(version)}" for name, version in made.versions.items())),

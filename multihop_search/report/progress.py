@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from multihop_search.paths.groups import Group
+
 
 @contextmanager
 def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[int, float], None]]:
@@ -16,11 +18,10 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         return
     from tqdm.auto import tqdm
 
-    best = {"plain": math.nan, "one hop": math.nan, "best": math.nan}
+    best = {Group.PLAIN.label: math.nan, Group.ONE_HOP.label: math.nan, "best": math.nan}
 
     def show(hops: int, value: float) -> None:
-        names = ["best", *(["plain"] if hops == 0 else ["one hop"] if hops == 1 else [])]
-        for name in names:
+        for name in best.keys() & {"best", Group.of(hops).label}:
             if not value <= best[name] and not math.isnan(value):
                 best[name] = value
         bar.set_postfix({name: f"{found:.4f}" for name, found in best.items()}, refresh=False)

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multihop_search.verdict.verdict import LOSSES
-
 
 @dataclass(frozen=True)
 class Scale:
@@ -63,8 +61,3 @@ def ends(values: Iterable[float], room: float = 0.06) -> tuple[float, float]:
     low, high = float(known.min()), float(known.max())
     more = room * (high - low) or 0.05 * abs(high) or 1.0
     return low - more, high + more
-
-
-def score_sign(score: str) -> float:
-    """Return -1 for losses, whose scores are negative in tables and positive for readers, else 1."""
-    return -1.0 if score in LOSSES else 1.0

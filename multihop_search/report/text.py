@@ -12,6 +12,7 @@ from sklearn.tree import BaseDecisionTree
 
 from multihop_search.models.complexity import complexity, count_nodes, latency_us
 from multihop_search.models.features import count_features
+from multihop_search.problem.units import MEASURES
 from multihop_search.visible import visible
 
 MOST_COEFFICIENTS = 12
@@ -32,7 +33,7 @@ def comparison(rows: Sequence[tuple[str, Any, pd.Series]], row: Any) -> str:
     head = "".join(f"{name.replace('_', '-'):>10}" for name in shown)
     lines = [f"{'':<{width}}{head}{'nodes':>9}{'features':>10}{'latency':>12}"]
     for name, model, scores in rows:
-        values = "".join(f"{scores[measure]:>10.4{'g' if measure == 'rmse' else 'f'}}" for measure in shown)
+        values = "".join(f"{scores[measure]:>10.4{'f' if MEASURES[measure].fixed else 'g'}}" for measure in shown)
         size = f"{complexity(model):>9,.0f}{count_features(model):>10}"
         lines.append(f"{name:<{width}}{values}{size}{latency_us(model, row):>9,.0f} us")
     return "\n".join(lines)

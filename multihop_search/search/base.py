@@ -57,19 +57,10 @@ from multihop_search.search.settings import named_students
 from multihop_search.search.where import check_executor, choose_executor, known_executor
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, fidelity
-from multihop_search.verdict.judging import (
-    Bench,
-    FreshRows,
-    NoJudge,
-    bench_for,
-    check_fresh,
-    fresh_rows,
-    runs_hops,
-    teacher_of,
-)
-from multihop_search.verdict.kept import Trials
-from multihop_search.verdict.nested import Routine
+from multihop_search.verdict.method import Method, check_fresh, fresh_rows, method_for, runs_hops
+from multihop_search.verdict.outside import FreshRows
 from multihop_search.verdict.table import cv_results, results_table
+from multihop_search.verdict.trials import Trials
 from multihop_search.verdict.verdict import BBC
 
 
@@ -265,7 +256,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             check_some_worked(trials.records)
             self._conclude(made, assessment, prefixes, trials, teacher, fresh)
 
-    def _bench(
+    def _method(
         self,
         made: SetUp,
         assessment: Assessment,
@@ -273,22 +264,46 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         teacher: Teacher,
         fresh: FreshRows | None,
         trials: Trials,
-    ) -> Bench:
-        """Return who judges; a nested search runs as many trials as were told."""
-        problem, n_told = made.problem, len(trials.records)
+    ) -> Method:
+        """Return the method of the verdict; a nested search runs as many trials as were told."""
+        problem, n_trials = made.problem, len(trials.records)
         shown = self.verbose > 0 and bool(problem.pairs)
-        with progress(n_told * len(problem.folds), problem.scoring.name_shown, shown=shown) as show:
-            routine = Routine(
-                plan=lambda: self._plan(made),
-                pruner=lambda: make_pruner(self.pruner),
-                n_ahead=self.n_ahead,
-                n_trials=n_told,
-                adaptive=self._plan(made).adaptive,
+        with progress(n_trials * len(problem.folds), problem.scoring.unit.name, shown=shown) as show:
+
+            def again(number: int, without: Any, of_fold: Assessment) -> Trials:
+                """Run the search again without an outer fold."""
+                inner, plan = Trials(of_fold), self._plan(made)
+                with self._opened_log(made, plan, assessment, number) as log:
+                    loop = self._loop(new_study(), plan, without, of_fold, made, log)
+                    for record, predictions in loop.run(n_trials):
+                        inner.add(record, predictions)
+                        show(record.hops, of_fold.score(record) if record.inside else float("nan"))
+                return inner
+
+            return method_for(
+                assessment,
+                prefixes,
+                teacher,
+                fresh,
+                again=again,
                 with_fits=made.with_fits,
-                log=lambda number: self._opened_log(made, self._plan(made), assessment, number),
-                show=show,
+                learns=self._plan(made).adaptive,
+                ended=trials.ended,
             )
-            return bench_for(assessment, prefixes, teacher, fresh, routine, ended=trials.ended)
+
+    def _loop(
+        self, study: optuna.Study, plan: Plan, prefixes: Any, assessment: Assessment, made: SetUp, log: Log | None
+    ) -> Loop:
+        return Loop(
+            study,
+            plan,
+            prefixes,
+            assessment,
+            budget=made.ladder.budget,
+            pruner=make_pruner(self.pruner),
+            n_ahead=self.n_ahead,
+            log=log,
+        )
 
     def _plan(self, made: SetUp) -> Plan:
         seed = made.problem.random_state
@@ -367,17 +382,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """Run the search to its end, or until something stops it; `study` and `trials` take in what is told."""
         patience = Patience(self.n_trials_no_change, len(made.space.students))
         callbacks = Callbacks(self._listed_callbacks())
-        loop = Loop(
-            study,
-            plan,
-            prefixes,
-            assessment,
-            budget=made.ladder.budget,
-            pruner=make_pruner(self.pruner),
-            n_ahead=self.n_ahead,
-            log=log,
-        )
-        shown = progress(n_trials, made.problem.scoring.name_shown, shown=self.verbose > 0)
+        loop = self._loop(study, plan, prefixes, assessment, made, log)
+        shown = progress(n_trials, made.problem.scoring.unit.name, shown=self.verbose > 0)
         try:
             with shown as show, interruptible():
                 for record, predictions in loop.run(n_trials, deadline):
@@ -450,7 +456,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         taught: Teacher | None = None
         try:
             last = not limited and not runs_hops(made.problem, fresh)
-            taught = teacher_of(prefixes.session, teacher, last=last)
+            taught = (prefixes.session.last_result if last else prefixes.session.result)(teacher)
         except ClusterLost as error:
             warn(f"the last step runs in this process: {error}", RefitWarning)
             prefixes, taught = local, local.run(refit_teacher)
@@ -463,16 +469,20 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             ) from error
         by_row, n_outputs = taught.outputs.table[assessment.held_out.row], made.problem.n_outputs
         self._keep_table(trials, {record.number: fidelity(said, by_row, n_outputs) for record, said in trials.kept()})
+        method, failure = None, None
         try:
-            bench = self._bench(made, assessment, prefixes, taught, fresh, trials)
-        except Exception as error:
-            bench = Bench(NoJudge(error), taught.outputs)
+            method = self._method(made, assessment, prefixes, taught, fresh, trials)
+        except Exception as error:  # what was learned comes first
+            failure = error
         start = time.perf_counter()
         runner = prefixes if limited else local
-        selection = self._keep_best(made, assessment, runner, trials, taught, bench.believed)
+        believed = taught.outputs if method is None else method.believed
+        selection = self._keep_best(made, assessment, runner, trials, taught, believed)
         self.teacher_ = self.path_models_[TEACHER]
         try:
-            verdicts = verdicts_of(selection, bench, made.ladder)
+            if method is None:
+                raise failure or AssertionError
+            verdicts = verdicts_of(selection, method, made.ladder)
         except ClusterLost:
             raise
         except Exception as error:

@@ -11,18 +11,15 @@ import numpy as np
 from multihop_search.models.complexity import SelfMeasured, complexity, count_nodes, latency_us
 from multihop_search.models.features import count_features
 from multihop_search.models.fitting import last_step
+from multihop_search.paths.groups import Group, groups_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.problem.problem import Problem
 from multihop_search.report.facts import Compared, Facts, Making, Measured
 from multihop_search.search.fingerprint import packages_of
 from multihop_search.search.settings import named_students
-from multihop_search.verdict.verdict import OWN_FIT
 from multihop_search.versions import DISTRIBUTIONS, versions_of
 
-PLAIN, OWN, ONE_HOP, OURS = "plain", "plain alone", "one hop", "ours"
-ROWS = {PLAIN: "plain", OWN: OWN_FIT, ONE_HOP: "one-hop", OURS: "selected"}
-"""What the comparison calls a model, and the row of `Verdict.scores` that speaks of it."""
 PACKAGES = ("multihop_search", "sklearn", "numpy", "pandas", "optuna")
 NOT_REFITTED = (
     "Sizes and times of the students in this table are means over the folds, those of the teacher are of the model on "
@@ -58,7 +55,7 @@ def _versions(ladder: Ladder) -> dict[str, str]:
     return {"Python": platform.python_version(), **named}
 
 
-def contenders(search: Any, name: str) -> dict[str, int]:
+def contenders(search: Any, name: str) -> dict[Group, int]:
     """Return the numbers of the trials that a student's comparison shows: the best of each group, and the chosen one.
 
     Parameters
@@ -70,17 +67,16 @@ def contenders(search: Any, name: str) -> dict[str, int]:
     """
     results, chosen = search.results_, search.chosen_[name]
     mine = results[(results["student"] == label_of(search, name)) & results["within_budget"] & results["score"].notna()]
-    groups = {PLAIN: mine["hops"] == 0, ONE_HOP: mine["hops"] == 1}
-    if OWN_FIT in search.verdicts_[name].scores.index:
-        groups[OWN] = (mine["hops"] == 0) & (mine["fit"] == "OwnFit")
-    found = {}
-    for group in (PLAIN, OWN, ONE_HOP):
-        members = mine[groups[group]] if group in groups else mine.iloc[:0]
+    compares_fits = Group.OWN_FIT.value in search.verdicts_[name].scores.index
+    groups = groups_of(mine["hops"].to_numpy(), (mine["fit"] == "OwnFit").to_numpy() if compares_fits else None)
+    numbers = {}
+    for group in (Group.PLAIN, Group.OWN_FIT, Group.ONE_HOP):
+        members = mine.iloc[groups.get(group, [])]
         if chosen in set(members["trial"]):
-            found[group] = chosen
+            numbers[group] = chosen
         elif len(members):
-            found[group] = int(members.loc[members["score"].idxmax(), "trial"])
-    return {**found, OURS: chosen}
+            numbers[group] = int(members.loc[members["score"].idxmax(), "trial"])
+    return {**numbers, Group.SELECTED: chosen}
 
 
 def label_of(search: Any, name: str) -> str:
@@ -89,7 +85,7 @@ def label_of(search: Any, name: str) -> str:
     return name if name in labels else str(labels[0])
 
 
-def refitted(search: Any, numbers: Mapping[str, int]) -> Iterator[tuple[str, Any]]:
+def refitted(search: Any, numbers: Mapping[Group, int]) -> Iterator[tuple[Group, Any]]:
     """Yield the contenders with their students, fitted on all rows, each trial once.
 
     Raises
@@ -100,8 +96,8 @@ def refitted(search: Any, numbers: Mapping[str, int]) -> Iterator[tuple[str, Any
     others = dict.fromkeys(number for number in numbers.values() if number != search.best_index_)
     models = dict(zip(others, search.refit_trials(others), strict=True))
     models[search.best_index_] = search.best_estimator_
-    for name, number in numbers.items():
-        yield name, models[number]
+    for group, number in numbers.items():
+        yield group, models[number]
 
 
 def facts_of(search: Any, *, refit: bool = True) -> Facts:
@@ -125,7 +121,10 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
         verdicts=search.verdicts_,
         best=best,
         compared=tuple(_compared(search, best, refit=refit and workshop is not None)),
-        others={name: _measured_in_folds(search, name, name, number) for name, number in search.chosen_.items()},
+        others={
+            name: _measured_in_folds(search, name, Group.SELECTED, number, name)
+            for name, number in search.chosen_.items()
+        },
         path=path,
         models={
             name: Measured(_kind(model), complexity(model), _unit(model)) for name, model in search.path_models_.items()
@@ -155,19 +154,19 @@ def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
             _unit(teacher),
         )
     if not refit:
-        for name, number in numbers.items():
-            yield _measured_in_folds(search, student, name, number)
+        for group, number in numbers.items():
+            yield _measured_in_folds(search, student, group, number, group.label)
         return
-    for name, model in refitted(search, numbers):
+    for group, model in refitted(search, numbers):
         size = complexity(model), count_features(model), latency_us(model, row), _unit(model)
-        yield Compared(name, _kind(model), scores.loc[ROWS[name]].to_dict(), *size)
+        yield Compared(group.label, _kind(model), scores.loc[group.value].to_dict(), *size)
 
 
-def _measured_in_folds(search: Any, student: str, name: str, number: int) -> Compared:
+def _measured_in_folds(search: Any, student: str, group: Group, number: int, name: str) -> Compared:
     scores, trial = search.verdicts_[student].scores, search.results_.loc[number]
     model = search.best_estimator_ if student == search.best_path_.student else named_students(search.student)[student]
     size = float(trial["nodes"]), float(trial["n_features_used"]), float(trial["latency_us"])
-    return Compared(name, _kind(model), scores.loc[ROWS.get(name, "selected")].to_dict(), *size, _unit(model))
+    return Compared(name, _kind(model), scores.loc[group.value].to_dict(), *size, _unit(model))
 
 
 def _kind(model: Any) -> str:

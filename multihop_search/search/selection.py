@@ -14,10 +14,11 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.teacher import GIVEN, RowTeacher
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Assessment, Case
-from multihop_search.verdict.judging import Bench
-from multihop_search.verdict.kept import Trials
-from multihop_search.verdict.verdict import BBC, NESTED, Verdict
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
+from multihop_search.verdict.method import Method
+from multihop_search.verdict.trials import Trials
+from multihop_search.verdict.verdict import BBC, FRESH, NESTED, Verdict
 
 MEASURED = "latency was measured, so this search cannot be repeated exactly"
 MOST_REFITS = 12
@@ -137,15 +138,13 @@ def select(
     raise SearchFailed(_nearest(trials, ladder))
 
 
-def verdicts_of(selection: Selection, bench: Bench, ladder: Ladder) -> dict[str, Verdict]:
+def verdicts_of(selection: Selection, method: Method, ladder: Ladder) -> dict[str, Verdict]:
     """Return the verdict on each student's choice."""
-    notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and not bench.fresh else ()
+    notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and method.name != FRESH else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
-    notes = (*notes, *bench.notes)
-    verdicts = {
-        name: bench.judge.verdict(replace(case, notes=notes), bench.believed) for name, case in selection.cases.items()
-    }
+    notes = (*notes, *method.notes)
+    verdicts = {name: method.verdict(replace(case, notes=notes)) for name, case in selection.cases.items()}
     name = selection.best.path.student
     if len(verdicts) > 1 and verdicts[name].method in (BBC, NESTED):
         said = f"it is the best of {len(verdicts)} students by these very rows"

@@ -44,7 +44,8 @@ from multihop_search.paths.probes import Probes, copied
 from multihop_search.paths.space import StudentSpace
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
-from multihop_search.problem.scoring import RowScoring, default_row_scoring, scoring_for
+from multihop_search.problem.row_scores import RowScoring, default_row_scoring
+from multihop_search.problem.scorers import scoring_for
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.schemes import (
     HardLabels,

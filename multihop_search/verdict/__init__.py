@@ -1,4 +1,4 @@
-"""Results: records, the choice and the verdict; usable alone on any table of out-of-fold predictions.
+"""The verdict: what a search gained, and how sure that is; usable alone on any table of out-of-fold predictions.
 
 >>> import numpy as np
 >>> from multihop_search.verdict import judge
@@ -11,7 +11,7 @@
 'beats'
 """
 
-from multihop_search.verdict.comparison import judge
+from multihop_search.verdict.judge import judge
 from multihop_search.verdict.verdict import Verdict
 
 __all__ = ["Verdict", "judge"]

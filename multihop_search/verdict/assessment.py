@@ -1,28 +1,28 @@
-"""The assessment of one search: what the sampler is told, what is chosen, and the verdict, from stored predictions.
+"""The assessment of the trials of one search, from stored predictions: what the sampler is told, and what is chosen.
 
 An adaptive sampler climbs the noise of the rows that it is told about, so those rows cannot judge: it is told scores on
-one fixed half of the held-out rows (by key, by group where given), and the verdict resamples the other half (rule 22).
+one fixed half of the held-out rows (by key, by group where given), and the verdict resamples the other half.
 With random search all rows judge. The choice always uses all rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
 from multihop_search.engine.early_stopping import Gap, paired_gap
-from multihop_search.engine.record import PRUNED, TrialRecord
+from multihop_search.engine.record import TrialRecord
 from multihop_search.keys import generator
 from multihop_search.problem.problem import Problem, guesses_on, undefined_folds
 from multihop_search.problem.responses import predicted_codes
-from multihop_search.problem.scoring import ModelScoring, RowScoring, default_row_scoring, left_out, unweighted
+from multihop_search.problem.row_scores import RowScoring, default_row_scoring
+from multihop_search.problem.scorers import ModelScoring
+from multihop_search.problem.scoring import left_out, unweighted
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.choice import choose
-from multihop_search.verdict.comparison import compare, contrast, members_of, same_as_chosen
 from multihop_search.verdict.out_of_fold import (
     Evidence,
     FoldEvidence,
@@ -31,12 +31,11 @@ from multihop_search.verdict.out_of_fold import (
     evidence_for,
     paired_error,
 )
-from multihop_search.verdict.verdict import Verdict, group_sizes, unjudged, with_leaks
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """Turns the told trials of a search into scores, a choice and a verdict."""
+    """Turns the told trials of a search into scores and a choice."""
 
     problem: Problem
     adaptive: bool
@@ -86,9 +85,9 @@ class Assessment:
         return float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
 
     def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
-        """Compare predictions on the first folds, (n_entries, n_outputs), with a baseline's on all folds (rule 21).
+        """Compare predictions on the first folds, (n_entries, n_outputs), with a baseline's on all folds.
 
-        Row by row: by the score where it is a mean over rows, by the default one where it is not (rule 18).
+        Row by row: by the score where it is a mean over rows, by the default one where it is not.
         """
         scoring, held_out, seen = self.problem.scoring, self.held_out, len(predictions)
         if not isinstance(scoring, RowScoring):
@@ -155,60 +154,17 @@ class Assessment:
         trials = np.arange(len(records)) if among is None else among
         return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
 
-    def said_unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
+    @property
+    def judging(self) -> np.ndarray:
+        """The held-out entries that judge: those that the sampler is not told about, if it learns."""
+        return self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
+
+    def unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
         """Return the teacher's table of rows that it was not fitted on; None without cross-fitting: it saw them."""
         return teacher.table[rows] if self.problem.whole.inner else None
 
-    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
-        """Return the verdict on one student; `teacher` holds cross-fitted outputs of the teacher on all rows."""
-        problem, hops, counts = self.problem, case.hops, case.counts
-        if isinstance(problem.scoring, ModelScoring):
-            empty = unjudged(hops, self.held_out.n_rows, problem.scoring, fits=case.fits)
-            return with_leaks(replace(empty, notes=(*self._score_notes, *case.notes), **counts), self.leaks)
-        n_entries = len(self.held_out.y)
-        judging = self._entries(self.told_units == 0) if self.adaptive else np.arange(n_entries)
-        if len(judging) == 0:
-            said = "all rows are one group, of which one half chose: nothing is left to judge"
-            empty = unjudged(hops, 0, problem.scoring, fits=case.fits)
-            return replace(empty, notes=(said, *case.notes), **counts)
-        verdict = compare(
-            [proba[judging] for proba in case.predictions] if len(judging) < n_entries else case.predictions,
-            hops,
-            self._believing(teacher).take(judging),
-            problem.scoring,
-            random_state=problem.random_state,
-            chosen=case.chosen,
-            teacher=self.said_unseen(teacher, self.held_out.row[judging]),
-            own_fit=case.own_fit,
-            notes=(*self._notes(case.records), *case.notes),
-        )
-        return with_leaks(replace(verdict, **counts), self.leaks)
-
-    def verdict_on(self, answers: Answers, case: Case) -> Verdict:
-        """Return the verdict by rows that chose nothing."""
-        scoring, counts = self.problem.scoring, case.counts
-        leaks = self.leaks if answers.leaks is None else answers.leaks
-        if isinstance(scoring, ModelScoring) and answers.models is None:
-            verdict = unjudged(case.hops, answers.held_out.n_rows, scoring, fits=case.fits)
-            return with_leaks(
-                replace(verdict, notes=(*self._score_notes, *case.notes), method=answers.method, **counts), leaks
-            )
-        verdict = contrast(
-            answers.predictions,
-            answers.held_out,
-            scoring,
-            random_state=self.problem.random_state,
-            counts=counts["n_trials"],
-            same=same_as_chosen(case.members, case.chosen),
-            fits=case.fits,
-            models=answers.models,
-            teacher=answers.teacher,
-            notes=(*self._notes(case.records), *case.notes),
-        )
-        return with_leaks(replace(verdict, method=answers.method, **counts), leaks)
-
     @cached_property
-    def _score_notes(self) -> tuple[str, ...]:
+    def score_notes(self) -> tuple[str, ...]:
         """What the score leaves out: weights, or folds."""
         problem, notes = self.problem, []
         if problem.sample_weight is not None and not problem.scoring.takes_weights:
@@ -218,8 +174,9 @@ class Assessment:
             notes.append(left_out(problem.scoring, undefined, len(problem.folds)))
         return tuple(notes)
 
-    def _notes(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
-        notes = list(self._score_notes)
+    def notes_on(self, records: Sequence[TrialRecord]) -> tuple[str, ...]:
+        """Return what else is to be said of a verdict on these trials."""
+        notes = list(self.score_notes)
         several = [record for record in records if record.hops >= 2]
         if several and max(several, key=self.score).path.only_truncated:
             notes.append("several hops here means only a truncated teacher")
@@ -230,9 +187,9 @@ class Assessment:
     ) -> Evidence:
         if isinstance(self.problem.scoring, ModelScoring):
             return FoldEvidence(np.array([record.fold_scores for record in records]))
-        return choice_evidence(predictions, self._believing(teacher), self.problem.scoring)
+        return choice_evidence(predictions, self.believing(teacher), self.problem.scoring)
 
-    def _believing(self, teacher: TeacherOutputs | None) -> HeldOut:
+    def believing(self, teacher: TeacherOutputs | None) -> HeldOut:
         """Return the held-out rows with what the teacher believes of them, where it cannot have seen them."""
         honest = self.problem.classes is not None and bool(self.problem.whole.inner) and not self.optimistic
         if teacher is None or not honest or not self.believes:
@@ -241,65 +198,6 @@ class Assessment:
 
     def _entries(self, units: np.ndarray) -> np.ndarray:
         return np.flatnonzero(units[self.held_out.unit])
-
-
-@dataclass(frozen=True)
-class Case:
-    """What a verdict is about: the complete trials of one student, and which of them was chosen."""
-
-    records: Sequence[TrialRecord]
-    predictions: Sequence[np.ndarray]
-    """Of each trial, on the held-out rows, (n_entries, n_outputs)."""
-    chosen: int
-    """Position of the chosen one."""
-    tried: Sequence[TrialRecord] | None = None
-    """All trials of that student, which the verdict counts; None: `records`."""
-    fits: bool = False
-    """Whether ways of fitting it were searched."""
-    notes: tuple[str, ...] = ()
-    """What else is to be said."""
-
-    @property
-    def hops(self) -> np.ndarray:
-        """Number of hops of each trial, (n_trials,)."""
-        return np.array([record.hops for record in self.records])
-
-    @property
-    def own_fit(self) -> np.ndarray | None:
-        """Which trials are fitted by the student's own class, (n_trials,); None: ways of fitting were not searched."""
-        return np.array([record.path.fit is None for record in self.records]) if self.fits else None
-
-    @property
-    def members(self) -> dict[str, np.ndarray]:
-        """Positions of the trials of each group that is compared."""
-        return members_of(self.hops, self.own_fit)
-
-    @property
-    def counts(self) -> dict[str, Any]:
-        """What a verdict says of all trials of the student."""
-        tried = self.records if self.tried is None else self.tried
-        return {
-            "n_trials": group_sizes([record.hops for record in tried if record.inside]),
-            "n_own_fit": sum(record.inside and not record.hops and record.path.fit is None for record in tried),
-            "n_stopped": sum(record.state == PRUNED for record in tried),
-        }
-
-
-@dataclass(frozen=True)
-class Answers:
-    """What was picked of each group says of rows that chose nothing."""
-
-    held_out: HeldOut
-    predictions: Mapping[str, np.ndarray]
-    """By group, (n_entries, n_outputs); a group without a trial is left out."""
-    models: Mapping[str, tuple[Any, Any]] | None
-    """By group, the fitted model with the rows as it takes them; None where each fold has one of its own."""
-    teacher: np.ndarray | None
-    """What the teacher says of the rows without having seen them, (n_entries, n_outputs)."""
-    method: str
-    """As in `Verdict`."""
-    leaks: tuple[str, ...] | None = None
-    """How these rows may have been learned from, in words; None: as those of the search."""
 
 
 def fidelity(predictions: np.ndarray, teacher: np.ndarray, n_outputs: int) -> float:

@@ -11,7 +11,7 @@ TIE = 1e-12
 
 
 def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """Pick, for each draw: the best by score, then the simplest within one standard error of it (rule 20).
+    """Pick, for each draw: the best by score, then the simplest within one standard error of it.
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
     lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.

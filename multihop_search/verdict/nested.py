@@ -8,54 +8,30 @@ the search itself. Everything else is the search again: its sampler asks, paths 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
-from multihop_search.engine.log import Log
-from multihop_search.engine.loop import Loop
-from multihop_search.engine.plan import Plan
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import TrialRecord
 from multihop_search.engine.student import Outcome
-from multihop_search.engine.study import new_study
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Future, Session
+from multihop_search.paths.groups import Group
 from multihop_search.paths.path import Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.responses import joined_tables
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Answers, Assessment, Case
-from multihop_search.verdict.kept import Trials
-from multihop_search.verdict.outside import outputs_by_row
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
+from multihop_search.verdict.outside import Picks, outputs_by_row, verdict_on
+from multihop_search.verdict.trials import Trials
 from multihop_search.verdict.verdict import NESTED, Verdict
 
 
-@dataclass(frozen=True)
-class Routine:
-    """What is run again: the settings of the search, and how many trials it told."""
-
-    plan: Callable[[], Plan]
-    """Makes the plan with a sampler that knows nothing."""
-    pruner: Callable[[], Any]
-    n_ahead: int
-    n_trials: int
-    """As many as the search told."""
-    adaptive: bool
-    """Whether the sampler learns."""
-    with_fits: Collection[str]
-    """Students of which ways of fitting are searched."""
-    log: Callable[[int], AbstractContextManager[Log | None]]
-    """Opens the log of the search without an outer fold."""
-    show: Callable[[int, float], None]
-    """Called with hops and score of each told trial."""
-
-
 def part_of(problem: Problem, place: np.ndarray, rows: np.ndarray, outcome: Outcome) -> Outcome:
-    """Return what an outcome says of some of its held-out rows: `rows`, which stand at `place` among them."""
+    """Return the part of an outcome that is about `rows`, which stand at `place` among its held-out rows."""
     predictions = outcome.predictions[place]
     score = problem.scoring.score_fold(None, None, problem.y[rows], predictions, problem.weights(rows))
     return replace(outcome, predictions=predictions, score=score)
@@ -86,7 +62,7 @@ class _Shared:
         return future
 
 
-class _Without:
+class WithoutFold:
     """The folds of the search without an outer one, as the loop sees prefixes."""
 
     def __init__(self, prefixes: Prefixes, shared: _Shared, outer: Fold) -> None:
@@ -110,8 +86,12 @@ class _Without:
         return self.session.submit(part_of, self._prefixes.shared[0], place, rows, self._shared.outcome(pair, path))
 
 
+Again = Callable[[int, WithoutFold, Assessment], Trials]
+"""Runs the search again, on the folds without the outer one of that number, and returns its trials."""
+
+
 class NestedSearch:
-    """Runs the search again without each outer fold, and gives the verdict by their held-out rows; a `Judge`.
+    """The held-out rows of the outer folds, each by a search that was run again without it; a `Method`.
 
     Parameters
     ----------
@@ -119,29 +99,45 @@ class NestedSearch:
         Of the search itself.
     prefixes : Prefixes
         Where its hops run; its problem has folds for pairs of outer ones.
-    routine : Routine
-        What is run again.
+    believed : TeacherOutputs
+        Cross-fitted outputs of the teacher, a row for each of the problem's.
+    again : callable
+        Runs the search again.
+    with_fits : collection of str
+        Students of which ways of fitting are searched.
     """
 
-    def __init__(self, assessment: Assessment, prefixes: Prefixes, routine: Routine) -> None:
-        self._assessment, self._prefixes, self._routine = assessment, prefixes, routine
+    name = NESTED
+    notes: tuple[str, ...] = ()
+
+    def __init__(
+        self,
+        assessment: Assessment,
+        prefixes: Prefixes,
+        believed: TeacherOutputs,
+        again: Again,
+        with_fits: Collection[str] = (),
+    ) -> None:
+        self.believed = believed
+        self._assessment, self._prefixes, self._again, self._with_fits = assessment, prefixes, again, with_fits
         self._students = tuple(prefixes.ladder.students)
         self._shared = _Shared(prefixes)
-        self._answers: dict[int, dict[str, dict[str, np.ndarray]]] = {}
+        self._picks: dict[int, dict[str, dict[Group, np.ndarray]]] = {}
+        """By outer fold, student and group: predictions of what is picked for the held-out rows."""
 
     def run(self) -> None:
-        """Run the search again without each outer fold: what was picked says what of its held-out rows."""
+        """Run the search again without each outer fold, and predict its held-out rows by what is picked."""
         for outer in self._prefixes.problem.folds:
-            without = _Without(self._prefixes, self._shared, outer)
+            without = WithoutFold(self._prefixes, self._shared, outer)
             if without.problem.folds:
-                said = self._without(outer, without)
-                if said is not None:
-                    self._answers[outer.number] = said
+                picks = self._without(outer, without)
+                if picks is not None:
+                    self._picks[outer.number] = picks
 
-    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
+    def verdict(self, case: Case) -> Verdict:
         """Return the verdict on one student, once the searches were run."""
         name, notes = case.records[case.chosen].path.student, case.notes
-        by_fold = {number: said[name] for number, said in self._answers.items() if name in said}
+        by_fold = {number: picks[name] for number, picks in self._picks.items() if name in picks}
         if not by_fold:
             raise SearchFailed(
                 f"a nested search must choose a student {name!r} without some outer fold, none did: use "
@@ -152,24 +148,23 @@ class NestedSearch:
             notes = (*notes, f"{n_folds - len(by_fold)} of {n_folds} outer folds could not be judged")
         held_out = self._assessment.held_out
         judging = held_out.take(np.flatnonzero(np.isin(held_out.fold, list(by_fold))))
-        groups = set.intersection(*(set(said) for said in by_fold.values()))
+        groups = set.intersection(*(set(picks) for picks in by_fold.values()))
         some = set().union(*by_fold.values())
         notes = (*notes, *(f"{group} had no complete trial without some outer fold" for group in sorted(some - groups)))
-        answers = Answers(
-            judging,
-            {group: joined_tables([said[group] for said in by_fold.values()]) for group in groups},
-            None,
-            self._assessment.said_unseen(teacher, judging.row),
-            NESTED,
+        picks = Picks(
+            held_out=judging,
+            predictions={group: joined_tables([one[group] for one in by_fold.values()]) for group in groups},
+            teacher=self._assessment.unseen(self.believed, judging.row),
+            method=NESTED,
         )
-        return self._assessment.verdict_on(answers, replace(case, notes=notes))
+        return verdict_on(self._assessment, picks, replace(case, notes=notes), self._assessment.leaks)
 
-    def _without(self, outer: Fold, without: _Without) -> dict[str, dict[str, np.ndarray]] | None:
+    def _without(self, outer: Fold, without: WithoutFold) -> dict[str, dict[Group, np.ndarray]] | None:
         """Run the search without an outer fold; None if it fails there."""
         problem, session = self._prefixes.problem, self._prefixes.session
         assessment = replace(self._assessment, problem=without.problem)
         try:
-            trials = self._searched(outer, without, assessment)
+            trials = self._again(outer.number, without, assessment)
         except SearchFailed:  # a fold of few rows may lack what a student needs
             return None
         try:
@@ -179,38 +174,20 @@ class NestedSearch:
         except Exception:  # the teacher may take too long
             return None
         teacher = outputs_by_row(outputs, outer.train, problem.n_rows)
-        futures = {name: dict(self._picked(outer, name, assessment, trials, teacher)) for name in self._students}
-        return {name: groups for name, groups in futures.items() if groups}
-
-    def _searched(self, outer: Fold, without: _Without, assessment: Assessment) -> Trials:
-        routine, trials = self._routine, Trials(assessment)
-        with routine.log(outer.number) as log:
-            loop = Loop(
-                new_study(),
-                routine.plan(),
-                without,
-                assessment,
-                budget=self._prefixes.ladder.budget,
-                pruner=routine.pruner(),
-                n_ahead=routine.n_ahead,
-                log=log,
-            )
-            for record, predictions in loop.run(routine.n_trials):
-                trials.add(record, predictions)
-                routine.show(record.hops, assessment.score(record) if record.inside else float("nan"))
-        return trials
+        picks = {name: dict(self._picked(outer, name, assessment, trials, teacher)) for name in self._students}
+        return {name: groups for name, groups in picks.items() if groups}
 
     def _picked(
         self, outer: Fold, name: str, assessment: Assessment, trials: Trials, teacher: TeacherOutputs
-    ) -> Iterator[tuple[str, np.ndarray]]:
-        """Yield, for each group of a student, what its pick says of the held-out rows of the outer fold."""
-        inside = [(record, said) for record, said in trials.kept(name) if record.inside]
+    ) -> Iterator[tuple[Group, np.ndarray]]:
+        """Yield each group of a student with the predictions of its pick for the held-out rows of the outer fold."""
+        inside = [(record, table) for record, table in trials.kept(name) if record.inside]
         if not inside:
             return
-        records, predictions = [record for record, _ in inside], [said for _, said in inside]
-        case = Case(records, predictions, 0, fits=name in self._routine.with_fits)  # nothing is chosen of all yet
+        records, predictions = [record for record, _ in inside], [table for _, table in inside]
+        case = Case(records, predictions, 0, fits=name in self._with_fits)  # nothing is chosen of all yet
         done: dict[Path, Outcome | None] = {}
-        for group, members in case.members.items():
+        for group, members in case.groups.items():
             left = members
             while len(left):
                 position = assessment.choose(records, predictions, teacher, left)

@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import numpy as np
 from sklearn.utils import _safe_indexing
 
-from multihop_search.problem.scoring import RowScoring, Scoring
+from multihop_search.problem.row_scores import RowScoring
+from multihop_search.problem.scoring import Scoring
 
 BELIEVED = 0.25
 """Share of the teacher's held-out probabilities in what the choice ranks by (docs/decisions/0013)."""

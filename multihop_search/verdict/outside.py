@@ -1,41 +1,59 @@
-"""Verdicts on rows outside the search: held out of it, or fresh ones of the user's.
+"""The verdict by rows outside the search: held out of it, or fresh ones of the user's.
 
 The search has chosen without these rows. Of each group that the verdict compares, what the same choice picks within the
-group is fitted and predicts them; nothing is chosen again. `engine.nested` does so for every outer fold.
+group is fitted and predicts them; they are drawn again, nothing is chosen again (`contrast`). `nested` does so for
+every outer fold.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.refit import Teacher
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
-from multihop_search.problem.problem import Problem, guesses_on
+from multihop_search.paths.groups import COMPARISONS, Group
+from multihop_search.problem.problem import guesses_on
+from multihop_search.problem.scorers import ModelScoring
+from multihop_search.problem.scoring import Scoring
+from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Answers, Assessment, Case
-from multihop_search.verdict.out_of_fold import HeldOut
-from multihop_search.verdict.verdict import FRESH, HELD_OUT, Verdict
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case, same_as_chosen
+from multihop_search.verdict.comparison import Comparing, guesses_for, measures
+from multihop_search.verdict.interval import draws_of, n_draws, widening
+from multihop_search.verdict.out_of_fold import HeldOut, ModelEvidence, evidence_for
+from multihop_search.verdict.verdict import FRESH, HELD_OUT, Verdict, empty_verdict, with_leaks
+from multihop_search.verdict.words import NO_SKILL
 
 REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
 
 
-class Judge(Protocol):
-    """Who gives the verdict on a student: an `Assessment` by the rows of the search, others by rows outside it."""
+@dataclass(frozen=True, kw_only=True)
+class Picks:
+    """What is picked of each group without the rows that judge, and its predictions for them."""
 
-    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
-        """Return the verdict on one student; `teacher` holds cross-fitted outputs, a row for each of the problem's."""
+    held_out: HeldOut
+    """The rows that judge."""
+    predictions: Mapping[Group, np.ndarray]
+    """(n_entries, n_outputs) each; a group without a trial is left out."""
+    models: Mapping[Group, tuple[Any, Any]] | None = None
+    """The fitted model of each with the rows as it takes them, for a score that reads the model itself; None where each
+    fold has one of its own."""
+    teacher: np.ndarray | None = None
+    """Predictions of the teacher, which has not seen the rows, (n_entries, n_outputs)."""
+    method: str
+    """As in `Verdict`."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outside:
-    """Rows outside the search, as a `Judge`.
-
-    Models are fitted where the search runs its hops.
-    """
+    """Rows outside the search, as a `Method`; models are fitted where the search runs its hops."""
 
     assessment: Assessment
     prefixes: Prefixes
@@ -45,34 +63,123 @@ class Outside:
     """(n_rows, n_features), of the kind of the search's."""
     held_out: HeldOut
     teacher: np.ndarray | None
-    """What the teacher says of the rows without having seen them, (n_rows, n_outputs)."""
-    method: str
-    leaks: tuple[str, ...] | None = None
-    """As in `Answers`."""
+    """Predictions of the teacher for the rows, which it has not seen, (n_rows, n_outputs)."""
+    believed: TeacherOutputs
+    """Cross-fitted outputs of the teacher: they help to choose within the groups."""
+    name: str
+    leaks: tuple[str, ...]
+    """How these rows may have been learned from, in words."""
+    notes: tuple[str, ...] = ()
 
-    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
-        """Return the verdict on one student; `teacher` helps to choose within the groups."""
-        places = {
-            group: self.assessment.choose(case.records, case.predictions, teacher, trials)
-            for group, trials in case.members.items()
-            if group != "selected" and len(trials)
+    def verdict(self, case: Case) -> Verdict:
+        """Return the verdict on one student."""
+        places: dict[Group, int] = {
+            group: self.assessment.choose(case.records, case.predictions, self.believed, trials)
+            for group, trials in case.groups.items()
+            if group != Group.SELECTED and len(trials)
         }
-        picks = {group: case.records[place] for group, place in {**places, "selected": case.chosen}.items()}
-        futures = {record.path: self.prefixes.student(self.number, record.path) for record in picks.values()}
+        places[Group.SELECTED] = case.chosen
+        paths = {group: case.records[place].path for group, place in places.items()}
+        futures = {path: self.prefixes.student(self.number, path) for path in paths.values()}
         models = {path: result(self.prefixes.session, future) for path, future in futures.items()}
         scoring = self.assessment.problem.scoring
-        said = {path: scoring.table(model, self.X) for path, model in models.items()}
-        answers = Answers(
-            self.held_out,
-            {group: said[record.path] for group, record in picks.items()},
-            {group: (models[record.path], self.X) for group, record in picks.items()},
-            self.teacher,
-            self.method,
-            self.leaks,
+        predictions = {path: scoring.table(model, self.X) for path, model in models.items()}
+        picks = Picks(
+            held_out=self.held_out,
+            predictions={group: predictions[path] for group, path in paths.items()},
+            models={group: (models[path], self.X) for group, path in paths.items()},
+            teacher=self.teacher,
+            method=self.name,
         )
-        if self.method == HELD_OUT:
-            case = replace(case, notes=(*case.notes, REFITTED))
-        return self.assessment.verdict_on(answers, case)
+        return verdict_on(self.assessment, picks, case, self.leaks)
+
+
+def verdict_on(assessment: Assessment, picks: Picks, case: Case, leaks: tuple[str, ...]) -> Verdict:
+    """Return the verdict by rows that chose nothing; `leaks` say how they may have been learned from."""
+    scoring = assessment.problem.scoring
+    if isinstance(scoring, ModelScoring) and picks.models is None:
+        verdict = empty_verdict(case.hops, picks.held_out.n_rows, scoring, fits=case.fits)
+        notes = (*assessment.score_notes, *case.notes)
+        return with_leaks(case.counted(verdict, notes=notes, method=picks.method), leaks)
+    case = case.noted(*assessment.notes_on(case.records))
+    return with_leaks(contrast(picks, case, scoring, assessment.problem.random_state), leaks)
+
+
+def contrast(picks: Picks, case: Case, scoring: Scoring, random_state: int) -> Verdict:
+    """Return the verdict on what was picked of each group without the rows that judge.
+
+    Parameters
+    ----------
+    picks : Picks
+        What was picked, and the rows that judge.
+    case : Case
+        The trials, and which of them was chosen.
+    scoring : Scoring
+        What better means.
+    random_state : int
+        Base seed of the draws.
+    """
+    with thread_limit():
+        groups, tables = [*picks.predictions], [*picks.predictions.values()]
+        rows: list[str] = [*groups]
+        guesses = guesses_for(picks.held_out, scoring)
+        if guesses is not None:
+            rows, tables = [*rows, NO_SKILL], [*tables, guesses]
+        evidence = _evidence(picks, tables, scoring)
+        count = n_draws(scoring)
+        parts: dict[str, list[np.ndarray]] = {name: [] for name in evidence}
+        for draws in draws_of(picks.held_out.n_units, count, random_state):
+            for name, one in evidence.items():
+                parts[name].append(one.means(draws))
+        everything = np.ones((1, picks.held_out.n_units))
+        scores: dict[str, dict[str, np.ndarray]] = {}
+        points: dict[str, dict[str, float]] = {}
+        for place, row in enumerate(rows):
+            scores[row] = {name: np.concatenate(values)[:, place] for name, values in parts.items()}
+            points[row] = {name: float(one.means(everything)[0, place]) for name, one in evidence.items()}
+        for group in set(case.groups) - set(groups):
+            scores[group] = {name: np.full(count, np.nan) for name in evidence}
+            points[group] = dict.fromkeys(evidence, float("nan"))
+        by_fold = dict(zip(rows, evidence["score"].means(_fold_draws(picks.held_out)).T, strict=False))
+        comparing = Comparing(
+            scores=scores,
+            points=points,
+            widths={
+                pair: widening(
+                    scores[pair.better]["score"] - scores[pair.worse]["score"],
+                    by_fold[pair.better] - by_fold[pair.worse],
+                )
+                for pair in COMPARISONS
+                if {*pair} <= {*groups}
+            },
+            held_out=picks.held_out,
+            scoring=scoring,
+            same=same_as_chosen(case.groups, case.chosen),
+            teacher=picks.teacher,
+        )
+        return case.counted(comparing.verdict({}, case.notes), method=picks.method)
+
+
+def _evidence(picks: Picks, tables: Sequence[np.ndarray], scoring: Scoring) -> dict[str, Any]:
+    """Return the evidence of the score and of each measure, for what is picked and what no skill says."""
+    score: Any
+    if isinstance(scoring, ModelScoring):
+        models = [] if picks.models is None else [picks.models[group] for group in picks.predictions]
+        score = ModelEvidence(models, picks.held_out, scoring)
+    else:
+        score = evidence_for(tables, picks.held_out, scoring)
+    return {
+        "score": score,
+        **{name: evidence_for(tables, picks.held_out, one) for name, one in measures(scoring).items()},
+    }
+
+
+def _fold_draws(held_out: HeldOut) -> np.ndarray:
+    """Return for each fold which units lie in it, (n_folds, n_units) of 0 and 1."""
+    folds, place = np.unique(held_out.fold, return_inverse=True)
+    draws = np.zeros((len(folds), held_out.n_units))
+    draws[place, held_out.unit] = 1.0
+    return draws
 
 
 def result(session: Session, future: Any) -> Any:
@@ -100,30 +207,63 @@ def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> Te
     return TeacherOutputs(everywhere, temperature=outputs.temperature)
 
 
-def judge_held_out(assessment: Assessment, prefixes: Prefixes, teacher: TeacherOutputs) -> Outside:
-    """Return who judges by the rows held out; `teacher` holds cross-fitted outputs on all rows."""
-    problem = assessment.problem
-    assert problem.held_out is not None
-    rows = problem.held_out.test
-    held_out = _held_out(problem.y[rows], rows, problem)
-    said = assessment.said_unseen(teacher, rows)
-    return Outside(assessment, prefixes, problem.held_out.number, problem.rows(rows), held_out, said, HELD_OUT)
-
-
-def judge_fresh(
-    assessment: Assessment, prefixes: Prefixes, X: Any, y: np.ndarray, teacher: Any, leaks: tuple[str, ...]
+def held_out_rows(
+    assessment: Assessment, prefixes: Prefixes, teacher: TeacherOutputs, believed: TeacherOutputs
 ) -> Outside:
-    """Return who judges by fresh rows, `y` in the problem's codes; `teacher` is fitted on all rows of the search."""
-    problem = assessment.problem
-    held_out = HeldOut(y, np.zeros(len(y), dtype=int), np.arange(len(y)), np.arange(len(y)))
-    held_out = replace(held_out, guesses=guesses_on(problem, problem.whole.train, len(y)))
-    said = None if not hasattr(teacher, "predict") else problem.scoring.table(teacher, X)
-    return Outside(assessment, prefixes, problem.whole.number, X, held_out, said, FRESH, leaks)
-
-
-def _held_out(y: np.ndarray, rows: np.ndarray, problem: Problem) -> HeldOut:
+    """Return the rows held out, as a `Method`; `teacher` holds cross-fitted outputs on all rows."""
+    problem, fold = assessment.problem, assessment.problem.held_out
+    assert fold is not None
+    rows = fold.test
     together = rows if problem.groups is None else problem.groups[rows]
-    unit = np.unique(together, return_inverse=True)[1]
-    assert problem.held_out is not None
-    guesses = guesses_on(problem, problem.held_out.train, len(y))
-    return HeldOut(y, np.zeros(len(y), dtype=int), rows, unit, problem.weights(rows), guesses=guesses)
+    return Outside(
+        assessment=assessment,
+        prefixes=prefixes,
+        number=fold.number,
+        X=problem.rows(rows),
+        held_out=HeldOut(
+            problem.y[rows],
+            np.zeros(len(rows), dtype=int),
+            rows,
+            np.unique(together, return_inverse=True)[1],
+            problem.weights(rows),
+            guesses=guesses_on(problem, fold.train, len(rows)),
+        ),
+        teacher=assessment.unseen(teacher, rows),
+        believed=believed,
+        name=HELD_OUT,
+        leaks=assessment.leaks,
+        notes=(REFITTED,),
+    )
+
+
+@dataclass(frozen=True)
+class FreshRows:
+    """Rows of the user's that judge."""
+
+    X: Any
+    y: np.ndarray
+    """In the codes of the problem, or values."""
+    leaks: tuple[str, ...]
+    """How they may have been learned from, in words."""
+
+
+def fresh_rows_method(assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Teacher) -> Outside:
+    """Return fresh rows as a `Method`; `teacher` is fitted on all rows of the search."""
+    problem, n_rows = assessment.problem, len(rows.y)
+    return Outside(
+        assessment=assessment,
+        prefixes=prefixes,
+        number=problem.whole.number,
+        X=rows.X,
+        held_out=HeldOut(
+            rows.y,
+            np.zeros(n_rows, dtype=int),
+            np.arange(n_rows),
+            np.arange(n_rows),
+            guesses=guesses_on(problem, problem.whole.train, n_rows),
+        ),
+        teacher=problem.scoring.table(teacher.model, rows.X) if hasattr(teacher.model, "predict") else None,
+        believed=teacher.outputs,
+        name=FRESH,
+        leaks=rows.leaks,
+    )

@@ -1,4 +1,4 @@
-"""The told trials of a search, and whose predictions stay in memory: those that choice and verdict need (rule 35)."""
+"""The told trials of a search, and whose predictions stay in memory: those that choice and verdict need."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from multihop_search.engine.record import TrialRecord
+from multihop_search.paths.groups import Group
 from multihop_search.paths.path import Path
 from multihop_search.verdict.assessment import Assessment
 
@@ -36,7 +37,7 @@ class Trials:
         self._assessment, self._most = assessment, most
         self._scores: dict[Path, tuple[float, float]] = {}
         self._kept: dict[Path, np.ndarray] = {}
-        self._groups: dict[tuple[str, int, bool], list[tuple[bool, float, int, Path]]] = {}
+        self._groups: dict[tuple[str, Group, bool], list[tuple[bool, float, int, Path]]] = {}
 
     def add(self, record: TrialRecord, predictions: np.ndarray | None) -> None:
         """Take in the next told trial; `predictions`, (n_entries, n_outputs), are those of a path's first one."""
@@ -46,7 +47,7 @@ class Trials:
         path, score = record.path, self._assessment.score(record)
         self._scores[path] = score, self._assessment.standard_error(record, predictions)
         self._kept[path] = predictions
-        group = self._groups.setdefault((path.student, min(record.hops, 2), path.fit is None), [])
+        group = self._groups.setdefault((path.student, Group.of(record.hops), path.fit is None), [])
         heapq.heappush(group, (record.inside, score, -record.number, path))
         if len(group) > self._most:
             del self._kept[heapq.heappop(group)[-1]]

@@ -1,12 +1,18 @@
-"""Who judges a search: its own held-out rows by resampling, rows outside it, or the search run again without each fold.
+"""The method of a verdict: which rows judge a search. `method_for` is where the choice between the four is made.
 
-The argument `verdict` names it, or `fit` is given fresh rows; see `verdict.verdict` for what each says.
+| `Verdict.method` | the rows that judge | class |
+| --- | --- | --- |
+| "bbc" | the held-out rows of the search, drawn again | `resampling.Resampling` |
+| "nested" | the same, by searches that were run again without each outer fold | `nested.NestedSearch` |
+| "held-out" | a share of the rows, held out of the whole search | `outside.Outside` |
+| "fresh" | rows that `fit` was given as X_fresh and y_fresh | `outside.Outside` |
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -14,40 +20,40 @@ from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.refit import Teacher
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning, warn
-from multihop_search.executors import Future, Session
 from multihop_search.problem.intake import labels_of, numeric_target, own_copy
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.rows import checked_like
 from multihop_search.problem.tables import as_pandas
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.assessment import Assessment, Case
-from multihop_search.verdict.nested import NestedSearch, Routine
-from multihop_search.verdict.outside import Judge, judge_fresh, judge_held_out, outputs_by_row, result
+from multihop_search.verdict.assessment import Assessment
+from multihop_search.verdict.case import Case
+from multihop_search.verdict.nested import Again, NestedSearch
+from multihop_search.verdict.outside import FreshRows, fresh_rows_method, held_out_rows, outputs_by_row, result
+from multihop_search.verdict.resampling import Resampling
 from multihop_search.verdict.verdict import BBC, Verdict
 
-
-@dataclass(frozen=True)
-class FreshRows:
-    """Rows of the user's that judge."""
-
-    X: Any
-    y: np.ndarray
-    """In the codes of the problem, or values."""
-    leaks: tuple[str, ...]
-    """How they may have been learned from, in words."""
+ENDED = "the nested search was ended before its time"
 
 
-@dataclass(frozen=True)
-class Bench:
-    """Who judges, and by what the choice may be helped."""
+class Method(Protocol):
+    """Which rows judge, and how a verdict comes from them."""
 
-    judge: Judge
-    believed: TeacherOutputs
-    """Cross-fitted outputs of the teacher, a row for each of the problem's; NaN for rows that are held out."""
-    notes: tuple[str, ...] = ()
-    fresh: bool = False
-    """Whether the rows that judge were not given to the search at all."""
+    @property
+    def name(self) -> str:
+        """As `Verdict.method`."""
+
+    @property
+    def believed(self) -> TeacherOutputs:
+        """Cross-fitted outputs of the teacher, by which the choice may be helped: a row for each of the problem's, NaN
+        for rows that are held out."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What else every verdict has to say."""
+
+    def verdict(self, case: Case) -> Verdict:
+        """Return the verdict on one student."""
 
 
 def check_fresh(verdict: Any, X_fresh: Any, y_fresh: Any) -> None:
@@ -94,50 +100,37 @@ def fresh_rows(search: Any, X: Any, y: Any, problem: Problem) -> FreshRows:
 
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
-    """Return whether `bench_for`, or the judge that it returns, runs further hops: all but plain resampling do."""
+    """Return whether `method_for`, or the method that it returns, runs further hops: all but plain resampling do."""
     return fresh is not None or problem.held_out is not None or bool(problem.pairs)
 
 
-def teacher_of(session: Session, future: Future, *, last: bool) -> Teacher:
-    """Return the teacher on all rows; `last`: nothing else will be run, so the session is closed."""
-    teacher: Teacher = (session.last_result if last else session.result)(future)
-    return teacher
-
-
-@dataclass(frozen=True)
-class NoJudge:
-    """Stands for a judge that could not be prepared: raises why when the verdict is asked for."""
-
-    error: Exception
-
-    def verdict(self, case: Case, teacher: TeacherOutputs) -> Verdict:
-        raise self.error
-
-
-def bench_for(
+def method_for(
     assessment: Assessment,
     prefixes: Prefixes,
     teacher: Teacher,
-    fresh: FreshRows | None,
-    routine: Routine,
+    fresh: FreshRows | None = None,
     *,
-    ended: bool,
-) -> Bench:
-    """Return who judges; what they need is run now, where the search runs its hops.
+    again: Again,
+    with_fits: Collection[str] = (),
+    learns: bool = False,
+    ended: bool = False,
+) -> Method:
+    """Return the method of the verdict; what it needs is run now, where the search runs its hops.
 
-    `ended`: whether a signal ended the search, so that none is run again.
+    `again` runs the search again without an outer fold, `with_fits` names the students of which ways of fitting are
+    searched, `learns` says whether the sampler learns, `ended` whether a signal ended the search, so that none is run
+    again.
     """
     problem = assessment.problem
     if fresh is not None:
-        judge = judge_fresh(assessment, prefixes, fresh.X, fresh.y, teacher.model, fresh.leaks)
-        return Bench(judge, teacher.outputs, fresh=True)
+        return fresh_rows_method(assessment, prefixes, fresh, teacher)
     if problem.held_out is not None:
         outputs = result(prefixes.session, prefixes.outputs(problem.held_out.number, ()))
         believed = outputs_by_row(outputs, problem.held_out.train, problem.n_rows)
-        return Bench(judge_held_out(assessment, prefixes, teacher.outputs), believed)
+        return held_out_rows(assessment, prefixes, teacher.outputs, believed)
     if not problem.pairs:
-        return Bench(assessment, teacher.outputs)
-    nested = NestedSearch(assessment, prefixes, routine)
+        return Resampling(assessment, teacher.outputs)
+    nested = NestedSearch(assessment, prefixes, teacher.outputs, again, with_fits)
     try:
         if ended:
             raise Interrupted("a signal")
@@ -146,9 +139,8 @@ def bench_for(
     except Interrupted as signal:
         if not ended:
             warn(f"{signal} ended the nested search: the verdict is given by resampling instead.", StoppedWarning)
-        ended_note = "the nested search was ended before its time"
-        if not routine.adaptive:
-            return Bench(assessment, teacher.outputs, (ended_note,))
-        learned = f"{ended_note}, and the sampler learned from these rows, so all gains are optimistic"
-        return Bench(replace(assessment, leaks=(*assessment.leaks, learned)), teacher.outputs)
-    return Bench(nested, teacher.outputs)
+        if not learns:
+            return Resampling(assessment, teacher.outputs, (ENDED,))
+        leak = f"{ENDED}, and the sampler learned from these rows, so all gains are optimistic"
+        return Resampling(replace(assessment, leaks=(*assessment.leaks, leak)), teacher.outputs)
+    return nested
