@@ -26,7 +26,7 @@ from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
 from multihop_search.engine.fit import FitSpec
 from multihop_search.keys import generator
-from multihop_search.models.stages import FORESTS
+from multihop_search.models import family_of
 from multihop_search.paths import ladder as rungs
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
@@ -105,7 +105,11 @@ def crossfits(problem: Problem, ladder: rungs.Ladder, hops: tuple[Hop, ...]) -> 
     if hops and isinstance(hops[-1].scheme, Truncate):
         return Counter()
     model, parts = ladder.estimator(hops[-1].model if hops else TEACHER), sum(len(fold.inner) for fold in problem.folds)
-    fits = len(problem.folds) if isinstance(model, FORESTS) and model.n_estimators >= upper_models.BAG_SIZE else parts
+    fits = (
+        len(problem.folds)
+        if family_of(model).has_bags(model) and family_of(model).members(model) >= upper_models.BAG_SIZE
+        else parts
+    )
     small = parts * any(k < upper_models.BAG_SIZE for k in ladder.stage_sizes)
     return Counter(intermediates=fits) if hops else Counter({"teacher": fits, "small forests": small})
 

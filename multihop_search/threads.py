@@ -92,8 +92,3 @@ def thread_limit(n_threads: int = 1) -> Iterator[None]:
             yield
     finally:
         _shared_pools.leave(shared)
-
-
-def takes_all_cores(model: Any) -> bool:
-    """Return whether a model whose `n_jobs` is None takes every core, whatever the limit: LightGBM sets its own."""
-    return type(model).__module__.partition(".")[0] == "lightgbm"

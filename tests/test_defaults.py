@@ -33,7 +33,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.errors import DefaultLeftOutWarning, UnsuitableModel
-from multihop_search.models.fitting import takes_weights
+from multihop_search.models.weights import takes_weights
 from multihop_search.paths import pool
 
 RNG = np.random.default_rng(0)

@@ -60,9 +60,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTre
 from multihop_search import MultihopSearchClassifier
 from multihop_search.errors import FileFailed, InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.export import export_model
-from multihop_search.export.formula import at_most
 from multihop_search.export.skops import read_skops, write_skops
 from multihop_search.export.sql import identifier
+from multihop_search.models.formula import at_most
 from multihop_search.paths.preparation import preparation
 
 FORMATS = [".py", ".sql", ".duckdb", ".onnx"]

@@ -27,10 +27,12 @@ from sklearn.tree import DecisionTreeClassifier, ExtraTreeClassifier, export_gra
 
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, TeacherOutputs, TransferSet
 from multihop_search.errors import InvalidSetting, UnsuitableModel
-from multihop_search.models.fitting import fit, settle, takes_weights
+from multihop_search.models.fitting import fit
+from multihop_search.models.settle import settle
 from multihop_search.models.soft_trees import TWIN_CRITERION, fit_on_distribution
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.models.tuning import student_distributions
+from multihop_search.models.weights import takes_weights
 from multihop_search.threads import thread_limit
 
 LABELS = {2: np.array(["no", "yes"]), 3: np.array(["a", "b", "c"]), 7: np.array(list("abcdefg"))}

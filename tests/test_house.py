@@ -13,7 +13,7 @@ pytestmark = pytest.mark.once
 
 PACKAGE = Path(multihop_search.__file__).parent
 FLOORS = [
-    {"errors", "files", "keys", "recipe", "terminal", "threads", "versions", "visible"},
+    {"compat", "errors", "files", "keys", "recipe", "terminal", "threads", "versions", "visible"},
     {"executors", "problem", "transfer", "trees"},
     {"models"},
     {"paths"},

@@ -3,6 +3,7 @@
 import importlib
 import pickle
 import re
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from sklearn.ensemble import (
 )
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.utils import all_estimators
 from sklearn.utils.validation import has_fit_parameter
 
 from multihop_search import (
@@ -29,11 +31,14 @@ from multihop_search import (
     TransferSet,
 )
 from multihop_search.errors import UnsuitableModel
-from multihop_search.models.ebm import bags_argument
-from multihop_search.models.fitting import _shared_sizes, fit, route_of, settle, takes_weights
+from multihop_search.models import family_of
+from multihop_search.models.fitting import fit, route_of
+from multihop_search.models.row_counts import beside_synthetic_rows
+from multihop_search.models.settle import settle
 from multihop_search.models.soft_trees import TWIN_CRITERION
 from multihop_search.models.training_set import TrainingSet
-from multihop_search.models.tuning import TUNED, TUNED_BY_NAME, student_distributions
+from multihop_search.models.tuning import student_distributions
+from multihop_search.models.weights import takes_weights
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet
 
@@ -130,8 +135,10 @@ def with_weights(name):
 
 def test_the_table_lists_models_of_every_kind():
     assert len(ENTRIES) == sum(len(re.findall(r"`[\w.]+`", cells[0])) for cells in TABLE)  # none twice
-    assert {kind.__name__ for kind in TUNED} <= {name.rpartition(".")[2] for name in ENTRIES}
-    assert {name.rpartition(".")[2] for name in TUNED_BY_NAME} <= {name.rpartition(".")[2] for name in ENTRIES}
+    names = {name.rpartition(".")[2] for name in ENTRIES}
+    for name, kind in all_estimators(type_filter=["classifier", "regressor"]):
+        if all(param.default is not param.empty for param in signature(kind).parameters.values()):
+            assert name in names or not student_distributions(kind(), "auto")
 
 
 @pytest.mark.parametrize("name", ENTRIES)
@@ -159,7 +166,8 @@ def test_the_table_says_what_is_adapted_to_more_rows(name):
     model.set_params(**{param: value for param, value in params.items() if param in known})
     if "early_stopping" in known:
         model.set_params(early_stopping=True)
-    changed = [*sorted(_shared_sizes(model, 100, 200)), *bags_argument(model, np.arange(100) % 2, np.arange(200))]
+    further = family_of(model).fit_arguments(model, np.arange(100) % 2, np.arange(200))
+    changed = [*sorted(beside_synthetic_rows(model, 100, 200)), *further]
     assert ENTRIES[name][2] == (", ".join(changed) or "-")
 
 
@@ -357,7 +365,7 @@ def test_copies_of_a_row_lie_on_one_side_and_only_real_rows_are_held_out():
     machine = kind_of("interpret.glassbox.ExplainableBoostingClassifier")(outer_bags=5, random_state=3)
     y = np.repeat([0, 1], [30, 10])
     copied = np.concatenate([np.repeat(np.arange(40), 2), np.arange(40, 60)])  # each twice, then 20 synthetic rows
-    bags = bags_argument(machine, y, copied)["bags"]
+    bags = family_of(machine).fit_arguments(machine, y, copied)["bags"]
     assert bags.shape == (100, 5)
     np.testing.assert_array_equal(bags[:80:2], bags[1:80:2])
     assert (bags[80:] == 1).all()
@@ -365,10 +373,9 @@ def test_copies_of_a_row_lie_on_one_side_and_only_real_rows_are_held_out():
     assert held_out.sum(axis=0).tolist() == [6] * 5  # .15 * 40
     assert set(held_out[30:].sum(axis=0)) <= {1, 2}  # a quarter of the rows, so 1.5 of 6
     assert len(np.unique(bags, axis=1).T) > 1
-    np.testing.assert_array_equal(bags, bags_argument(machine, y, copied)["bags"])
-    assert bags_argument(machine, y, np.arange(40)) == {}
-    assert bags_argument(machine.set_params(validation_size=0), y, copied) == {}
-    assert bags_argument(small("sklearn.naive_bayes.GaussianNB"), y, copied) == {}
+    np.testing.assert_array_equal(bags, family_of(machine).fit_arguments(machine, y, copied)["bags"])
+    assert family_of(machine).fit_arguments(machine, y, np.arange(40)) == {}
+    assert family_of(machine).fit_arguments(machine.set_params(validation_size=0), y, copied) == {}
 
 
 def test_an_explainable_boosting_machine_is_fitted_where_some_weights_are_0():
@@ -394,12 +401,11 @@ def test_few_rounds_may_take_large_steps(booster, range_):
     assert (rate.low, rate.high) == range_
 
 
-@pytest.mark.parametrize("name", TUNED_BY_NAME)
+@pytest.mark.parametrize("name", [name for name in ENTRIES if "learning_rate," in ENTRIES[name][3]])
 def test_what_the_user_moved_stays_or_tightens(name):
-    module = {"interpret": "interpret.glassbox"}.get(name.partition(".")[0], name.partition(".")[0])
-    model = kind_of(f"{module}.{name.partition('.')[2]}")()
+    model = kind_of(name)()
     tuned = student_distributions(model, "auto")
-    assert tuned == TUNED_BY_NAME[name]
+    assert tuned == family_of(model).tuned(model, 1.0)
     assert not {"n_estimators", "max_depth", "num_leaves", "max_leaves", "max_rounds"} & set(tuned)
     assert "learning_rate" not in student_distributions(model.set_params(learning_rate=0.07), "auto")
     for leaf in {"min_child_samples", "min_samples_leaf"} & set(tuned):

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
-from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
 from sklearn.utils import _safe_indexing
@@ -24,7 +23,8 @@ from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numb
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
 from multihop_search.keys import digest
 from multihop_search.models.fitting import repeats_rows
-from multihop_search.models.stages import FORESTS, fitted_probes, graded_predictions, n_hidden_layers, truncated
+from multihop_search.models.registry import family_of
+from multihop_search.models.stages import fitted_probes, graded_predictions, n_hidden_layers, truncated
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Fold, Problem
@@ -203,7 +203,7 @@ class _UpperModel:
             labelled = {name: self.stored(*grade(pool.X)) for name, pool in self.pools.items()}
             outputs = replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled)
             return replace(outputs, response=self.response([everyone], self.tables(model, everyone))), model
-        members = soft_voters(self.estimator)
+        members = family_of(self.estimator).voters(self.estimator)
         if members and self.lesson is None:  # a vote has no stages
             specs = [replace(self.spec, estimator=of, key=digest(self.spec.key, name)) for name, of in members]
             voters = [replace(self, spec=spec, scored=False) for spec in specs]
@@ -242,9 +242,10 @@ class _UpperModel:
 
     def has_out_of_bag(self) -> bool:
         """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once."""
-        if type(self.estimator) not in FORESTS or not self.estimator.bootstrap:
+        family = family_of(self.estimator)
+        if not family.has_bags(self.estimator) or family.members(self.estimator) < BAG_SIZE:
             return False
-        if self.estimator.n_estimators < BAG_SIZE or self.problem.groups is not None:
+        if self.problem.groups is not None:
             return False
         if self.lesson is None:
             return True
@@ -298,11 +299,11 @@ class _UpperModel:
         whole = Votes(problem.rows(train), np.arange(len(train)), problem, forest, base)
         votes = {name: Votes(pool.X, pool.parent, problem, forest, base) for name, pool in pools.items()}
         kept: dict[int, dict[str, np.ndarray]] = {}
-        for k, (tree, seen) in enumerate(zip(forest.estimators_, forest.estimators_samples_, strict=True), start=1):
+        for k, (predict, seen) in enumerate(family_of(forest).bags(forest), start=1):
             unseen = np.ones(len(train), dtype=bool)
             unseen[seen] = False
             for vote in (whole, *votes.values()):
-                vote.count(tree, unseen)
+                vote.count(predict, unseen)
             if k in self.sizes and k >= BAG_SIZE:
                 kept[k] = {"": whole.average(), **{name: vote.average() for name, vote in votes.items()}}
         labelled = {
@@ -311,14 +312,6 @@ class _UpperModel:
         }
         made = self.stored(whole.average(), {k: stage[""] for k, stage in kept.items()})
         return replace(made, synthetic=labelled)
-
-
-def soft_voters(estimator: Any) -> list[tuple[str, Any]]:
-    """Return the members of an unweighted soft vote, each as cheap to cross-fit as it is by itself; else none."""
-    votes = type(estimator) is VotingRegressor or (type(estimator) is VotingClassifier and estimator.voting == "soft")
-    if not votes or estimator.weights is not None:
-        return []
-    return [(name, member) for name, member in estimator.estimators if not isinstance(member, str)]
 
 
 def mean_outputs(parts: Sequence[TeacherOutputs]) -> TeacherOutputs:

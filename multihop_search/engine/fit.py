@@ -14,7 +14,9 @@ from sklearn.utils import _safe_indexing
 
 from multihop_search.engine.lesson import Lesson, rows_of
 from multihop_search.engine.memo import MEMO, frozen
-from multihop_search.models.fitting import JOBS, USUAL, FitOptions, Prepare, fit, fit_transformers, settle, through
+from multihop_search.models.fitting import USUAL, FitOptions, Prepare, fit, fit_transformers
+from multihop_search.models.settle import job_parameters, settle
+from multihop_search.models.steps import through
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.threads import thread_limit
@@ -62,7 +64,7 @@ def fit_model(problem: Problem, fold: Fold, part: int, positions: np.ndarray, sp
     with thread_limit(problem.threads):
         fitted = fit(model, training_set, replace(spec.options, prepare=_shared(problem, fold, part)))
     if fold.number >= 0 or part >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
-        before = {name: value for name, value in before.items() if name.rpartition("__")[2] not in JOBS}
+        before = {name: value for name, value in before.items() if name not in job_parameters(spec.estimator)}
     return fitted.set_params(**before) if before else fitted
 
 

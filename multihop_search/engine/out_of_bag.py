@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,10 @@ class Votes:
         self._totals = np.zeros((len(parent), len(self._columns)))
         self._counts = np.zeros(len(parent))
 
-    def count(self, tree: Any, unseen: np.ndarray) -> None:
+    def count(self, predict: Callable[[np.ndarray], np.ndarray], unseen: np.ndarray) -> None:
         mine = np.flatnonzero(unseen[self._parent])  # numbers: twice as fast as a mask
         if len(mine):
-            self._totals[mine] += tree.tree_.predict(self._X.take(mine, axis=0)).reshape(-1, len(self._columns))
+            self._totals[mine] += predict(self._X.take(mine, axis=0))
             self._counts[mine] += 1
 
     def average(self) -> np.ndarray:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from multihop_search.errors import UnsuitableModel
-from multihop_search.export.formula import Formula, plain
 from multihop_search.export.sql import identifier
+from multihop_search.models.formula import Formula, plain
 
 MOST_ROWS = 10_000
 """Rows that are compared; of more, every second, third, ..."""

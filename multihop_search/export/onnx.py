@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from multihop_search.errors import UnsuitableModel
-from multihop_search.export.formula import (
+from multihop_search.models.formula import (
     Above,
     Among,
     AtMost,

@@ -16,7 +16,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pandas as pd
 from sklearn.compose import ColumnTransformer
-from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.preprocessing import (
@@ -30,7 +29,8 @@ from sklearn.preprocessing import (
 from sklearn.utils import check_array
 
 from multihop_search.errors import UnsuitableModel
-from multihop_search.export.formula import Cases, Feature, Number, plain
+from multihop_search.models.formula import Cases, Feature, Number, plain
+from multihop_search.models.steps import thawed
 from multihop_search.paths.preparation import is_reader
 
 Steps: TypeAlias = tuple[tuple[str, float], ...]
@@ -81,11 +81,6 @@ def prepared(step: Any, inputs: Sequence[Feature]) -> list[Feature]:
         return [feature for feature, is_kept in zip(inputs, step.get_support(), strict=True) if is_kept]
     done = _number_steps(step, len(inputs))
     return [_after(feature, steps) for feature, steps in zip(inputs, done, strict=True) if steps is not None]
-
-
-def thawed(step: Any) -> Any:
-    """Return what stands in a `FrozenEstimator`; anything else as it is."""
-    return thawed(step.estimator) if isinstance(step, FrozenEstimator) else step
 
 
 def is_passed_through(step: Any) -> bool:

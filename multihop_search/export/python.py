@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 
-from multihop_search.export.formula import (
+from multihop_search.models.formula import (
     Above,
     Among,
     AtMost,

@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, TypeAlias
 
 from multihop_search.errors import InvalidSetting
-from multihop_search.export.formula import (
+from multihop_search.models.formula import (
     Above,
     Among,
     AtMost,

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from multihop_search.export.formula import (
+from multihop_search.models.formula import (
     Above,
     Among,
     AtMost,

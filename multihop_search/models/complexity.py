@@ -1,4 +1,4 @@
-"""Complexity: one number for the size of any fitted model, so that a path can be told to go down (rule 13)."""
+"""Complexity: one number for the size of any fitted model, so that a path can be told to go down."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from sklearn.ensemble import VotingClassifier, VotingRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.models.features import count_features, histogram_trees_of, trees_of
+from multihop_search.models.features import count_features
+from multihop_search.models.registry import family_of
+from multihop_search.models.steps import last_step, thawed
 from multihop_search.threads import thread_limit
 
 LATENCY_CALLS = 5
@@ -46,27 +47,33 @@ def complexity(model: Any) -> float:
         return float(model.measured_complexity())
     if isinstance(model, Pipeline):
         return float(sum(complexity(step) for _, step in model.steps if hasattr(step, "predict")))
-    if isinstance(model, (VotingClassifier, VotingRegressor)):
-        return float(sum(map(complexity, model.estimators_)))
-    nodes = count_nodes(model)
-    if nodes:
-        return float(nodes)
-    if hasattr(model, "coefs_"):
-        return float(sum(np.size(array) for array in (*model.coefs_, *model.intercepts_)))
-    if isinstance(getattr(model, "coef_", None), np.ndarray):
-        return float(np.count_nonzero(model.coef_))
+    family = family_of(model)
+    parts = family.parts(model)
+    if parts is not None:
+        return float(sum(map(complexity, parts)))
+    count = family.count(model)
+    if count is not None:
+        return float(count.number)
     try:
         return len(zlib.compress(pickle.dumps(model))) / 8
     except (pickle.PicklingError, AttributeError, TypeError):  # it holds a lambda, for instance
-        parts = vars(model).values()
-        return float(sum(complexity(part) for part in parts if not np.isnan(pickled_bytes(part))))
+        values = vars(model).values()
+        return float(sum(complexity(value) for value in values if not np.isnan(pickled_bytes(value))))
+
+
+def unit_of(model: Any) -> str:
+    """Return what `complexity` counts of a model, in a Pipeline of its last step."""
+    last = thawed(last_step(model))
+    if isinstance(last, SelfMeasured):
+        return "nodes"
+    count = family_of(last).count(last)
+    return "bytes / 8" if count is None else count.unit
 
 
 def count_nodes(model: Any) -> int:
     """Return the number of nodes of a tree model, 0 for any other."""
-    return int(
-        sum(len(tree.nodes) for tree in histogram_trees_of(model)) + sum(tree.node_count for tree in trees_of(model))
-    )
+    model = thawed(model)
+    return family_of(model).nodes(model)
 
 
 @dataclass(frozen=True)

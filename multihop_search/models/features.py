@@ -8,24 +8,8 @@ import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
 
-READ = np.finfo(np.float64).tiny
-"""What a feature is worth at least that is read at all: some splits gain nothing."""
-
-
-def trees_of(model: Any) -> list[Any]:
-    """Return the `Tree`s of a tree, forest or gradient booster of scikit-learn."""
-    if hasattr(model, "tree_"):
-        return [model.tree_]
-    members = getattr(model, "estimators_", None)
-    if members is None:
-        return []
-    flat = np.asarray(members, dtype=object).ravel()
-    return [member.tree_ for member in flat] if all(hasattr(member, "tree_") for member in flat) else []
-
-
-def histogram_trees_of(model: Any) -> list[Any]:
-    """Return the predictors of a histogram booster, none for any other model."""
-    return [predictor for members in getattr(model, "_predictors", ()) for predictor in members]
+from multihop_search.models.registry import family_of
+from multihop_search.models.steps import thawed
 
 
 def feature_importances(model: Any) -> np.ndarray | None:
@@ -34,27 +18,8 @@ def feature_importances(model: Any) -> np.ndarray | None:
     Impurity decrease (trees and forests), gain (histogram boosters), largest absolute coefficient (linear models: it
     ranks features of one scale); None for other models.
     """
-    if histogram_trees_of(model):
-        total = np.zeros(model.n_features_in_)
-        for predictor in histogram_trees_of(model):
-            inner = predictor.nodes[predictor.nodes["is_leaf"] == 0]
-            np.add.at(total, inner["feature_idx"], np.maximum(inner["gain"], READ))
-        is_category = getattr(model, "is_categorical_", None)
-        if getattr(model, "_preprocessor", None) is not None and is_category is not None:  # it puts categories first
-            original = np.zeros_like(total)
-            original[np.r_[np.flatnonzero(is_category), np.flatnonzero(~is_category)]] = total
-            return original
-        return total
-    trees = trees_of(model)
-    if trees:
-        total = np.zeros(trees[0].n_features)
-        for tree in trees:
-            np.add.at(total, tree.feature[tree.feature >= 0], READ)
-            total += np.maximum(tree.compute_feature_importances(normalize=False), 0.0)
-        return total
-    if isinstance(getattr(model, "coef_", None), np.ndarray):
-        return np.asarray(np.abs(np.atleast_2d(model.coef_)).max(axis=0))
-    return None
+    model = thawed(model)
+    return family_of(model).importances(model)
 
 
 def count_features(model: Any) -> int:
@@ -75,7 +40,7 @@ def strongest(model: Any, X: Any, most: int) -> np.ndarray | None:
     importances = feature_importances(model)
     if importances is None or np.count_nonzero(importances) <= most:
         return None
-    if not trees_of(model) and not histogram_trees_of(model):
+    if family_of(model).has_scaled_importances(model):
         importances = importances * _spread(X)
     keep = np.zeros(len(importances), dtype=bool)
     keep[np.argsort(-importances, kind="stable")[:most]] = True
@@ -90,10 +55,8 @@ def _spread(X: Any) -> np.ndarray:
 
 
 def silenced(model: Any, keep: np.ndarray) -> Any:
-    """Return a linear model fitted on columns held constant with exact zeros for them; least squares leaves 1e-17."""
-    if isinstance(vars(model).get("coef_"), np.ndarray):
-        model.coef_ = np.where(keep, model.coef_, 0.0)
-    return model
+    """Return a model fitted on columns held constant with exact zeros for them; least squares leaves 1e-17."""
+    return family_of(model).silenced(model, keep)
 
 
 def with_only(X: Any, keep: np.ndarray) -> Any:

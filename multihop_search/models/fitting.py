@@ -5,7 +5,7 @@ Routes, chosen by the model's class and the targets (`route_of` says which; docs
 ====================  ==========================================================================================
 plain                 no transfer set: the class's own fit on the true labels
 hard labels           hard targets: the class's own fit on them, with the weights; without `sample_weight` nothing else
-regression            soft targets, trees and forests: by their regression twin (`trees.py`)
+regression            soft targets, trees and forests: by their regression twin (`soft_trees.py`)
 softmax               soft targets of 3 classes or more, logistic regression: cross-entropy in one fit (`softmax.py`)
 repetition            soft targets, anything else with `sample_weight`: each row once per class with weight q_c
 values                in regression: the class's own fit on the target values
@@ -20,44 +20,26 @@ put back afterwards: the user finds the parameters that the user set.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from inspect import signature
 from typing import Any
 
 import numpy as np
-from sklearn import get_config
 from sklearn.base import clone
-from sklearn.compose import TransformedTargetRegressor
-from sklearn.ensemble import StackingClassifier, StackingRegressor, VotingClassifier, VotingRegressor
-from sklearn.feature_selection import RFE, RFECV
-from sklearn.frozen import FrozenEstimator
-from sklearn.linear_model import GammaRegressor, LogisticRegression, PoissonRegressor, RidgeCV, TweedieRegressor
-from sklearn.model_selection._search import BaseSearchCV
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 from sklearn.utils.class_weight import compute_class_weight
-from sklearn.utils.metadata_routing import get_routing_for_object
-from sklearn.utils.validation import has_fit_parameter
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.errors import UnsuitableModel
-from multihop_search.keys import seed
-from multihop_search.models.ebm import bags_argument, positive
 from multihop_search.models.features import silenced, strongest, with_only
-from multihop_search.models.soft_trees import fit_on_distribution, takes_regression_route
-from multihop_search.models.softmax import fit_softmax, takes_softmax_route
+from multihop_search.models.registry import family_of
+from multihop_search.models.row_counts import beside_synthetic_rows, of_copies
+from multihop_search.models.steps import last_step, resamples, through
 from multihop_search.models.training_set import JoinedRows, TrainingSet
-from multihop_search.threads import takes_all_cores
+from multihop_search.models.weights import require_weights, takes_weights, weight_argument, weight_names
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 from multihop_search.trees import TreeFit
 
-JOBS = ("n_jobs", "num_threads", "thread_count")
-"""Parameters that say how many threads or processes a model may use."""
-SEVERAL = (VotingClassifier, VotingRegressor, StackingClassifier, StackingRegressor)
-HANDING_ON = (*SEVERAL, BaseSearchCV, TransformedTargetRegressor, RFE)
-"""Classes of scikit-learn whose `fit` hands weights on to the models inside, without metadata routing too."""
 SMALLEST_TARGET = 1e-3
 """Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""
 
@@ -74,103 +56,6 @@ def fit_transformers(
     return head, transformed, None if synthetic is None else through(head.steps, synthetic.X)
 
 
-def through(steps: Sequence[tuple[str, Any]], X: Any) -> Any:
-    """Return rows as they come out of the fitted transformers of a Pipeline.
-
-    One by one: from scikit-learn 1.8 on a Pipeline refuses to transform where its last step does not look fitted, and a
-    transformer without anything to fit (TPOT has some) never does.
-    """
-    for _, step in steps:
-        if step is not None and not isinstance(step, str) and not hasattr(step, "fit_resample"):  # "passthrough"
-            X = step.transform(X)
-    return X
-
-
-def last_step(estimator: Any) -> Any:
-    """Return the estimator that is taught: the last step of a Pipeline, recursively."""
-    return last_step(estimator.steps[-1][1]) if isinstance(estimator, Pipeline) else estimator
-
-
-def resamples(estimator: Any) -> bool:
-    """Return whether a Pipeline has a step that changes which rows there are, as those of imbalanced-learn may."""
-    return isinstance(estimator, Pipeline) and any(hasattr(step, "fit_resample") for _, step in estimator.steps)
-
-
-def offers(model: Any, method: str) -> bool:
-    """Return whether a model will have a method once it is fitted; a stack names its own last model only then."""
-    last = last_step(model)
-    if isinstance(last, (StackingClassifier, StackingRegressor)) and last.final_estimator is None:
-        final: Any = LogisticRegression() if isinstance(last, StackingClassifier) else RidgeCV()
-        return hasattr(final, method)
-    return hasattr(model, method)
-
-
-def takes_weights(estimator: Any) -> bool:
-    """Return whether `estimator` can be taught soft labels and weights."""
-    return bool(weight_names(last_step(estimator)))
-
-
-def weight_names(model: Any) -> tuple[str, ...]:
-    """Return the names under which `fit` of `model` takes weights; none where it takes no weights.
-
-    Votes, stacks and searches hand on what they are given, so those inside decide. While metadata is routed, a model
-    that hands it on takes weights if its members request them.
-
-    Examples
-    --------
-    >>> from sklearn.ensemble import VotingClassifier
-    >>> from sklearn.naive_bayes import GaussianNB
-    >>> from sklearn.neighbors import KNeighborsClassifier
-    >>> weight_names(VotingClassifier([("bayes", GaussianNB())]))
-    ('sample_weight',)
-    >>> weight_names(VotingClassifier([("bayes", GaussianNB()), ("neighbours", KNeighborsClassifier())]))
-    ()
-    """
-    if isinstance(model, Pipeline):
-        return tuple(f"{model.steps[-1][0]}__{name}" for name in weight_names(model.steps[-1][1]))
-    handing_on = isinstance(model, HANDING_ON)  # votes of scikit-learn 1.6 name the weights too
-    if not handing_on and hasattr(model, "fit") and has_fit_parameter(model, "sample_weight"):
-        return ("sample_weight",)
-    if get_config()["enable_metadata_routing"]:
-        return _requested(model)
-    if not _hands_on(model):
-        return ()
-    members = _members(model)
-    names = {weight_names(member) for member in members}
-    several = isinstance(model, SEVERAL) or len(members) > 1
-    return names.pop() if names == {("sample_weight",)} or (len(names) == 1 and not several) else ()
-
-
-def _hands_on(model: Any) -> bool:
-    """Return whether `fit` hands on what else it is given; scikit-learn's own say so of more classes than do."""
-    if type(model).__module__.startswith("sklearn."):
-        return isinstance(model, HANDING_ON) and not isinstance(model, RFECV)
-    fit_parameters = signature(model.fit).parameters.values() if hasattr(model, "fit") else ()
-    return any(parameter.kind is parameter.VAR_KEYWORD for parameter in fit_parameters)
-
-
-def _requested(model: Any) -> tuple[str, ...]:
-    """Return the same of a model that hands metadata on, by what is requested."""
-    with suppress(NotImplementedError):  # of models that cannot say it yet
-        return ("sample_weight",) if get_routing_for_object(model).consumes("fit", ["sample_weight"]) else ()
-    return ()
-
-
-def _members(model: Any) -> list[Any]:
-    """Return the models inside a model."""
-    members: list[Any] = []
-    for value in model.get_params(deep=False).values():
-        parts = [part[1] for part in value if isinstance(part, tuple) and len(part) > 1] if _is_list(value) else [value]
-        members += [
-            part for part in parts if not isinstance(part, type) and hasattr(part, "fit") and hasattr(part, "predict")
-        ]
-    return members
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, (list, tuple))
-
-
 def route_of(estimator: Any, n_classes: int | None) -> str:
     """Return the route of soft labels to `estimator`; `n_classes` None: of values, in regression.
 
@@ -183,10 +68,9 @@ def route_of(estimator: Any, n_classes: int | None) -> str:
     if n_classes is None:
         return "values"
     model = last_step(estimator)
-    if takes_regression_route(model, n_classes):
-        return "regression"
-    if takes_softmax_route(model, n_classes):
-        return "softmax"
+    route = family_of(model).soft_labels(model, n_classes, n_classes)
+    if route is not None:
+        return route.name
     return "repetition" if takes_weights(model) else "hard labels"
 
 
@@ -194,57 +78,8 @@ def repeats_rows(estimator: Any, rows: TransferSet | JoinedRows | None) -> bool:
     """Return whether a row stands more than once in what `estimator` is fitted on."""
     if rows is None or rows.targets.shape[1] == 1 or rows.is_hard:
         return False
-    return route_of(estimator, rows.targets.shape[1]) not in ("regression", "softmax")
-
-
-def settle(
-    estimator: Any, name: str, random_state: int, *key: Any, head: tuple[Any, ...] | None = None, jobs: int = 1
-) -> tuple[Any, dict[str, Any]]:
-    """Return a clone with every open seed filled by key and its jobs set, and what has to be put back.
-
-    Parameters
-    ----------
-    estimator : estimator
-        Never changed.
-    name : str
-        What the estimator is on the path, for messages.
-    random_state : int
-        Base seed of the search.
-    *key : object
-        What the fit is for.
-    head : tuple of object or None
-        The same for the transformers of a Pipeline, which fits of different models share; None: as `key`.
-    jobs : int, default=1
-        Jobs of the fit.
-
-    Raises
-    ------
-    UnsuitableModel
-        If a `random_state` is a generator object: it would draw in order of execution.
-    """
-    model = clone(estimator)
-    if isinstance(estimator, FrozenEstimator):
-        return model, {}
-    before: dict[str, Any] = {}
-    after: dict[str, Any] = {}
-    taught = model.steps[-1][0] if isinstance(model, Pipeline) else ""
-    params = model.get_params(deep=True)
-    for param, value in params.items():
-        owner, _, last = param.rpartition("__")
-        above = isinstance(model, Pipeline) and param.partition("__")[0] != taught
-        if last == "random_state":
-            if isinstance(value, (np.random.RandomState, np.random.Generator)):
-                raise UnsuitableModel(
-                    f"random_state of {name} must be None or an integer, got a {type(value).__name__}: pass one, "
-                    "or None to have it derived from the search's random_state."
-                )
-            if value is None:
-                after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
-        elif last in JOBS and value != jobs and (value is not None or takes_all_cores(params.get(owner, model))):
-            after[param] = jobs
-        if param in after:
-            before[param] = value
-    return model.set_params(**after), before
+    model, n_classes = last_step(estimator), rows.targets.shape[1]
+    return family_of(model).soft_labels(model, n_classes, n_classes) is None
 
 
 @dataclass(frozen=True)
@@ -296,36 +131,37 @@ def _fit_one(model: Any, rows: TrainingSet, tree_fit: TreeFit | None) -> Any:
     if tree_fit is not None:
         return _fit_tree(tree_fit, model, rows.joined())
     if rows.transfer is None:
-        return model.fit(rows.X, rows.target, **_weight_argument(model, rows.sample_weight))
+        return model.fit(rows.X, rows.target, **weight_argument(model, rows.sample_weight))
     joined = rows.joined()
-    before = _shared_sizes(model, joined.n_real, len(joined.targets))
+    before = _changed(model, beside_synthetic_rows(model, joined.n_real, len(joined.targets)))
     class_weight: dict[str, Any] = {}
     if joined.labels is None:
         fitted = _fit_values(model, joined)
     else:
         joined, class_weight = _class_weighted(model, joined)
         fitted = _fit_classes(model, joined)
-    if hasattr(fitted, "tree_") and (len(joined.targets) > joined.n_real or repeats_rows(fitted, joined)):
-        _count_rows(fitted, rows.X)  # real rows, neither copies nor synthetic ones
+    if len(joined.targets) > joined.n_real or repeats_rows(fitted, joined):
+        family_of(fitted).count_rows(fitted, rows.X)
     return fitted.set_params(**before, **class_weight)
 
 
+def _changed(model: Any, params: Mapping[str, Any]) -> dict[str, Any]:
+    """Set parameters of a model and return what has to be put back."""
+    before = {name: model.get_params(deep=False)[name] for name in params}
+    model.set_params(**params)
+    return before
+
+
+def _arguments(model: Any, rows: JoinedRows, places: np.ndarray) -> dict[str, Any]:
+    """Return further arguments of a fit on rows that are those at `places`, copies or synthetic ones among them."""
+    return family_of(model).fit_arguments(model, rows.y, places)
+
+
 def _fit_values(model: Any, rows: JoinedRows) -> Any:
-    bags = bags_argument(model, rows.y, np.arange(len(rows.targets)))
-    values = _in_domain(model, rows.targets[:, 0], rows.y)
-    return model.fit(rows.X, values, **_weight_argument(model, rows.weights), **bags)
-
-
-def _in_domain(model: Any, values: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Return values to teach, none below the smallest true one where the loss takes positive targets only."""
-    params = model.get_params(deep=False)
-    losses = [str(params.get(name)) for name in ("loss", "criterion", "objective")]
-    positive_only = isinstance(model, (PoissonRegressor, GammaRegressor)) or (
-        isinstance(model, TweedieRegressor) and model.power >= 1
-    )
-    if positive_only or any(word in loss for loss in losses for word in ("poisson", "gamma", "tweedie")):
-        return np.asarray(np.maximum(values, y.min()))
-    return values
+    values, places = rows.targets[:, 0], np.arange(len(rows.targets))
+    if family_of(model).takes_positive_targets_only(model):
+        values = np.maximum(values, rows.y.min())
+    return model.fit(rows.X, values, **weight_argument(model, rows.weights), **_arguments(model, rows, places))
 
 
 def _fit_tree(tree_fit: TreeFit, model: Any, rows: JoinedRows) -> Any:
@@ -339,46 +175,10 @@ def _fit_classes(model: Any, rows: JoinedRows) -> Any:
     assert rows.labels is not None
     targets, weights, labels = rows.targets, rows.weights, rows.labels
     if rows.is_hard:
-        bags = bags_argument(model, rows.y, np.arange(len(targets)))
-        return model.fit(rows.X, labels[targets.argmax(axis=1)], **_weight_argument(model, weights), **bags)
-    if takes_regression_route(model, len(labels)):
-        return fit_on_distribution(model, rows.X, targets, _none_if_equal(weights), labels)
-    present = targets.any(axis=0)
-    if takes_softmax_route(model, int(present.sum())):
-        return fit_softmax(model, rows.X, targets[:, present], weights, labels[present])
-    return _fit_repeated(model, rows)
-
-
-def _count_rows(tree: Any, X: Any) -> None:
-    tree.tree_.n_node_samples[:] = np.asarray(tree.decision_path(X).sum(axis=0)).ravel()
-
-
-def _shared_sizes(model: Any, n_real: int, n_joined: int) -> dict[str, Any]:
-    """Let sizes that count rows grow with the synthetic rows, on the model; return what has to be put back."""
-    params = model.get_params(deep=False)
-    if n_joined == n_real:
-        return {}
-    names = {"min_samples_leaf": 1, "min_samples_split": 2, "min_child_samples": 0}
-    changed = {
-        name: math.ceil(params[name] * n_joined / n_real)
-        for name, least in names.items()
-        if _is_count(params.get(name), least)
-    } | _without_early_stopping(params)
-    model.set_params(**changed)
-    return {name: params[name] for name in changed}
-
-
-def _without_early_stopping(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what turns early stopping off: it would judge on copies of rows, or on rows that have no true label."""
-    if params.get("early_stopping"):
-        return {"early_stopping": False}
-    if "early_stopping" not in params and params.get("n_iter_no_change") is not None:
-        return {"n_iter_no_change": None}  # GradientBoosting
-    return {}
-
-
-def _is_count(size: Any, least: int) -> bool:
-    return isinstance(size, (int, np.integer)) and not isinstance(size, bool) and int(size) > least
+        arguments = weight_argument(model, weights) | _arguments(model, rows, np.arange(len(targets)))
+        return model.fit(rows.X, labels[targets.argmax(axis=1)], **arguments)
+    route = family_of(model).soft_labels(model, len(labels), int(targets.any(axis=0).sum()))
+    return _fit_repeated(model, rows) if route is None else route.fit(model, rows.X, targets, weights, labels)
 
 
 def _fit_pipeline(model: Pipeline, rows: TrainingSet, options: FitOptions) -> Pipeline:
@@ -396,27 +196,6 @@ def _fit_pipeline(model: Pipeline, rows: TrainingSet, options: FitOptions) -> Pi
         rows = rows.with_features(X, synthetic)
     model.steps[-1] = (name, fit(last, rows, replace(options, prepare=fit_transformers)))
     return model
-
-
-def _none_if_equal(weights: np.ndarray | None) -> np.ndarray | None:
-    """Return None for unit weights: the fit is the plain one."""
-    return None if weights is None or np.allclose(weights, 1.0, rtol=1e-12, atol=0) else weights
-
-
-def _weight_argument(model: Any, weights: np.ndarray | None) -> dict[str, np.ndarray]:
-    weights = _none_if_equal(weights)
-    if weights is None or (np.ptp(weights) == 0 and not takes_weights(model)):
-        return {}
-    _require_weights(model)
-    return dict.fromkeys(weight_names(model), positive(model, weights))
-
-
-def _require_weights(model: Any) -> None:
-    if not takes_weights(model):
-        raise UnsuitableModel(
-            f"{type(model).__name__} must take sample_weight in fit to be taught weights or soft labels, it does not: "
-            "use schemes=[HardLabels()] without sample_weight, or another model."
-        )
 
 
 def _class_weighted(model: Any, rows: JoinedRows) -> tuple[JoinedRows, dict[str, Any]]:
@@ -447,50 +226,14 @@ def _fit_repeated(model: Any, rows: JoinedRows) -> Any:
     Tiny targets are dropped, but never that of the true class, so that no class is lost.
     """
     assert rows.labels is not None
-    _require_weights(model)
+    require_weights(model)
     copied = rows.targets >= SMALLEST_TARGET * rows.targets.max(axis=1, keepdims=True)
     copied[np.arange(rows.n_real), rows.y] = True
     shares = np.where(copied, rows.targets, 0.0)
     shares /= shares.sum(axis=1, keepdims=True)
     places, codes = np.nonzero(copied)
-    translated = _repeated_sizes(model, len(copied), len(places), even=bool(np.ptp(rows.weights) == 0))
-    before = {name: model.get_params(deep=False)[name] for name in translated}
-    model.set_params(**translated)
-    weights, bags = rows.weights[places] * shares[places, codes], bags_argument(model, rows.y, places)
-    named = dict.fromkeys(weight_names(model), positive(model, weights))
-    model.fit(_safe_indexing(rows.X, places), rows.labels[codes], **named, **bags)
+    before = _changed(model, of_copies(model, len(copied), len(places), even=bool(np.ptp(rows.weights) == 0)))
+    weights = family_of(model).allowed_weights(rows.weights[places] * shares[places, codes])
+    named = dict.fromkeys(weight_names(model), weights) | _arguments(model, rows, places)
+    model.fit(safe_indexing(rows.X, places), rows.labels[codes], **named)
     return model.set_params(**before)
-
-
-def _repeated_sizes(model: Any, n_rows: int, n_repeated: int, *, even: bool) -> dict[str, Any]:
-    """Return parameters under which repeated rows mean what `n_rows` real ones would.
-
-    Where leaves can be bounded by weight (trees, forests) and rows weigh the same (`even`), `min_samples_leaf` becomes
-    a share of the total weight; elsewhere it grows with the mean number of copies, which is right on average only.
-    Early stopping would put copies of one row into both of its parts: it is off.
-    """
-    params = model.get_params(deep=False)
-    copies = n_repeated / n_rows
-    changed: dict[str, Any] = {}
-    leaf = _as_count(params.get("min_samples_leaf"), n_rows)
-    if leaf > n_rows / 2:
-        changed["min_samples_leaf"] = n_repeated  # no split can leave as many rows on both sides
-    elif leaf > 1 and even and "min_weight_fraction_leaf" in params:
-        share = max(leaf / n_rows * (1 - 1e-9), params["min_weight_fraction_leaf"])
-        changed |= {"min_samples_leaf": 1, "min_weight_fraction_leaf": share}
-    elif leaf > 1:
-        changed["min_samples_leaf"] = max(1, round(leaf * copies))
-    child = _as_count(params.get("min_child_samples"), n_rows)  # LightGBM
-    if child > 1:
-        changed["min_child_samples"] = round(child * copies)
-    split = _as_count(params.get("min_samples_split"), n_rows)
-    if split > 2:
-        changed["min_samples_split"] = max(2, round(split * copies))
-    return changed | _without_early_stopping(params)
-
-
-def _as_count(size: Any, n_rows: int) -> int:
-    """Return a size given as a number of rows, or as a share of them, as a number; 0 if there is none."""
-    if isinstance(size, (float, np.floating)):
-        return math.ceil(size * n_rows)
-    return int(size) if isinstance(size, (int, np.integer)) else 0

@@ -16,8 +16,6 @@ entropy, log_loss   poisson             log(2) / K: the deviance sum_c q_c log(q
 No row is repeated, so sizes that count rows keep their meaning. The Poisson criterion forbids a child in which an
 output sums to 0, so a share of `TRACE` is added to every class and taken off again. Before scikit-learn 1.9 it
 miscounts missing values (its issue 32870): there entropy takes row repetition.
-
-The `Tree` of scikit-learn is rebuilt through `__setstate__`, as pickle does.
 """
 
 from __future__ import annotations
@@ -36,7 +34,9 @@ from sklearn.ensemble import (
     RandomForestRegressor,
 )
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier, ExtraTreeRegressor
-from sklearn.tree._tree import Tree
+
+from multihop_search.compat.sklearn import hand_over_bags, nodes_of, tree_of
+from multihop_search.models.base import none_if_equal
 
 REGRESSORS: dict[type, type] = {
     DecisionTreeClassifier: DecisionTreeRegressor,
@@ -79,7 +79,7 @@ def fit_on_distribution(
         shared["oob_score"] = False
     twin.set_params(**shared)
     shown = (targets[:, 1] if n_classes == 2 else targets) if is_gini else targets + TRACE
-    twin.fit(X, shown, sample_weight=weights)
+    twin.fit(X, shown, sample_weight=none_if_equal(weights))
     return _as_classifier(clone(estimator), twin, labels)
 
 
@@ -90,7 +90,7 @@ def _as_classifier(model: Any, twin: Any, labels: np.ndarray) -> Any:
         model.feature_names_in_ = twin.feature_names_in_
     if hasattr(twin, "tree_"):
         model.max_features_ = twin.max_features_
-        model.tree_ = _classifier_tree(twin.tree_, len(labels), model.criterion)
+        model.tree_ = _classifier_tree(twin.tree_, model.criterion)
         return model
     model.estimator_ = type(model)().estimator
     codes = np.arange(len(labels), dtype=np.float64)
@@ -99,14 +99,11 @@ def _as_classifier(model: Any, twin: Any, labels: np.ndarray) -> Any:
         _as_classifier(clone(model.estimator_).set_params(**{**params, "random_state": tree.random_state}), tree, codes)
         for tree in twin.estimators_
     ]
-    for name, value in vars(twin).items():
-        if name.startswith("_"):  # what `estimators_samples_` reads
-            setattr(model, name, value)
+    hand_over_bags(twin, model)
     return model
 
 
-def _classifier_tree(tree: Any, n_classes: int, criterion: str) -> Any:
-    state = tree.__getstate__()
+def _classifier_tree(tree: Any, criterion: str) -> Any:
     values = tree.value[:, :, 0]  # (n_nodes, n_outputs)
     if values.shape[1] == 1:
         values = np.column_stack([1.0 - values[:, 0], values[:, 0]])
@@ -114,9 +111,7 @@ def _classifier_tree(tree: Any, n_classes: int, criterion: str) -> Any:
         values = np.where(values < 2 * TRACE, 0.0, values - TRACE)
     values = np.clip(values, 0.0, 1.0)
     values /= values.sum(axis=1, keepdims=True)
-    nodes = state["nodes"].copy()  # with the impurity that the classifier reports: Gini, or entropy in bits
+    nodes = nodes_of(tree)  # with the impurity that the classifier reports: Gini, or entropy in bits
     gini = criterion == "gini"
     nodes["impurity"] = 1.0 - (values**2).sum(axis=1) if gini else entr(values).sum(axis=1) / math.log(2.0)
-    rebuilt = Tree(tree.n_features, np.array([n_classes], dtype=np.intp), 1)
-    rebuilt.__setstate__({**state, "nodes": nodes, "values": np.ascontiguousarray(values[:, None, :])})
-    return rebuilt
+    return tree_of(tree.n_features, nodes, values, tree.max_depth)

@@ -28,7 +28,12 @@ def takes_softmax_route(estimator: Any, n_classes: int) -> bool:
 
 
 def fit_softmax(model: LogisticRegression, X: Any, targets: np.ndarray, weights: np.ndarray, labels: np.ndarray) -> Any:
-    """Fit `model` to class distributions `targets` (n_rows, n_classes) and return it; labels are its classes."""
+    """Fit `model` to class distributions `targets` (n_rows, n_classes) and return it.
+
+    Its classes are the labels that have a share.
+    """
+    present = targets.any(axis=0)
+    targets, labels = targets[:, present], labels[present]
     X = validate_data(model, X, accept_sparse="csr", dtype=np.float64)
     shape = len(labels), X.shape[1] + 1  # a row of coefficients and an intercept for each class
     found = minimize(

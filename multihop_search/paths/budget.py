@@ -14,12 +14,11 @@ from numbers import Real
 from typing import Any
 
 from sklearn.base import clone
-from sklearn.linear_model._base import LinearClassifierMixin, LinearModel
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.models.complexity import Size
-from multihop_search.models.fitting import last_step
-from multihop_search.models.stages import HISTOGRAM_BOOSTERS
+from multihop_search.models.registry import family_of
+from multihop_search.models.steps import last_step
 
 
 @dataclass(frozen=True)
@@ -71,7 +70,7 @@ class Budget:
         last = last_step(student)
         if "max_leaf_nodes" not in last.get_params(deep=False):
             return student
-        trees = _n_trees(last, n_outputs)
+        trees = family_of(last).planned_trees(last, n_outputs)
         leaves = int((self.nodes // trees + 1) // 2) if trees else 0
         if leaves < 2:
             return student
@@ -82,9 +81,9 @@ class Budget:
 
     def most_features(self, student: Any, n_outputs: int) -> int | None:
         """Return how many features a fit of `student` may read so that it keeps `features` and, if linear, `nodes`."""
-        most = self.features
-        if self.nodes is not None and isinstance(last_step(student), (LinearClassifierMixin, LinearModel)):
-            per_feature = n_outputs if n_outputs > 2 else 1
+        most, last = self.features, last_step(student)
+        per_feature = family_of(last).coefficients_a_feature(last, n_outputs)
+        if self.nodes is not None and per_feature:
             linear = max(self.nodes // per_feature, 0)
             most = linear if most is None else min(most, linear)
         return None if most is None else int(most)
@@ -99,16 +98,3 @@ class Budget:
         }
         shares = {name: measured[name] / bound - 1.0 for name, bound in self.bounds.items()}
         return {name: math.inf if math.isnan(share) else share for name, share in shares.items()}  # no pickle, no size
-
-
-def _n_trees(model: Any, n_outputs: int) -> int:
-    """Return how many trees a fit of `model` makes; 0 for other models."""
-    params = model.get_params(deep=False)
-    if "max_depth" not in params:
-        return 0
-    per_round = n_outputs if n_outputs > 2 else 1
-    if type(model) in HISTOGRAM_BOOSTERS:
-        return int(params["max_iter"]) * per_round
-    if "n_estimators" in params:
-        return int(params["n_estimators"]) * (per_round if "learning_rate" in params else 1)
-    return 1

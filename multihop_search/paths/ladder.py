@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sklearn.base import is_regressor
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 from multihop_search.models.complexity import SelfMeasured, complexity
-from multihop_search.models.fitting import last_step, offers, settle
-from multihop_search.models.stages import FORESTS, cut_sizes, stage_sizes, truncated
+from multihop_search.models.registry import Registered
+from multihop_search.models.settle import settle
+from multihop_search.models.stages import cut_sizes, is_graded_alone, stage_sizes, truncated
+from multihop_search.models.steps import offers
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import TEACHER, Truncate
 from multihop_search.paths.probes import Probes, copied
@@ -37,6 +39,8 @@ class Ladder:
     """Members at which the teacher's outputs are graded, for truncations and for schemes that ask for them."""
     graded: bool = False
     """Whether a scheme asks for stages."""
+    families: Registered = field(default_factory=Registered.now)
+    """The user's families of models: they come to a worker with the ladder."""
 
     @property
     def rungs(self) -> tuple[str, ...]:
@@ -60,7 +64,7 @@ class Ladder:
         if not self.graded or name not in self.intermediates:
             return ()
         estimator = self.intermediates[name]
-        return () if type(last_step(estimator)) in FORESTS else stage_sizes(estimator)
+        return stage_sizes(estimator) if is_graded_alone(estimator) else ()
 
     def above(self, student: str) -> tuple[str, ...]:
         """Return the rungs that are more complex than a student, most complex first."""

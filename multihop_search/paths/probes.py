@@ -18,7 +18,9 @@ from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import generator
-from multihop_search.models.fitting import fit, last_step, settle
+from multihop_search.models.fitting import fit
+from multihop_search.models.settle import settle
+from multihop_search.models.steps import last_step
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem

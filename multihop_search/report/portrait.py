@@ -5,15 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from markupsafe import Markup
 from sklearn.pipeline import Pipeline
-from sklearn.tree import BaseDecisionTree
 
 from multihop_search.models.complexity import complexity
-from multihop_search.models.features import feature_importances, histogram_trees_of, trees_of
+from multihop_search.models.portrayal import Coefficients, OneTree, Shares
+from multihop_search.models.registry import family_of
 from multihop_search.report.markup import number, percent, shown, tag
 from multihop_search.report.text import describe, names_within
 from multihop_search.report.trees import PALETTE, draw_tree
@@ -23,6 +23,8 @@ MOST_TERMS = 20
 MOST_CLASSES = 30
 BAR = 18.0
 NOTHING = Markup()
+Head: TypeAlias = tuple[str, tuple[str, ...]]
+"""The class of a student, and what stands before it in its Pipeline."""
 
 
 @dataclass(frozen=True)
@@ -69,39 +71,30 @@ def portrait(student: Any, features: Sequence[str], classes: Sequence[Any] | Non
         features = names_within(student, features)
         student = student.steps[-1][1]
     kind, before = type(student).__name__, tuple(steps)
-    if isinstance(student, BaseDecisionTree) and student.tree_.n_outputs == 1:
-        return _of_tree(student, kind, before, features, classes)
-    if getattr(student, "coef_", None) is not None and getattr(student, "intercept_", None) is not None:
-        return _of_line(student, kind, before, features, classes)
-    return _of_other(student, kind, before, features)
+    portrayal, head = family_of(student).portrayal(student), (kind, before)
+    if isinstance(portrayal, OneTree):
+        rules = describe(student, [shown(name) for name in features], _labels(classes))
+        return _of_tree(portrayal.tree, rules, head, features, classes)
+    if isinstance(portrayal, Coefficients):
+        return _of_line(portrayal, head, features, classes)
+    return _of_other(portrayal, complexity(student), head, features)
 
 
-def _of_tree(
-    student: Any, kind: str, before: tuple[str, ...], features: Sequence[str], classes: Sequence[Any] | None
-) -> Portrait:
-    tree = student.tree_
+def _of_tree(tree: Any, rules: str, head: Head, features: Sequence[str], classes: Sequence[Any] | None) -> Portrait:
     picture, levels = draw_tree(tree, features, classes)
     said = f"A tree of {tree.node_count:,} nodes, {tree.n_leaves:,} of them leaves, {tree.max_depth} levels deep."
     if levels < tree.max_depth:
         said += f" The first {levels} levels are drawn."
     legend = tuple(map(shown, classes)) if classes is not None and len(classes) <= PALETTE else ()
-    rules = "\n".join(map(_line, describe(student, [shown(name) for name in features], _labels(classes)).split("\n")))
-    return Portrait(kind, before, said, picture, rules, legend)
+    return Portrait(*head, said, picture, rules.replace("|   ", "\u2502   "), legend)
 
 
 def _labels(classes: Sequence[Any] | None) -> list[str] | None:
     return None if classes is None else [shown(label) for label in classes]
 
 
-def _line(text: str) -> str:
-    return text.replace("|   ", "\u2502   ")
-
-
-def _of_line(
-    student: Any, kind: str, before: tuple[str, ...], features: Sequence[str], classes: Sequence[Any] | None
-) -> Portrait:
-    coefficients = student.coef_.toarray() if hasattr(student.coef_, "toarray") else student.coef_
-    weights = np.atleast_2d(np.asarray(coefficients, dtype=float))
+def _of_line(portrayal: Coefficients, head: Head, features: Sequence[str], classes: Sequence[Any] | None) -> Portrait:
+    weights = np.asarray(portrayal.weights, dtype=float)
     size = np.abs(weights).max(axis=0)
     order = [at for at in np.argsort(-size, kind="stable")[:MOST_TERMS] if size[at] > 0]
     largest, single = float(size.max(initial=0.0)) or 1.0, len(weights) == 1
@@ -122,10 +115,9 @@ def _of_line(
     heads = () if single or classes is None else tuple(map(shown, classes[:MOST_CLASSES]))
     if len(weights) > MOST_CLASSES:
         said += f" The first {MOST_CLASSES} classes are shown."
-    intercepts = np.broadcast_to(np.asarray(student.intercept_, dtype=float).ravel(), len(weights))
+    intercepts = np.broadcast_to(np.asarray(portrayal.intercept, dtype=float).ravel(), len(weights))
     return Portrait(
-        kind,
-        before,
+        *head,
         said,
         terms=terms,
         heads=heads,
@@ -143,12 +135,13 @@ def _bar(share: float) -> Markup:
     return tag("svg", tag("rect", **bar, class_=kind), middle, width="100%", height=BAR, aria_hidden="true")
 
 
-def _of_other(student: Any, kind: str, before: tuple[str, ...], features: Sequence[str]) -> Portrait:
-    size, members = number(complexity(student)), len(trees_of(student)) + len(histogram_trees_of(student))
-    said = f"{kind} of {size} nodes in {members:,} trees." if members else f"{kind} of size {size}."
-    drawn = feature_importances(student)
+def _of_other(portrayal: Shares, size: float, head: Head, features: Sequence[str]) -> Portrait:
+    n_trees, drawn = portrayal.n_trees, portrayal.importances
+    said = f"{head[0]} of size {number(size)}."
+    if n_trees:
+        said = f"{head[0]} of {number(size)} nodes in {n_trees:,} trees."
     if drawn is None or drawn.sum() <= 0 or len(drawn) != len(features):
-        return Portrait(kind, before, said)
+        return Portrait(*head, said)
     shares = drawn / drawn.sum()
     order = [at for at in np.argsort(-shares, kind="stable")[:MOST_TERMS] if shares[at] > 0]
     terms = tuple(
@@ -157,7 +150,7 @@ def _of_other(student: Any, kind: str, before: tuple[str, ...], features: Sequen
     said += (
         f" It reads {int(np.count_nonzero(drawn)):,} of {len(drawn):,} columns; below, the share of its splits' gain"
     )
-    return Portrait(kind, before, f"{said} that each one brings.", terms=terms)
+    return Portrait(*head, f"{said} that each one brings.", terms=terms)
 
 
 def _share_bar(share: float) -> Markup:

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from sklearn.pipeline import Pipeline
-from sklearn.tree import BaseDecisionTree
 
 from multihop_search.models.complexity import complexity, count_nodes, latency_us
 from multihop_search.models.features import count_features
+from multihop_search.models.portrayal import Coefficients, OneTree
+from multihop_search.models.registry import family_of
 from multihop_search.problem.units import MEASURES
 from multihop_search.visible import visible
 
@@ -48,10 +49,11 @@ def describe(model: Any, feature_names: Sequence[str], class_names: Sequence[Any
         return describe(model.steps[-1][1], names_within(model, feature_names), class_names)
     feature_names = [visible(name, keep="") for name in feature_names]
     class_names = None if class_names is None else [visible(name, keep="") for name in class_names]
-    if isinstance(model, BaseDecisionTree):
-        return "\n".join(_branches(model.tree_, 0, "", list(feature_names), class_names))
-    if hasattr(model, "coef_"):
-        return _coefficients(model, feature_names, class_names)
+    portrayal = family_of(model).portrayal(model)
+    if isinstance(portrayal, OneTree):
+        return "\n".join(_branches(portrayal.tree, 0, "", list(feature_names), class_names))
+    if isinstance(portrayal, Coefficients):
+        return _coefficients(portrayal.weights, feature_names, class_names)
     return f"{type(model).__name__} of {count_nodes(model):,} nodes"
 
 
@@ -97,8 +99,8 @@ def _branches(
             yield from below
 
 
-def _coefficients(model: Any, feature_names: Sequence[str], class_names: Sequence[Any] | None) -> str:
-    weights, classes = np.atleast_2d(model.coef_), class_names if class_names is not None else ["value"]
+def _coefficients(weights: np.ndarray, feature_names: Sequence[str], class_names: Sequence[Any] | None) -> str:
+    classes = class_names if class_names is not None else ["value"]
     heads = [str(classes[-1])] if len(weights) == 1 else [str(name) for name in classes]
     order = np.argsort(-np.abs(weights).max(axis=0))[:MOST_COEFFICIENTS]
     width = max(len(str(feature_names[column])) for column in order) + 2

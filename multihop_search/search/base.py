@@ -40,7 +40,7 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Executor, Future, SerialExecutor, Session
 from multihop_search.export import export_model
-from multihop_search.models.fitting import offers
+from multihop_search.models.steps import offers
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.leaks import leaks_of_folds

@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.models.complexity import SelfMeasured, complexity, count_nodes, latency_us
+from multihop_search.models.complexity import complexity, latency_us, unit_of
 from multihop_search.models.features import count_features
-from multihop_search.models.fitting import last_step
 from multihop_search.paths.groups import Group, groups_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
@@ -127,7 +126,8 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
         },
         path=path,
         models={
-            name: Measured(_kind(model), complexity(model), _unit(model)) for name, model in search.path_models_.items()
+            name: Measured(_kind(model), complexity(model), unit_of(model))
+            for name, model in search.path_models_.items()
         },
         student=search.best_estimator_,
         feature_names=_feature_names(search),
@@ -151,14 +151,14 @@ def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
             complexity(teacher),
             count_features(teacher) or nan,
             latency_us(teacher, row) if refit and hasattr(teacher, "predict") else nan,  # predictions may be given
-            _unit(teacher),
+            unit_of(teacher),
         )
     if not refit:
         for group, number in numbers.items():
             yield _measured_in_folds(search, student, group, number, group.label)
         return
     for group, model in refitted(search, numbers):
-        size = complexity(model), count_features(model), latency_us(model, row), _unit(model)
+        size = complexity(model), count_features(model), latency_us(model, row), unit_of(model)
         yield Compared(group.label, _kind(model), scores.loc[group.value].to_dict(), *size)
 
 
@@ -166,22 +166,12 @@ def _measured_in_folds(search: Any, student: str, group: Group, number: int, nam
     scores, trial = search.verdicts_[student].scores, search.results_.loc[number]
     model = search.best_estimator_ if student == search.best_path_.student else named_students(search.student)[student]
     size = float(trial["nodes"]), float(trial["n_features_used"]), float(trial["latency_us"])
-    return Compared(name, _kind(model), scores.loc[group.value].to_dict(), *size, _unit(model))
+    return Compared(name, _kind(model), scores.loc[group.value].to_dict(), *size, unit_of(model))
 
 
 def _kind(model: Any) -> str:
     steps = getattr(model, "steps", None)
     return _kind(steps[-1][1]) if steps else type(model).__name__
-
-
-def _unit(model: Any) -> str:
-    """Return what `complexity` counts of a model."""
-    last = last_step(model)
-    if isinstance(last, SelfMeasured) or count_nodes(last):
-        return "nodes"
-    if hasattr(last, "coefs_"):
-        return "weights"
-    return "coefficients" if isinstance(getattr(last, "coef_", None), np.ndarray) else "bytes / 8"
 
 
 def _feature_names(search: Any) -> tuple[str, ...]:

@@ -33,8 +33,9 @@ from multihop_search.errors import (
 from multihop_search.executors import Future, Session
 from multihop_search.files import path_of
 from multihop_search.models.complexity import SelfMeasured
-from multihop_search.models.fitting import last_step, offers, resamples, takes_weights, through
+from multihop_search.models.steps import last_step, offers, resamples, through
 from multihop_search.models.tuning import student_distributions
+from multihop_search.models.weights import takes_weights
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER

@@ -11,9 +11,9 @@ from typing import Any, ClassVar
 import numpy as np
 from optuna.distributions import BaseDistribution
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
-from sklearn.tree._tree import Tree
 from sklearn.utils.validation import validate_data
 
+from multihop_search.compat.sklearn import Tree, nodes_of, tree_of
 from multihop_search.recipe import Recipe
 from multihop_search.trees.finish import finished_tree, loss_of, with_fewer_leaves
 from multihop_search.trees.heap import Heap
@@ -137,12 +137,9 @@ class Scale:
 
     def restored(self, tree: Tree) -> Tree:
         """Return a tree that was fitted to standardised values in the unit of the values."""
-        state = tree.__getstate__()
-        nodes, values = state["nodes"].copy(), self.mean + self.spread * state["values"]
+        nodes = nodes_of(tree)
         nodes["impurity"] *= self.spread**2
-        restored = Tree(tree.n_features, np.array([1], dtype=np.intp), 1)
-        restored.__setstate__({**state, "nodes": nodes, "values": values})
-        return restored
+        return tree_of(tree.n_features, nodes, self.mean + self.spread * tree.value[:, 0], tree.max_depth)
 
 
 def bounds_of(model: Any, n_real: int) -> Bounds:

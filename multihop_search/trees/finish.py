@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any
 
 import numpy as np
-from sklearn.tree import DecisionTreeClassifier
-from sklearn.tree._tree import Tree
 
+from multihop_search.compat.sklearn import Tree, node_type, tree_of
 from multihop_search.trees.heap import NO_SPLIT, Heap, leaf_totals
 from multihop_search.trees.lookahead import Bounds
 from multihop_search.trees.losses import Loss
@@ -127,7 +125,7 @@ def finished_tree(
     nodes = _Nodes(X, targets, weights, n_real, sample.thresholds, bounds, smoothing)
     nodes.add(heap, 0, np.arange(len(X)), None)
     values = np.stack(nodes.values)
-    table = np.zeros(len(nodes.rows), dtype=_node_type())
+    table = np.zeros(len(nodes.rows), dtype=node_type())
     names = ("left_child", "right_child", "feature", "threshold", "impurity", "n_node_samples")
     for name, column in zip((*names, "weighted_n_node_samples"), zip(*nodes.rows, strict=True), strict=False):
         table[name] = column
@@ -140,16 +138,7 @@ def finished_tree(
         means = np.clip(np.stack(nodes.means), 0.0, 1.0)  # of smoothed values an importance could be negative
         log = np.log2(np.maximum(means, np.finfo(np.float64).tiny))
         table["impurity"] = -(means * log).sum(axis=1) if entropy else 1.0 - (means**2).sum(axis=1)
-    n_classes = 1 if entropy is None else values.shape[1]
-    tree = Tree(X.shape[1], np.array([n_classes], dtype=np.intp), 1)
-    state = {
-        "max_depth": max(row[-1] for row in nodes.rows),
-        "node_count": len(table),
-        "nodes": table,
-        "values": np.ascontiguousarray(values[:, None, :]),
-    }
-    tree.__setstate__(state)
-    return tree
+    return tree_of(X.shape[1], table, values, max(row[-1] for row in nodes.rows))
 
 
 def loss_of(tree: Tree, loss: Loss, X: np.ndarray, targets: np.ndarray, weights: np.ndarray) -> float:
@@ -163,13 +152,6 @@ def loss_of(tree: Tree, loss: Loss, X: np.ndarray, targets: np.ndarray, weights:
     reached = np.flatnonzero(weight)
     means = np.column_stack(sums)[reached] / weight[reached, None]
     return float(weight[reached] @ np.diagonal(loss.of_rows(means, values[reached])))
-
-
-@cache
-def _node_type() -> np.dtype:
-    """Return how scikit-learn lays out a node; its fields differ between versions."""
-    dtype: np.dtype = DecisionTreeClassifier().fit([[0.0], [1.0]], [0, 1]).tree_.__getstate__()["nodes"].dtype
-    return dtype
 
 
 def with_fewer_leaves(heap: Heap, sample: Sample, loss: Loss, most: int | None) -> Heap:

@@ -1,19 +1,22 @@
 """Formula: a fitted model as plain values, from which SQL, Python, ONNX and rules are written.
 
-`reading.read_formula` makes one for each export. Whoever writes it out must compare and add in double precision and in
-the order given here: then every row gets the decision that the model itself makes.
+The scores come from the model's family, `export.reading` adds the columns. Whoever writes a formula out must compare
+and add in double precision and in the order given here: then every row gets the decision that the model itself makes.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from multihop_search.errors import UnsuitableModel
+
+MOST_LEVELS = 90
+"""Depth of the deepest tree: Python takes 100 levels of nested conditions."""
 
 
 @dataclass(frozen=True)
@@ -137,17 +140,9 @@ class Tree:
 
 
 @dataclass(frozen=True)
-class Formula:
+class Scores:
     """Scores: `start` and the leaves of `trees`, or `start` and `weights` times `features`; divided by `divisor`."""
 
-    name: str
-    """Class of the model."""
-    columns: tuple[str, ...]
-    """Columns of X, in order."""
-    classes: tuple[Any, ...] | None
-    """Labels as plain Python values; None in regression."""
-    is_matrix: bool
-    """Whether the model takes numbers in every column; else some are strings, or left out before the model."""
     link: str
     """How scores become probabilities: "identity", "logistic" (of one score, for the second class), "softmax",
     "one-vs-rest" (logistic of each, divided by the sum; equal where all are 0) or "none" (the model gives none); in
@@ -160,6 +155,20 @@ class Formula:
     features: tuple[Feature, ...] = ()
     weights: tuple[tuple[float, ...], ...] = ()
     """(n_scores, n_features); empty for trees."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Formula(Scores):
+    """The scores of a model over the columns of a table."""
+
+    name: str
+    """Class of the model."""
+    columns: tuple[str, ...]
+    """Columns of X, in order."""
+    classes: tuple[Any, ...] | None
+    """Labels as plain Python values; None in regression."""
+    is_matrix: bool
+    """Whether the model takes numbers in every column; else some are strings, or left out before the model."""
 
     @property
     def is_one_score(self) -> bool:
@@ -186,6 +195,45 @@ def rules(node: Split | Leaf, tests: tuple[Test, ...] = ()) -> Iterator[tuple[tu
     else:
         yield from rules(node.yes, (*tests, node.test))
         yield from rules(node.no, tests)
+
+
+def check_levels(levels: int) -> None:
+    """Raise `UnsuitableModel` if a tree has too many levels to be written out."""
+    if levels > MOST_LEVELS:
+        raise UnsuitableModel(
+            f"a tree must have at most {MOST_LEVELS} levels, one has {levels}: bound max_depth, or export to .skops."
+        )
+
+
+def split_of_numbers(
+    feature: Number, bound: float | int, missing_left: bool, read: Callable[[int], Split | Leaf], sides: tuple[int, int]
+) -> Split:
+    """Return the split of a number at `bound`; `read` makes what stands at the node numbers `sides`, left and right."""
+    left, right = sides
+    if feature.steps and feature.steps[-1][0] == "above" and 0 <= bound < 1:
+        return Split(AtMost(Number(feature.column, feature.steps[:-1]), feature.steps[-1][1]), read(left), read(right))
+    if missing_left and feature.can_miss:
+        return Split(Above(feature, bound), read(right), read(left))
+    return Split(AtMost(feature, bound) if bound < math.inf else Present(feature), read(left), read(right))
+
+
+def split_of_categories(
+    cases: Cases,
+    goes_left: Callable[[float], bool],
+    missing_left: bool,
+    read: Callable[[int], Split | Leaf],
+    sides: tuple[int, int],
+) -> Split:
+    """Return the split whose test names the categories that do not go where an unknown one goes."""
+
+    def is_left(number: float) -> bool:
+        return missing_left if math.isnan(number) else goes_left(number)
+
+    usual, (left, right) = is_left(cases.other), sides
+    numbers = tuple((value, float(is_left(number) != usual)) for value, number in cases.numbers)
+    missing = float(is_left(cases.missing) != usual)
+    test = Among(Cases(cases.column, numbers, missing, 0.0, cases.spelled))
+    return Split(test, read(right), read(left)) if usual else Split(test, read(left), read(right))
 
 
 def plain(value: Any, what: str) -> str | bool | int | float:
