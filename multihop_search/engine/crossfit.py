@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
@@ -215,7 +214,8 @@ class _UpperModel:
         outputs = with_temperature(self.problem, self.fold, self.out_of_bag(model))
         small = tuple(k for k in self.sizes if k < BAG_SIZE)
         if small:
-            few = self.by_parts(clone(self.estimator).set_params(n_estimators=max(small)), small)
+            fewer = family_of(self.estimator).with_members(self.estimator, max(small))
+            few = self.by_parts(fewer, small)
             outputs = _with_stages(outputs, few)
         return outputs, model
 

@@ -119,6 +119,10 @@ class Family:
         """Return whether each member of a fit will be fitted on a sample of the rows that is known."""
         return False
 
+    def with_members(self, model: Any, k: int) -> Any:
+        """Return a model like `model`, not fitted, whose fit will have `k` members. Asked only where `has_bags`."""
+        raise NotImplementedError
+
     # Size
 
     def trees(self, model: Any) -> list[Any]:

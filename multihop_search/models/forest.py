@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
+from sklearn.base import clone
 from sklearn.ensemble import (
     ExtraTreesClassifier,
     ExtraTreesRegressor,
@@ -62,6 +63,9 @@ class Forest(Family):
     def bags(self, model: Any) -> Iterator[tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]]:
         for member, rows in zip(model.estimators_, model.estimators_samples_, strict=True):
             yield _predictions(member.tree_), rows
+
+    def with_members(self, model: Any, k: int) -> Any:
+        return clone(model).set_params(n_estimators=k)
 
     def tuned(self, model: Any, variance: float) -> dict[str, BaseDistribution]:
         if type(model) in CLASSIFIERS:
