@@ -86,6 +86,8 @@ def fingerprint(
         "pruner": _plain(pruner),
         "n_ahead": settings["n_ahead"],
     }
+    if ladder.families.families:
+        values["families"] = ladder.families.families
     packages: set[str] = set()
     try:
         return Fingerprint({name: _hash(name, value, packages) for name, value in values.items()}, packages)

@@ -258,7 +258,8 @@ def _check_shown(family: Family, fitted: Any, rows: TrainingSet) -> None:
         _expect(shape[1:] == (N_COLUMNS,), family, "portray (n_outputs, n_features) coefficients", shape)
     if not family.has_formula:
         return
-    names, source = [f"x{place}" for place in range(N_COLUMNS)], {}
+    names = [f"x{place}" for place in range(N_COLUMNS)]
+    source: dict[str, Any] = {}
     exec(as_python(read_formula(fitted, names)), source)
     table = pd.DataFrame(rows.X, columns=names).to_dict("records")
     calculated, own = [source["predict"](row) for row in table], fitted.predict(rows.X).tolist()
