@@ -22,7 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.base import clone
@@ -38,7 +38,9 @@ from multihop_search.models.steps import last_step, resamples, through
 from multihop_search.models.training_set import JoinedRows, TrainingSet
 from multihop_search.models.weights import require_weights, takes_weights, weight_argument, weight_names
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
-from multihop_search.trees import TreeFit
+
+if TYPE_CHECKING:
+    from multihop_search.trees import TreeFit
 
 SMALLEST_TARGET = 1e-3
 """Repeated rows of a target smaller than this share of the row's largest are dropped and the rest renormalised."""

@@ -12,24 +12,20 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from sklearn.base import clone, is_classifier
 from sklearn.dummy import DummyClassifier, DummyRegressor
 
-from multihop_search.export.python import as_python
-from multihop_search.export.reading import read_formula
-from multihop_search.models.base import Count, Family, Route
+from multihop_search.models.base import AnyModel, Count, Family, Route
 from multihop_search.models.complexity import complexity
 from multihop_search.models.features import count_features
 from multihop_search.models.fitting import USUAL, FitOptions, fit
+from multihop_search.models.formula import Above, AtMost, Number, Scores, Split
 from multihop_search.models.portrayal import Coefficients, OneTree, Shares
 from multihop_search.models.registry import registered
 from multihop_search.models.settle import settle
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.models.weights import takes_weights
-from multihop_search.paths.budget import Budget
-from multihop_search.problem.responses import stored_form
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet
 
@@ -102,7 +98,8 @@ def _fitted(model: Any, rows: TrainingSet, options: FitOptions = USUAL) -> Any:
 
 
 def _predictions(model: Any, rows: TrainingSet, X: Any = None) -> np.ndarray:
-    return stored_form(model, rows.X if X is None else X, rows.labels)
+    """Return what a fitted model predicts, (n_rows, n_outputs)."""
+    return AnyModel().staged(model, rows.X if X is None else X, rows.labels, (), {})[0]
 
 
 def _check_matches(family: Family, model: Any, fitted: Any) -> None:
@@ -161,7 +158,7 @@ def _check_size(family: Family, model: Any, fitted: Any, n_outputs: int) -> None
     _expect(fits, family, f"fit no more trees than the {planned} that it planned", len(trees))
     if planned and "max_leaf_nodes" in model.get_params(deep=False):
         bound = 5 * planned
-        bounded = _fitted(Budget(nodes=bound).bounded(model, n_outputs), _rows(n_outputs))
+        bounded = _fitted(clone(model).set_params(max_leaf_nodes=3), _rows(n_outputs))
         _expect(family.nodes(bounded) <= bound, family, f"keep {bound} nodes", family.nodes(bounded))
 
 
@@ -258,13 +255,33 @@ def _check_shown(family: Family, fitted: Any, rows: TrainingSet) -> None:
         _expect(shape[1:] == (N_COLUMNS,), family, "portray (n_outputs, n_features) coefficients", shape)
     if not family.has_formula:
         return
-    names = [f"x{place}" for place in range(N_COLUMNS)]
-    source: dict[str, Any] = {}
-    exec(as_python(read_formula(fitted, names)), source)
-    table = pd.DataFrame(rows.X, columns=names).to_dict("records")
-    calculated, own = [source["predict"](row) for row in table], fitted.predict(rows.X).tolist()
-    same = calculated == own if rows.labels is not None else np.allclose(calculated, own)
-    _expect(same, family, "write a formula that predicts what the model does", calculated[:5])
+    scores = family.formula(fitted, [Number(f"x{place}") for place in range(N_COLUMNS)])
+    _expect(isinstance(scores, Scores), family, "return Scores as formula", scores)
+    calculated = np.array([_calculated(scores, row) for row in rows.X])
+    if rows.labels is None:
+        values = np.exp(calculated[:, 0]) if scores.link == "exp" else calculated[:, 0]
+        same = np.allclose(values, fitted.predict(rows.X))
+    else:
+        codes = calculated[:, 0] > 0 if calculated.shape[1] == 1 else calculated.argmax(axis=1)
+        same = np.array_equal(rows.labels[codes.astype(int)], fitted.predict(rows.X))
+    _expect(same, family, "write a formula that predicts what the model does", calculated[:3])
+
+
+def _calculated(scores: Scores, row: np.ndarray) -> np.ndarray:
+    """Return the scores of a row of numbers, none of which is missing or prepared."""
+    places = {f"x{place}": float(number) for place, number in enumerate(row)}
+    total = np.array(scores.start)
+    for tree in scores.trees:
+        node = tree.root
+        while isinstance(node, Split):
+            test = node.test
+            assert isinstance(test, (AtMost, Above))
+            is_low = places[test.feature.column] <= test.bound
+            node = node.yes if is_low == isinstance(test, AtMost) else node.no
+        total[tree.first : tree.first + len(node.values)] += node.values
+    if scores.weights:
+        total += np.array(scores.weights) @ [places[feature.column] for feature in scores.features]
+    return np.asarray(total / scores.divisor)
 
 
 def _name(model: Any) -> str:
