@@ -67,16 +67,20 @@ class Large:
         self.zeros = np.zeros(size)
 
 
+def environment() -> dict[str, str]:
+    return dict(os.environ)
+
+
 def resident() -> tuple[int, int]:
     return os.getpid(), psutil.Process().memory_info().rss
 
 
 class Blocks:
-    """Half a gigabyte in small blocks, of which every fiftieth stays, as others do when a forest is freed."""
+    """An eighth of a gigabyte in small blocks, of which every fiftieth stays, as others do when a forest is freed."""
 
     def __init__(self) -> None:
         self.before = resident()
-        self.blocks = [np.ones(8000) for _ in range(8000)]
+        self.blocks = [np.ones(8000) for _ in range(2000)]
         sys.kept_by_this_test = self.blocks[::50]  # type: ignore[attr-defined]
 
 
@@ -274,7 +278,7 @@ def test_what_is_cancelled_before_its_turn_never_runs(session: Any, tmp_path: Pa
 
 def test_what_only_cancelled_calls_needed_runs_when_somebody_else_asks(session: Any, tmp_path: Path) -> None:
     root_file, middle_file = tmp_path / "root", tmp_path / "middle"
-    sleepers = [session.submit(after, 0.2, i) for i in range(12)]
+    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
     root = session.submit(append, root_file, 1)
     middle = session.submit(append, middle_file, root)
     kept, *gone = [session.submit(operator.add, middle, i) for i in range(3)]
@@ -293,7 +297,7 @@ def test_what_only_cancelled_calls_needed_runs_when_somebody_else_asks(session: 
 
 
 def test_what_was_put_aside_may_be_waited_for(session: Any, tmp_path: Path) -> None:
-    sleepers = [session.submit(after, 0.2, i) for i in range(12)]
+    sleepers = [session.submit(after, 0.05, i) for i in range(12)]
     middle = session.submit(operator.neg, session.submit(append, tmp_path / "root", 1))
     session.cancel(session.submit(operator.neg, middle))
     session.wait([middle])
@@ -302,27 +306,27 @@ def test_what_was_put_aside_may_be_waited_for(session: Any, tmp_path: Path) -> N
 
 
 def test_what_is_needed_soonest_is_sent_next(on_ray: RaySession, tmp_path: Path) -> None:
-    sleepers = [on_ray.submit(after, 0.2, i) for i in range(30)]
+    sleepers = [on_ray.submit(after, 0.1, i) for i in range(20)]
     above = on_ray.submit(append, tmp_path / "above", 1)
     soonest = on_ray.submit(operator.neg, above)
     on_ray.wait([soonest, *sleepers])
     while not on_ray.ready(soonest):
         on_ray.wait([soonest])
-    assert sum(on_ray.ready(sleeper) for sleeper in sleepers) < 25
+    assert sum(on_ray.ready(sleeper) for sleeper in sleepers) < 17
     assert on_ray.result(soonest) == -1
-    assert [on_ray.result(sleeper) for sleeper in sleepers] == list(range(30))
+    assert [on_ray.result(sleeper) for sleeper in sleepers] == list(range(20))
 
 
 def test_a_worker_is_idle_unless_as_many_calls_run(on_ray: RaySession) -> None:
     assert on_ray.has_idle_worker()
-    first = on_ray.submit(after, 3.0, 1)
+    first = on_ray.submit(after, 1.0, 1)
     waits = on_ray.submit(operator.neg, first)
     assert on_ray.has_idle_worker()
-    second = on_ray.submit(after, 3.0, 2)
+    second = on_ray.submit(after, 1.0, 2)
     assert not on_ray.has_idle_worker()
     assert [on_ray.result(future) for future in (first, waits, second)] == [1, -1, 2]
     assert on_ray.has_idle_worker()
-    third = on_ray.submit(after, 1.0, 3)
+    third = on_ray.submit(after, 0.5, 3)
     wait_too = [on_ray.submit(operator.neg, third) for _ in range(20)]
     assert not on_ray.has_idle_worker(), "what is submitted now is not even sent"
     assert [on_ray.result(future) for future in wait_too] == [-3] * 20
@@ -383,7 +387,7 @@ def test_what_a_worker_has_freed_goes_back_to_the_system(on_ray: RaySession, cal
         if process == worker:
             break
     assert process == worker
-    assert after - before < 100e6, "it took 512 MB in between"
+    assert after - before < 40e6, "it took 128 MB in between"
 
 
 def test_arguments_are_let_go_once_they_are_sent(on_ray: RaySession) -> None:
@@ -400,7 +404,7 @@ def test_arguments_are_let_go_once_they_are_sent(on_ray: RaySession) -> None:
 
 
 def test_a_hop_that_was_sent_runs_out_when_it_is_cancelled(on_ray: RaySession, tmp_path: Path) -> None:
-    future = on_ray.submit(spin, tmp_path, 1)
+    future = on_ray.submit(spin, tmp_path, 0.3)
     assert appears(tmp_path / "began", 10)
     on_ray.cancel(future)
     on_ray.result(future)
@@ -429,13 +433,18 @@ def test_a_worker_that_dies_once_is_replaced(on_ray: RaySession, tmp_path: Path)
     assert (tmp_path / "marker").exists()
 
 
-def test_a_hop_that_always_kills_its_worker_is_told_in_words(on_ray: RaySession, tmp_path: Path) -> None:
+@pytest.mark.parametrize("max_retries", [0, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_hop_that_always_kills_its_worker_is_told_in_words(
+    on_ray: RaySession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, max_retries: int
+) -> None:
+    """With the number of retries that is Ray's here, 3, it takes 8 workers."""
+    monkeypatch.setattr(on_ray, "_remote", on_ray._remote.options(max_retries=max_retries))
     deadly = on_ray.submit(die, tmp_path / "runs")
     dependant = on_ray.submit(operator.not_, on_ray.submit(operator.not_, deadly))
     for future in (dependant, deadly):
         with pytest.raises(WorkerLost, match="leave its process alive"):
             on_ray.result(future)
-    assert (tmp_path / "runs").read_text() == "x\n" * 8
+    assert (tmp_path / "runs").read_text() == "x\n" * 2 * (1 + max_retries)
     assert on_ray.result(on_ray.submit(operator.add, 1, 1)) == 2
 
 
@@ -485,14 +494,15 @@ def test_a_worker_knows_that_it_is_one(on_ray: RaySession) -> None:
 
 def test_options_reach_the_tasks(on_ray: RaySession) -> None:
     guest = RayExecutor(cpus_per_hop=2, ray_options={"runtime_env": {"env_vars": {"HOP_TEST": "here"}}}).start()
-    assert guest.result(guest.submit(os.getenv, "HOP_TEST")) == "here"
-    assert guest.result(guest.submit(os.getenv, "OMP_NUM_THREADS")) == os.environ.get("OMP_NUM_THREADS", "2")
+    there = guest.result(guest.submit(environment))
+    assert there["HOP_TEST"] == "here"
+    assert there["OMP_NUM_THREADS"] == os.environ.get("OMP_NUM_THREADS", "2")
     guest.close()
 
 
 def test_no_free_worker_is_told_in_time(on_ray: RaySession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PROBE_S", 1.0)
-    with pytest.raises(ClusterLost, match=r"3 CPUs within 1 s, none did, \S+ of 2 CPUs"):
+    monkeypatch.setattr(connection, "PROBE_S", 0.3)
+    with pytest.raises(ClusterLost, match=r"3 CPUs within 0.3 s, none did, \S+ of 2 CPUs"):
         RayExecutor(cpus_per_hop=3).start()
     assert on_ray.result(on_ray.submit(operator.add, 1, 1)) == 2
 
@@ -604,14 +614,26 @@ def test_what_cannot_be_reached_or_started_is_told_in_seconds() -> None:
     )
 
 
-def test_the_process_is_left_as_it_was() -> None:
+def test_the_process_is_left_as_it_was_by_all_who_share_a_connection_of_ours() -> None:
+    """Three Rays of our own: searches that share one, one that ends with a result, one of another version."""
     run_alone(
         """
-        import operator, os, signal
+        import gc, operator, os, signal, threading
+        import numpy as np
         import ray
         import multihop_search
         from multihop_search.executors.ray import RayExecutor
         from multihop_search.errors import ClusterLost
+
+        class Large:
+            packed_in_transit = True
+
+            def __init__(self, size):
+                self.ones = np.ones(size)
+
+            def __setstate__(self, state):
+                assert not ray.is_initialized(), "it was unpacked beside the workers"
+                vars(self).update(state)
 
         def handler(number, frame):
             pass
@@ -625,91 +647,47 @@ def test_the_process_is_left_as_it_was() -> None:
             assert signal.getsignal(signal.SIGTERM) is handler
             assert dict(os.environ) == before, set(os.environ.items()) ^ set(before.items())
 
-        session = RayExecutor(n_workers=1, cpus_per_hop=2).start()
-        assert os.environ["RAY_task_oom_retries"] == "2"
-        assert signal.getsignal(signal.SIGTERM) is handler
-        assert ray.cluster_resources()["CPU"] == 2
-        assert ray.cluster_resources()["object_store_memory"] <= 1e9
-        assert session.result(session.submit(operator.add, 1, 1)) == 2
-        session.close()
-        check_untouched()
-
-        multihop_search.__version__ = "9.9.9"
-        try:
-            RayExecutor().start()
-        except ClusterLost as error:
-            assert "9.9.9" in str(error), error
-        check_untouched()
-        session.close()
-        check_untouched()
-        """
-    )
-
-
-def test_several_searches_share_a_connection_of_ours() -> None:
-    run_alone(
-        """
-        import operator, os, signal, threading
-        import ray
-        from multihop_search.executors.ray import RayExecutor
-
-        before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
-        sessions = []
-        threads = [threading.Thread(target=lambda: sessions.append(RayExecutor(n_workers=1).start())) for _ in "ab"]
+        sessions, executor = [], RayExecutor(n_workers=1, cpus_per_hop=2)
+        threads = [threading.Thread(target=lambda: sessions.append(executor.start())) for _ in "ab"]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join()
         first, second = sessions
+        assert os.environ["RAY_task_oom_retries"] == "2"
+        assert signal.getsignal(signal.SIGTERM) is handler
+        assert ray.cluster_resources()["CPU"] == 2
+        assert ray.cluster_resources()["object_store_memory"] <= 1e9
         third = RayExecutor(n_workers=1).start()
         first.close()
         first.close()
         assert second.result(second.submit(operator.add, 1, 1)) == 2
         second.close()
-        assert third.result(third.submit(operator.add, 1, 1)) == 2
+        try:
+            third.last_result(third.submit(divmod, 1, 0))
+        except ZeroDivisionError:
+            assert ray.is_initialized(), "somebody may want to know more"
+        value = third.last_result(third.submit(Large, 10**6))
+        check_untouched()
         third.close()
-        assert not ray.is_initialized()
-        assert dict(os.environ) == before
-        assert signal.getsignal(signal.SIGTERM) is handler
+        gc.collect()
+        assert value.ones.sum() == 10**6
+
         last = RayExecutor(n_workers=1).start()
-        assert last.result(last.submit(operator.add, 1, 1)) == 2
+        value = last.last_result(last.submit(np.ones, 10**6))
+        check_untouched()
         last.close()
-        assert not ray.is_initialized()
-        """
-    )
+        gc.collect()
+        assert value.sum() == 10**6
 
-
-def test_the_last_result_outlives_a_ray_of_our_own() -> None:
-    run_alone(
-        """
-        import gc, os, signal
-        import numpy as np
-        import ray
-        from multihop_search.executors.ray import RayExecutor
-
-        class Large:
-            packed_in_transit = True
-
-            def __init__(self, size):
-                self.ones = np.ones(size)
-
-            def __setstate__(self, state):
-                assert not ray.is_initialized(), "it was unpacked beside the workers"
-                vars(self).update(state)
-
-        before, handler = dict(os.environ), signal.getsignal(signal.SIGTERM)
-        for make, read in ((np.ones, lambda value: value), (Large, lambda value: value.ones)):
-            session = RayExecutor(n_workers=1).start()
-            try:
-                session.last_result(session.submit(divmod, 1, 0))
-            except ZeroDivisionError:
-                assert ray.is_initialized(), "somebody may want to know more"
-            value = session.last_result(session.submit(make, 10**6))
-            assert not ray.is_initialized()
-            assert dict(os.environ) == before and signal.getsignal(signal.SIGTERM) is handler
-            session.close()
-            gc.collect()
-            assert read(value).sum() == 10**6
+        multihop_search.__version__ = "9.9.9"
+        try:
+            RayExecutor(n_workers=1).start()
+        except ClusterLost as error:
+            assert "9.9.9" in str(error), error
+        else:
+            raise AssertionError("it started")
+        check_untouched()
         """
     )
 

@@ -2,6 +2,7 @@
 
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -22,7 +23,7 @@ import pytest
 import ray
 import ray.cloudpickle
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
-from optuna.pruners import BasePruner, MedianPruner
+from optuna.pruners import BasePruner, NopPruner
 from optuna.trial import FrozenTrial
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
@@ -32,7 +33,15 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Scheme, TransferSet
+from multihop_search import (
+    HardLabels,
+    KnowledgeDistillation,
+    ModelCompression,
+    MultihopSearchClassifier,
+    OwnFit,
+    Scheme,
+    TransferSet,
+)
 from multihop_search.errors import (
     FailedTrialsWarning,
     MultihopWarning,
@@ -43,6 +52,7 @@ from multihop_search.errors import (
 from multihop_search.executors import Executor
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession
+from multihop_search.executors.ray import session as sessions
 from multihop_search.search import where
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -106,8 +116,9 @@ def tpe(seed: int) -> Any:
     return optuna.samplers.TPESampler(seed=seed, n_startup_trials=8)
 
 
+TREE = DecisionTreeClassifier(max_depth=2)
 STUDENTS = [
-    ("tree", DecisionTreeClassifier(max_depth=2)),
+    ("tree", TREE),
     ("line", make_pipeline(StandardScaler(), LogisticRegression(max_iter=300))),
 ]
 
@@ -129,9 +140,9 @@ def search_for(student: Any = STUDENTS, **settings: Any) -> MultihopSearchClassi
     return MultihopSearchClassifier(student, **{**usual, **settings})
 
 
-def small(**settings: Any) -> MultihopSearchClassifier:
+def small(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
     usual = {"teacher": RandomForestClassifier(3), "intermediates": [], "n_trials": 4, "cv": 2}
-    return search_for(DecisionTreeClassifier(max_depth=2), **{**usual, "schemes": [HardLabels()], **settings})
+    return search_for(student, **{**usual, "schemes": [HardLabels()], **settings})
 
 
 def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier, X: np.ndarray) -> None:
@@ -184,52 +195,6 @@ class Spied:
         monkeypatch.setattr(RayExecutor, "start", spied)
 
 
-def test_n_jobs_starts_a_ray_where_the_work_is_worth_it_and_ends_it(
-    handled: None, blobs: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    spied = Spied(monkeypatch)
-    serial = small().fit(*blobs)
-    assert not spied.started
-    monkeypatch.setattr(where, "WORTH_STARTING_S", 0.0)
-    seen = []
-    parallel = small(n_jobs=2, callbacks=[lambda *_: seen.append(ray.is_initialized())]).fit(*blobs)
-    assert spied.started == [RayExecutor(n_workers=2)]
-    assert seen == [True] * 4
-    same_search(serial, parallel, blobs[0])
-
-
-class Homesick(DecisionTreeClassifier):
-    """A tree that can be fitted in the process of its user only."""
-
-    below_rows = 1000
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        if inside_worker() and len(y) < self.below_rows:
-            raise ArithmeticError("I am not at home")
-        return super().fit(X, y, sample_weight)
-
-
-class HomesickInFolds(Homesick):
-    """The same, but its first fit, which is on all 240 rows, is left in peace."""
-
-    below_rows = 240
-
-
-@pytest.mark.parametrize(
-    ("student", "error", "said"),
-    [
-        (Homesick, UnsuitableModel, r"student \(Homesick\) must be able to fit the rows"),
-        (HomesickInFolds, SearchFailed, "the plain student must be fitted and scored in every fold"),
-    ],
-)
-def test_a_search_that_fails_ends_its_ray_too(
-    handled: None, blobs: Any, student: type, error: type[Exception], said: str
-) -> None:
-    with pytest.raises(error, match=rf"{said}, it said: (ArithmeticError: )?I am not at home") as caught:
-        search_for(student(max_depth=2), executor=RayExecutor()).fit(*blobs)
-    assert isinstance(caught.value.__cause__, ArithmeticError)
-
-
 class Noting(DecisionTreeClassifier):
     """A tree that notes, in the process of its user, whether Ray is there while it is fitted."""
 
@@ -241,10 +206,23 @@ class Noting(DecisionTreeClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_ray_has_ended_when_the_chosen_path_is_fitted(handled: None, blobs: Any) -> None:
-    search = search_for(Noting(max_depth=2), schemes=[HardLabels()], executor=RayExecutor()).fit(*blobs)
-    assert Noting.seen == [False], "the refit: all other fits are those of workers"
-    assert search.verdict_.method == "bbc"
+def test_n_jobs_starts_a_ray_where_the_work_is_worth_it_and_ends_it_before_the_refit(
+    handled: None, blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spied = Spied(monkeypatch)
+    serial = small(Noting(max_depth=2)).fit(*blobs)
+    assert not spied.started
+    assert len(Noting.seen) > 5
+    Noting.seen.clear()
+    monkeypatch.setattr(where, "WORTH_STARTING_S", 0.0)
+    seen = []
+    callbacks = [lambda *_: seen.append(ray.is_initialized())]
+    parallel = small(Noting(max_depth=2), n_jobs=2, callbacks=callbacks).fit(*blobs)
+    assert spied.started == [RayExecutor(n_workers=2)]
+    assert seen == [True] * 4
+    assert Noting.seen == [False, False], "the fit that decides, and the refit: all others are those of workers"
+    monkeypatch.setattr(sys.modules[__name__], "MEASURED", [*MEASURED, "size_bytes"])  # workers cannot import `Noting`
+    same_search(serial, parallel, blobs[0])
 
 
 @dataclass(frozen=True)
@@ -294,18 +272,22 @@ def on_ray() -> Iterator[RaySession]:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "pruner"),
-    [("auto", "auto"), (tpe, "auto"), ("auto", MedianPruner(n_startup_trials=4)), (tpe, Deep())],
-    ids=["random", "tpe", "random, median", "tpe, own pruner"],
+    ("sampler", "pruner", "n_workers", "seed"),
+    [("auto", "auto", 2, 1), (tpe, Deep(), 3, 0)],
+    ids=["random", "tpe, own pruner"],
 )
-def test_a_search_is_the_same_everywhere(sampler: Any, pruner: Any, on_ray: RaySession, blobs: Any) -> None:
+def test_a_search_is_the_same_everywhere(
+    sampler: Any, pruner: Any, n_workers: int, seed: int, on_ray: RaySession, blobs: Any
+) -> None:
+    settings = {"sampler": sampler, "pruner": pruner, "random_state": seed, "n_trials": 10}
+
     def fitted(executor: Any) -> MultihopSearchClassifier:
         with pytest.warns(FailedTrialsWarning, match="the first by ArithmeticError: a mood of"):
-            return search_for(sampler=sampler, pruner=pruner, executor=executor).fit(*blobs)
+            return search_for(**settings, executor=executor).fit(*blobs)
 
     serial = fitted(None)
     states = serial.results_["state"].value_counts()
-    assert len(serial.results_) == 30
+    assert len(serial.results_) == 20
     assert min(states["PRUNED"], states["FAIL"]) >= 1, states
     assert (
         serial.results_["reason"][serial.results_["state"] == "FAIL"]
@@ -313,22 +295,12 @@ def test_a_search_is_the_same_everywhere(sampler: Any, pruner: Any, on_ray: RayS
         .all()
     )
     assert set(serial.results_["student"]) == set(serial.verdicts_) == {"tree", "line"}
-    same_search(serial, fitted(RayExecutor(n_workers=2)), blobs[0])
-    same_search(serial, fitted(Delayed(RayExecutor(n_workers=2), 0.03)), blobs[0])
-    if pruner == "auto":
-        same_search(serial, fitted(Delayed(RayExecutor(n_workers=2), 0.01)), blobs[0])
+    same_search(serial, fitted(Delayed(RayExecutor(n_workers=n_workers), 0.03)), blobs[0])
     assert ray.is_initialized()
 
 
-def test_the_number_of_workers_changes_nothing(on_ray: RaySession, blobs: Any) -> None:
-    one, three = (
-        search_for(schemes=[KnowledgeDistillation()], n_trials=9, executor=RayExecutor(n_workers=n)).fit(*blobs)
-        for n in (1, 3)
-    )
-    same_search(one, three, blobs[0])
-
-
-def test_a_table_with_weights_groups_and_rows_without_labels(on_ray: RaySession, blobs: Any) -> None:
+def test_a_table_with_all_that_may_come_with_it(on_ray: RaySession, blobs: Any) -> None:
+    """Weights, groups, rows without labels; parameters that are categories; a bound; options of Ray."""
     X, y = blobs
     rng = np.random.default_rng(0)
     table = pd.DataFrame(X, columns=list("abcdef"))
@@ -337,16 +309,24 @@ def test_a_table_with_weights_groups_and_rows_without_labels(on_ray: RaySession,
         "groups": rng.choice(["red", "green", "blue", "grey", "pink", "gold", "teal", "plum"], size=240),
         "X_unlabeled": table + rng.normal(size=X.shape),
     }
-    settings = {"n_trials": 9, "schemes": "auto", "intermediates": "auto", "cv": 3, "budget": {"features": 4}}
-    serial = search_for(**settings).fit(table, y, **more)
+    params = {"tree__criterion": CategoricalDistribution(("gini", "entropy")), "tree__class_weight": [None, "balanced"]}
+    settings = {"schemes": [ModelCompression(), HardLabels()], "n_trials": 6, "cv": 2, "budget": {"features": 4}}
+    serial = search_for(**settings, param_distributions=params).fit(table, y, **more)
     assert serial.results_["path"].str.contains("ModelCompression").any()
-    same_search(serial, search_for(**settings, executor=RayExecutor()).fit(table, y, **more), table)
+    assert {"criterion", "class_weight"} <= {name for path in serial.results_["path"] for name in params_in(path)}
+    executor = RayExecutor(cpus_per_hop=2, ray_options={"memory": 10**6})
+    ours = search_for(**settings, param_distributions=params, executor=executor).fit(table, y, **more)
+    same_search(serial, ours, table)
+
+
+def params_in(path: str) -> list[str]:
+    return re.findall(r"(\w+)=", path)
 
 
 def test_a_search_that_a_callback_ends_is_the_same(on_ray: RaySession, blobs: Any) -> None:
     def ended(executor: Any) -> MultihopSearchClassifier:
         stop = optuna.study.MaxTrialsCallback(5)
-        return search_for(schemes=[HardLabels()], callbacks=[stop], executor=executor).fit(*blobs)
+        return search_for(schemes=[HardLabels()], cv=2, callbacks=[stop], executor=executor).fit(*blobs)
 
     serial = ended(None)
     assert len(serial.results_) == len(serial.study_.trials) == 5
@@ -392,7 +372,7 @@ def test_a_search_inside_a_worker_stays_there(on_ray: RaySession, blobs: Any) ->
 
 def test_searches_around_searches_do_not_wait_for_each_other(on_ray: RaySession, blobs: Any) -> None:
     """A search whose hops run on both CPUs holds students that search themselves."""
-    nested = small(n_jobs=2, n_trials=2, max_hops=1)
+    nested = small(n_jobs=2, n_trials=1, tree_fits=[OwnFit()])
     outer = search_for(nested, schemes=[HardLabels()], intermediates=[], n_trials=2, cv=2, executor=RayExecutor())
     found = outer.fit(*blobs)
     assert (found.results_["state"] == "COMPLETE").all(), found.results_["reason"].unique()
@@ -407,7 +387,12 @@ class Deadly(DecisionTreeClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_a_model_that_kills_its_worker_costs_its_trials_only(on_ray: RaySession, blobs: Any) -> None:
+def test_a_model_that_kills_its_worker_costs_its_trials_only(
+    on_ray: RaySession, blobs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = RayExecutor._options
+    monkeypatch.setattr(RayExecutor, "_options", lambda self, **more: {**options(self, **more), "max_retries": 0})
+    monkeypatch.setattr(sessions, "DEADLY_SENDS", 1)
     half = [(np.arange(120), np.arange(120, 240))]
     students = STUDENTS[:1]
     settings = {
@@ -423,18 +408,49 @@ def test_a_model_that_kills_its_worker_costs_its_trials_only(on_ray: RaySession,
     assert "deadly" in search.results_["path"][2]
 
 
-def test_ray_options_and_cpus_reach_the_hops(on_ray: RaySession, blobs: Any, tmp_path: Path) -> None:
-    executor = RayExecutor(cpus_per_hop=2, ray_options={"memory": 10**6})
-    serial = small().fit(*blobs)
-    same_search(serial, small(executor=executor).fit(*blobs), blobs[0])
+class Homesick(DecisionTreeClassifier):
+    """A tree that can be fitted in the process of its user only."""
+
+    below_rows = 1000
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
+        if inside_worker() and len(y) < self.below_rows:
+            raise ArithmeticError("I am not at home")
+        return super().fit(X, y, sample_weight)
 
 
-def test_what_is_categorical_stays_what_it_is(on_ray: RaySession, blobs: Any) -> None:
-    params = {"tree__criterion": CategoricalDistribution(("gini", "entropy")), "tree__class_weight": [None, "balanced"]}
-    settings = {"param_distributions": params, "n_trials": 6, "schemes": [HardLabels()]}
-    same_search(
-        search_for(**settings).fit(*blobs), search_for(**settings, executor=RayExecutor()).fit(*blobs), blobs[0]
-    )
+class HomesickInFolds(Homesick):
+    """The same, but its first fit, which is on all 240 rows, is left in peace."""
+
+    below_rows = 240
+
+
+@pytest.mark.parametrize(
+    ("student", "error", "said"),
+    [
+        (Homesick, UnsuitableModel, r"student \(Homesick\) must be able to fit the rows"),
+        (HomesickInFolds, SearchFailed, "the plain student must be fitted and scored in every fold"),
+    ],
+)
+def test_a_search_that_fails_ends_its_session_too(
+    on_ray: RaySession,
+    blobs: Any,
+    student: type,
+    error: type[Exception],
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    closed, close = [], RaySession.close
+    monkeypatch.setattr(RaySession, "close", lambda session: (closed.append(session), close(session))[1])
+    with pytest.raises(error, match=rf"{said}, it said: (ArithmeticError: )?I am not at home") as caught:
+        search_for(student(max_depth=2), executor=RayExecutor()).fit(*blobs)
+    assert isinstance(caught.value.__cause__, ArithmeticError)
+    assert closed
+
+
+def test_a_nested_verdict_is_the_same(on_ray: RaySession, blobs: Any) -> None:
+    settings = {"verdict": "nested", "cv": 3, "n_trials": 3, "tree_fits": [OwnFit()], "pruner": NopPruner()}
+    same_search(small(**settings).fit(*blobs), small(**settings, executor=RayExecutor()).fit(*blobs), blobs[0])
 
 
 class Locked(DecisionTreeClassifier):
@@ -510,6 +526,16 @@ def doubled(function: Callable[..., Any]) -> Any:
     return make_pipeline(FunctionTransformer(function), DecisionTreeClassifier(max_depth=2))
 
 
+def test_cancelling_is_never_left_to_ray(on_ray: RaySession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """See the next test."""
+    monkeypatch.setattr(ray, "cancel", lambda *args, **settings: pytest.fail("Ray was asked"))
+    futures = [on_ray.submit(late, 0.05, len, "abc") for _ in range(20)]
+    for future in futures[1:]:
+        on_ray.cancel(future)
+    assert on_ray.result(futures[0]) == 3
+
+
+@pytest.mark.slow
 def test_cancelling_hops_never_ends_this_process(on_ray: RaySession) -> None:
     """Ray's own `cancel` of a task that does not run yet was seen to abort the process that calls it."""
     code = """
