@@ -59,7 +59,7 @@ class Noted:
         return noted(self.ran, self.judge, *args)
 
 
-def search_for(folder: Path | None, *, n_trials: int = 16, ray: int = 0, learns: int = 0, **settings: Any) -> Any:
+def search_for(folder: Path | None, *, n_trials: int = 10, ray: int = 0, learns: int = 0, **settings: Any) -> Any:
     """Return the search; ray: workers, 0 for none; learns: whether the sampler does."""
     executor = None
     if ray:
@@ -69,9 +69,9 @@ def search_for(folder: Path | None, *, n_trials: int = 16, ray: int = 0, learns:
     students = [("tree", DecisionTreeClassifier(max_depth=3)), ("line", LogisticRegression(max_iter=300))]
     return MultihopSearchClassifier(
         students,
-        RandomForestClassifier(10),
+        RandomForestClassifier(5),
         intermediates=[
-            ("forest", RandomForestClassifier(8, max_depth=4)),
+            ("forest", RandomForestClassifier(4, max_depth=4)),
             ("stump", DecisionTreeClassifier(max_depth=1)),
         ],
         schemes=[KnowledgeDistillation(), HardLabels(), Moody()],

@@ -1,10 +1,11 @@
 """A search that is killed at any moment and run again: nothing that was finished is run again, and nothing differs."""
 
 import contextlib
+import functools
 import json
 import os
-import pickle
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 from multihop_search import HardLabels, MultihopSearchRegressor
 from multihop_search.engine import log as log_module
+from multihop_search.engine import prefixes
 from multihop_search.engine.log import Log
 from multihop_search.engine.student import Outcome
 from multihop_search.errors import CheckpointFailed, FailedTrialsWarning, InvalidSetting, NewLogWarning
@@ -81,49 +83,56 @@ def keys_in(ran: Path) -> set[str]:
     return {line.split()[0] for line in ran.read_text().splitlines()} if ran.exists() else set()
 
 
-def check_killed(folder: Path, kills: int, **settings: int) -> None:
-    """Kill a search again and again at random moments, let it end, and compare."""
-    process, found, ran = begin(folder, 0, **settings)
-    assert process.wait(timeout=500) == 0
-    whole = pickle.loads(found.read_bytes())
-    n_paths = len(keys_in(ran))
-    (folder / "log").rename(folder / "whole")
+@functools.cache
+def uninterrupted(learns: int, n_trials: int) -> Any:
+    return resumable.search_for(None, learns=learns, n_trials=n_trials).fit(*resumable.data())
+
+
+def check_killed(folder: Path, kills: int, *, learns: int, n_trials: int = 10, ray: int = 0) -> None:
+    """Kill a search again and again at random moments, let it end in this process, and compare."""
+    whole = uninterrupted(learns, n_trials)
+    n_paths = whole.results_["path"].nunique()
     draw = random.Random(0)
-    for number in range(1, kills + 2):
+    for number in range(1, kills + 1):
         before = finished(folder)
-        process, found, ran = begin(folder, number, **settings)
-        if number <= kills:
-            # a moment counted in what is finished by then, so that it lies within the search on any machine
-            goal = len(before) + draw.randint(0, (n_paths - len(before)) // (kills + 2 - number))
-            assert process.stdout is not None
-            assert process.stdout.readline() == "begun\n"
-            while process.poll() is None and len(finished(folder)) < goal:
-                time.sleep(0.005)
-            time.sleep(draw.random() * (0.5 if len(before) == goal else 0.02))  # while it starts, or between two lines
-            assert process.poll() is None, "the search ended before it was killed"
-            process.kill()
-            process.wait(timeout=500)
-            if settings.get("ray"):
-                with contextlib.suppress(ProcessLookupError):  # nothing, if it had ended its Ray
-                    os.killpg(process.pid, signal.SIGKILL)  # what its Ray leaves behind for half a minute
-        assert process.wait(timeout=500) == (-signal.SIGKILL if number <= kills else 0)
+        process, _, ran = begin(folder, number, learns=learns, n_trials=n_trials, ray=ray)
+        # a moment counted in what is finished by then, so that it lies within the search on any machine
+        goal = len(before) + draw.randint(0, (n_paths - len(before)) // (kills + 2 - number))
+        assert process.stdout is not None
+        assert process.stdout.readline() == "begun\n"
+        while process.poll() is None and len(finished(folder)) < goal:
+            time.sleep(0.005)
+        time.sleep(draw.random() * (0.5 if len(before) == goal else 0.02))  # while it starts, or between two lines
+        assert process.poll() is None, "the search ended before it was killed"
+        process.kill()
+        process.wait(timeout=500)
+        if ray:
+            with contextlib.suppress(ProcessLookupError):  # nothing, if it had ended its Ray
+                os.killpg(process.pid, signal.SIGKILL)  # what its Ray leaves behind for half a minute
+        assert process.returncode == -signal.SIGKILL
         assert not before & keys_in(ran), "a finished trial was run again"
-    same_search(pickle.loads(found.read_bytes()), whole)
+    before, ran = finished(folder), folder / "ran"
+    assert before, "it was killed before it had begun"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefixes, "judge", resumable.Noted(ran, prefixes.judge))
+        found = resumable.search_for(folder / "log", learns=learns, n_trials=n_trials).fit(*resumable.data())
+    assert keys_in(ran)
+    assert not before & keys_in(ran), "a finished trial was run again"
+    same_search(found, whole)
 
 
-@pytest.mark.parametrize("settings", [{"learns": 1}, {"learns": 0}])
-def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path, settings: dict[str, int]) -> None:
-    check_killed(tmp_path, 1 + settings["learns"], **settings)
+def test_a_killed_search_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+    check_killed(tmp_path, 2, learns=1)
 
 
-def test_a_killed_search_on_ray_goes_on_as_if_nothing_had_happened(tmp_path: Path) -> None:
+def test_a_search_that_is_killed_on_ray_goes_on_in_this_process(tmp_path: Path) -> None:
     check_killed(tmp_path, 1, ray=2, learns=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("ray", [0, 2])
-def test_thirty_kills_change_nothing(tmp_path: Path, ray: int) -> None:
-    check_killed(tmp_path, 30, ray=ray, learns=1, n_trials=120)
+@pytest.mark.parametrize(("ray", "learns"), [(0, 0), (0, 1), (2, 1)])
+def test_thirty_kills_change_nothing(tmp_path: Path, ray: int, learns: int) -> None:
+    check_killed(tmp_path, 30, ray=ray, learns=learns, n_trials=120)
 
 
 # ---- the log by itself
@@ -203,7 +212,7 @@ def test_a_torn_line_costs_one_path_wherever_it_is_torn(tmp_path: Path) -> None:
     file = written(tmp_path)
     whole = file.read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1
-    for end in range(last, len(whole)):
+    for end in [*range(last, last + 9), *range(last + 9, len(whole) - 9, 7), *range(len(whole) - 9, len(whole))]:
         file.write_bytes(whole[:end])
         assert known_to(tmp_path) == [0, 1]
         assert file.read_bytes() == whole[:last]
@@ -301,20 +310,21 @@ def check_refused(folder: Path, file: Path, content: bytes, words: str = "hold l
 
 
 @pytest.mark.usefixtures("quick")
-def test_no_flipped_bit_of_a_log_goes_unnoticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("n_bits", [1, pytest.param(8, marks=pytest.mark.slow)])
+def test_no_flipped_bit_of_a_log_goes_unnoticed(tmp_path: Path, n_bits: int) -> None:
     file = written(tmp_path, 1)
     whole = file.read_bytes()
     last = whole.rindex(b"\n", 0, -1) + 1
-    for place in range(len(whole)):
-        for bit in range(8):
-            flipped = bytearray(whole)
-            flipped[place] ^= 1 << bit
-            if place < len(whole) - 1:
-                check_refused(tmp_path, file, bytes(flipped))
-            else:  # the end of the last line: this line is torn
-                file.write_bytes(flipped)
-                assert known_to(tmp_path) == []
-                assert file.read_bytes() == whole[:last]
+    flips = [(place, bit) for place in range(len(whole)) for bit in range(8) if n_bits == 8 or place % 8 == bit]
+    for place, bit in [*flips, (len(whole) - 1, 0)]:
+        flipped = bytearray(whole)
+        flipped[place] ^= 1 << bit
+        if place < len(whole) - 1:
+            check_refused(tmp_path, file, bytes(flipped))
+        else:  # the end of the last line: this line is torn
+            file.write_bytes(flipped)
+            assert known_to(tmp_path) == []
+            assert file.read_bytes() == whole[:last]
 
 
 @pytest.mark.usefixtures("quick")
@@ -549,7 +559,7 @@ def test_more_trials_go_on_from_the_log(tmp_path: Path) -> None:
 CHANGES: dict[str, dict[str, Any]] = {
     "random_state": {"random_state": 2},
     "n_ahead": {"n_ahead": 5},
-    "cv": {"cv": 3},
+    "cv": {"cv": 2},
     "scoring": {"scoring": "accuracy"},
     "sampler": {"sampler": resumable.tpe},
     "budget": {"budget": {"nodes": 9}},
@@ -558,26 +568,44 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 
+def starts_anew(search: Any, words: str, *data: Any, **more: Any) -> None:
+    """Assert that a search says that it begins another log; it ends there."""
+    with pytest.raises(NewLogWarning, match=rf"the most alike differs in {words}"):  # warnings are errors here
+        search.fit(*data, **more)
+
+
+@pytest.fixture(scope="module")
+def log_of_one_trial(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("log")
+    X, y = resumable.data(120)
+    small(folder).set_params(n_trials=1).fit(pd.DataFrame(X, columns=list("abcdef")), y)
+    return folder
+
+
+@pytest.fixture
+def logged(log_of_one_trial: Path, tmp_path: Path) -> tuple[Any, pd.DataFrame, np.ndarray]:
+    """A search with a log of its own, and its data."""
+    shutil.copytree(log_of_one_trial, tmp_path / "copy")
+    X, y = resumable.data(120)
+    return small(tmp_path / "copy").set_params(n_trials=1), pd.DataFrame(X, columns=list("abcdef")), y
+
+
 @pytest.mark.parametrize("name", CHANGES)
-def test_a_changed_setting_begins_another_log(name: str, tmp_path: Path) -> None:
-    X, y = resumable.data(120)
-    small(tmp_path).set_params(n_trials=1).fit(X, y)
-    with pytest.warns(NewLogWarning, match=rf"the most alike differs in .*\b{name}\b"):
-        small(tmp_path).set_params(n_trials=1, **CHANGES[name]).fit(X, y)
+def test_a_changed_setting_begins_another_log(name: str, logged: Any) -> None:
+    search, X, y = logged
+    starts_anew(search.set_params(**CHANGES[name]), rf".*\b{name}\b", X, y)
 
 
-def test_changed_data_begin_another_log(tmp_path: Path) -> None:
-    X, y = resumable.data(120)
-    frame = pd.DataFrame(X, columns=list("abcdef"))
-    small(tmp_path).set_params(n_trials=1).fit(frame, y)
-    for other, words in [
-        (frame.assign(a=frame["a"].where(frame.index != 7, 0.25)), "X"),
-        (frame.rename(columns={"b": "z"}), "X"),
-    ]:
-        with pytest.warns(NewLogWarning, match=f"the most alike differs in {words}: "):
-            small(tmp_path).set_params(n_trials=1).fit(other, y)
-    with pytest.warns(NewLogWarning, match=r"the most alike differs in sample_weight: "):
-        small(tmp_path).set_params(n_trials=1).fit(frame, y, sample_weight=np.ones(len(y)))
+def test_changed_data_begin_another_log(logged: Any) -> None:
+    search, X, y = logged
+    search.fit(X, y)  # the same data begin none
+    starts_anew(search, "sample_weight: ", X, y, sample_weight=np.ones(len(y)))
+    for other in (X.assign(a=X["a"].where(X.index != 7, 0.25)), X.rename(columns={"b": "z"})):
+        (alike,) = [file for file in Path(search.checkpoint).iterdir() if len(lines_of(file)) > 1]
+        for file in Path(search.checkpoint).iterdir():
+            if file != alike:
+                file.unlink()
+        starts_anew(search, "X: ", other, y)
 
 
 def test_a_search_that_cannot_be_told_again_is_refused(tmp_path: Path) -> None:
@@ -603,10 +631,10 @@ def test_a_search_that_cannot_be_told_again_is_refused(tmp_path: Path) -> None:
 def test_a_failed_trial_is_not_tried_again(tmp_path: Path) -> None:
     X, y = resumable.data()
     with pytest.warns(FailedTrialsWarning):
-        first = small(tmp_path).set_params(n_trials=12).fit(X, y)
+        first = small(tmp_path).set_params(n_trials=8).fit(X, y)
     assert {"FAIL", "PRUNED"} <= set(first.results_["state"])
     (file,) = tmp_path.iterdir()
     written = file.read_bytes()
     with pytest.warns(FailedTrialsWarning):
-        same_search(first, small(tmp_path).set_params(n_trials=12).fit(X, y))
+        same_search(first, small(tmp_path).set_params(n_trials=8).fit(X, y))
     assert file.read_bytes() == written

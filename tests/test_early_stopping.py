@@ -166,6 +166,7 @@ def search_for(student: Any = STUDENTS[0][1], **settings: Any) -> MultihopSearch
         "n_trials": 36,
         "cv": N_FOLDS,
         "crossfit_cv": 2,
+        "tree_fits": [OwnFit()],
         "random_state": 0,
     }
     return MultihopSearchClassifier(student, **{**usual, **settings})
@@ -285,7 +286,7 @@ def test_a_search_without_a_pruner_stops_nothing(all_folds: Any) -> None:
     assert search.verdict_.n_stopped == 0
 
 
-@pytest.mark.parametrize("n_ahead", [1, 4, 16, 36])
+@pytest.mark.parametrize("n_ahead", [1, 16, 36])
 def test_a_search_stops_what_the_rule_says(n_ahead: int, all_folds: Any, blobs: Any) -> None:
     expected = replayed(*all_folds, n_ahead)
     assert_stopped_as(search_for(n_ahead=n_ahead).fit(*blobs), expected)
@@ -523,9 +524,7 @@ def test_the_choice_is_never_a_stopped_trial(stopped_early: Any) -> None:
 # ---- the same in any order
 
 
-@pytest.mark.parametrize(
-    ("sampler", "pruner"), [("auto", "auto"), ("tpe", "auto"), ("tpe", MedianPruner(n_startup_trials=3))]
-)
+@pytest.mark.parametrize(("sampler", "pruner"), [("auto", "auto"), ("tpe", MedianPruner(n_startup_trials=3))])
 def test_whatever_finishes_first_the_search_is_the_same(sampler: str, pruner: Any, blobs: Any) -> None:
     def fitted(executor: Any) -> Any:
         draws: Any = "auto" if sampler == "auto" else tpe
@@ -534,7 +533,7 @@ def test_whatever_finishes_first_the_search_is_the_same(sampler: str, pruner: An
 
     one = fitted(None)
     assert (one.results_["state"] == "PRUNED").any()
-    for order in range(3):
+    for order in range(2):
         two = fitted(OutOfOrder(order))
         pd.testing.assert_frame_equal(
             one.results_.drop(columns=MEASURED), two.results_.drop(columns=MEASURED), check_exact=True
@@ -704,9 +703,11 @@ def test_a_pruner_that_hashes_the_name_of_the_study_gives_the_same_search_twice(
     def states() -> list[str]:
         search = MultihopSearchClassifier(
             DecisionTreeClassifier(max_depth=3),
-            RandomForestClassifier(10),
+            RandomForestClassifier(5),
             intermediates=[("tree", DecisionTreeClassifier(max_depth=6))],
             schemes=[KnowledgeDistillation()],
+            crossfit_cv=2,
+            tree_fits=[OwnFit()],
             n_trials=15,
             pruner=optuna.pruners.HyperbandPruner(min_resource=1, max_resource=5),
             random_state=0,

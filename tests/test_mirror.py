@@ -227,7 +227,7 @@ def test_an_error_is_told_even_while_trials_wait(monkeypatch: pytest.MonkeyPatch
     mirror = StudyMirror(Moody(ALWAYS, OSError("disk full")), "mine")
     studied(6, [mirror])
     with pytest.warns(MirrorWarning, match="0 could not be written and 6 still wait.*OSError: disk full"):
-        assert mirror.flush(1) == 6
+        assert mirror.flush(0.3) == 6
 
 
 def test_a_storage_that_cannot_be_opened_is_reported(tmp_path: Path) -> None:
@@ -463,7 +463,13 @@ def test_wrong_arguments_are_refused(settings: dict[str, Any], message: str) -> 
 def test_a_search_flushes_its_mirror_and_warns_at_the_users_line(blobs: Any) -> None:
     mirror = StudyMirror(optuna.storages.InMemoryStorage(), "mine")
     search = MultihopSearchClassifier(
-        DecisionTreeClassifier(max_depth=2), max_hops=0, n_trials=4, cv=2, callbacks=[mirror], random_state=0
+        DecisionTreeClassifier(max_depth=2),
+        RandomForestClassifier(2),
+        max_hops=0,
+        n_trials=4,
+        cv=2,
+        callbacks=[mirror],
+        random_state=0,
     )
     search.fit(*blobs)
     copied = optuna.load_study(study_name="mine", storage=mirror.storage)

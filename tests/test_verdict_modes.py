@@ -14,7 +14,7 @@ from sklearn.model_selection import RepeatedStratifiedKFold, TimeSeriesSplit
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import multihop_search.engine.prefixes as prefixes
-from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor, RayExecutor
+from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.engine.interrupt import Interrupted
 from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
@@ -32,12 +32,14 @@ pytestmark = pytest.mark.once
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
-FOREST = RandomForestClassifier(30, random_state=0)
+FOREST = RandomForestClassifier(5, random_state=0)
 
 
 def search(**settings):
-    given = {"n_trials": 6, "random_state": 0, "cv": 3, "tree_fits": [OwnFit()], **settings}
-    return MultihopSearchClassifier(clone(TREE), clone(FOREST), **given)
+    """Return a search; its only intermediate model makes paths of two hops, and no fit to find others is needed."""
+    usual = {"n_trials": 6, "random_state": 0, "cv": 3, "crossfit_cv": 2, "tree_fits": [OwnFit()]}
+    stump = [("stump", DecisionTreeClassifier(max_depth=1))]
+    return MultihopSearchClassifier(clone(TREE), clone(FOREST), intermediates=stump, **{**usual, **settings})
 
 
 def judged_by(way, rows=(X, Y), fit=None, **settings):
@@ -170,16 +172,14 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
     assert len(of_pairs) == len(set(of_pairs)) == n_paths * 6
 
 
-def test_nested_on_ray_and_again_from_a_checkpoint_is_the_same(tmp_path, monkeypatch):
-    settings = {"verdict": "nested", "n_trials": 3}
-    serial = search(**settings, checkpoint=tmp_path).fit(X, Y)
-    on_ray = search(**settings, executor=RayExecutor(n_workers=2)).fit(X, Y)
-    pd.testing.assert_frame_equal(serial.verdict_.table, on_ray.verdict_.table)
+def test_nested_again_from_a_checkpoint_is_the_same(tmp_path, monkeypatch):
+    settings = {"verdict": "nested", "n_trials": 3, "checkpoint": tmp_path}
+    first = search(**settings).fit(X, Y)
     seen = []
     real = prefixes.judge
     monkeypatch.setattr(prefixes, "judge", lambda *args: (seen.append(args[2]), real(*args))[1])
-    again = search(**settings, checkpoint=tmp_path).fit(X, Y)
-    pd.testing.assert_frame_equal(serial.verdict_.table, again.verdict_.table)
+    again = search(**settings).fit(X, Y)
+    pd.testing.assert_frame_equal(first.verdict_.table, again.verdict_.table)
     assert all(number < 3 for number in seen)  # only what was picked is fitted again, no trial of any search
 
 
@@ -189,9 +189,11 @@ def test_held_out_rows_neither_train_nor_choose():
     def fitted(y):
         search = MultihopSearchRegressor(
             DecisionTreeRegressor(max_depth=2, random_state=0),
-            RandomForestRegressor(30, random_state=0),
+            RandomForestRegressor(5, random_state=0),
             n_trials=6,
             cv=3,
+            crossfit_cv=2,
+            intermediates=[],
             verdict=0.25,
             random_state=0,
         )
@@ -235,9 +237,15 @@ def test_fresh_rows_judge_what_refit_trial_gives():
     labels = np.array(["a", "b", "c"])[y]
     fresh = np.arange(len(y)) % 3 == 0
     table = pd.DataFrame(X[fresh])
-    fitted = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), FOREST, n_trials=6, random_state=0).fit(
-        pd.DataFrame(X[~fresh]), labels[~fresh], X_fresh=table, y_fresh=pd.Series(labels[fresh])
-    )
+    fitted = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=2),
+        FOREST,
+        intermediates=[],
+        n_trials=6,
+        cv=2,
+        crossfit_cv=2,
+        random_state=0,
+    ).fit(pd.DataFrame(X[~fresh]), labels[~fresh], X_fresh=table, y_fresh=pd.Series(labels[fresh]))
     ours = fitted.best_estimator_.predict_proba(table)
     assert fitted.verdict_.scores.loc["selected", "log_loss"] == pytest.approx(log_loss(ours, y[fresh]))
     teacher = fitted.teacher_.predict_proba(table)
@@ -264,7 +272,8 @@ def test_a_score_that_reads_the_model_is_not_judged_by_a_nested_search():
 
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "accuracy"])
-def test_nested_with_any_score_of_predictions(scoring):
+def test_nested_with_any_score_of_predictions(scoring, monkeypatch):
+    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
     fitted = search(verdict="nested", scoring=scoring).fit(X, Y)
     assert fitted.verdict_.score in ("roc_auc", "accuracy")
     assert np.isfinite(fitted.verdict_.table["gain"]).all()
@@ -274,7 +283,14 @@ def test_nested_with_several_students_groups_and_weights():
     groups = np.repeat(np.arange(40), 4)
     weight = np.random.default_rng(0).uniform(0.5, 2, len(Y))
     fitted = MultihopSearchClassifier(
-        [("tree", TREE), ("lr", LogisticRegression())], FOREST, n_trials=6, cv=3, verdict="nested", random_state=0
+        [("tree", TREE), ("lr", LogisticRegression())],
+        FOREST,
+        intermediates=[],
+        n_trials=6,
+        cv=3,
+        crossfit_cv=2,
+        verdict="nested",
+        random_state=0,
     ).fit(X, Y, groups=groups, sample_weight=weight)
     assert {name: of.method for name, of in fitted.verdicts_.items()} == {"tree": "nested", "lr": "nested"}
     assert "selected vs own fit" in fitted.verdicts_["tree"].table.index
