@@ -348,8 +348,8 @@ def sized_search(**settings: Any) -> MultihopSearchClassifier:
 def test_the_choice_never_exceeds_a_bound_that_some_trials_exceed() -> None:
     X, y = data()
     free = sized_search().fit(X, y)
-    bound = float(free.results_["size_bytes"].quantile(0.4))
-    assert free.results_["size_bytes"][free.best_index_] > bound or free.results_["size_bytes"].max() > bound
+    sizes = free.results_["size_bytes"]
+    bound = float(sizes[sizes < sizes[free.best_index_]].max())  # the choice without a bound is the next larger one
     search = sized_search(budget={"size_bytes": bound}).fit(X, y)
     results = search.results_
     worst = np.array([max(constraints_of(trial)) for trial in search.study_.trials])
@@ -361,8 +361,7 @@ def test_the_choice_never_exceeds_a_bound_that_some_trials_exceed() -> None:
     assert (results["size_bytes"][inside] <= bound).all()
     assert sum(search.verdict_.n_trials.values()) <= len(inside)  # rivals outside are none
     assert search.best_score_ <= results["score"].max()
-    # The bound moves the choice: the best of all is outside.
-    assert results["score"].idxmax() not in inside or results["score"][inside].max() == results["score"].max()
+    assert free.best_index_ not in inside  # the bound moves the choice
 
 
 def test_a_latency_that_nobody_keeps_fails_with_the_nearest() -> None:
@@ -581,7 +580,9 @@ def test_features_are_counted_in_the_users_order_where_a_booster_puts_categories
     frame = pd.DataFrame(
         {"number": number, "noise": rng.normal(size=300), "word": pd.Categorical(rng.choice(["a", "b"], size=300))}
     )
-    model = HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype").fit(frame, number > 0)
+    target = number + 0.3 * frame["noise"] > 0
+    model = HistGradientBoostingClassifier(max_iter=5, categorical_features="from_dtype").fit(frame, target)
     assert feature_importances(model).argmax() == 0
     keep = strongest(model, frame, 1)
-    assert keep is None or keep.tolist() == [True, False, False]
+    assert keep is not None
+    assert keep.tolist() == [True, False, False]

@@ -254,6 +254,7 @@ def test_the_teacher_is_graded_by_its_stages(teacher: Any) -> None:
     search_for(
         DecisionTreeClassifier(max_depth=2), teacher, schemes=[RecordingRatio()], max_hops=1, n_trials=2, cv=2
     ).fit(X, y)
+    assert RecordingRatio.seen
     for outputs in RecordingRatio.seen:
         assert len(outputs.stages) >= 2
         assert max(outputs.stages) <= 30
