@@ -21,9 +21,9 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.engine import mirror as module
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import InvalidSetting, MirrorWarning
+from multihop_search.studies import mirror as module
 from multihop_search.studies.mirror import StudyMirror
 
 pytestmark = pytest.mark.once
