@@ -252,7 +252,7 @@ def test_a_search_outlives_its_workers(
     [((9,), {}), pytest.param(range(5, 75, 7), LONG, marks=pytest.mark.slow)],
     ids=["once", "10 times"],
 )
-@pytest.mark.parametrize("retries", ["Ray's", "ours"])
+@pytest.mark.parametrize("retries", ["Ray's", pytest.param("ours", marks=pytest.mark.slow)])
 def test_a_search_outlives_its_nodes(
     nodes: Nodes,
     blobs: Any,
@@ -359,10 +359,13 @@ def test_a_node_that_nobody_has_is_told_in_words(
 # ---- hops that take too long
 
 
-HANGS = ["loop", "sleep", "hang in C", "hang in C with the interpreter's lock"]
+def some_of(*faults: str) -> list[Any]:
+    """Return the ways to hang; those that another test tries too are slow."""
+    ways = ["loop", "sleep", "hang in C", "hang in C with the interpreter's lock"]
+    return [way if way in faults else pytest.param(way, marks=pytest.mark.slow) for way in ways]
 
 
-@pytest.mark.parametrize("fault", HANGS)
+@pytest.mark.parametrize("fault", some_of("loop", "hang in C"))
 def test_a_hop_that_hangs_once_is_ended_and_run_again(start: Any, tmp_path: Path, fault: str, monkeypatch: Any) -> None:
     monkeypatch.setattr(sessions, "GRACE_S", 2.0)
     session = start(1.0)
@@ -370,7 +373,7 @@ def test_a_hop_that_hangs_once_is_ended_and_run_again(start: Any, tmp_path: Path
     assert len((tmp_path / "0").read_text().split()) == 2
 
 
-@pytest.mark.parametrize("fault", HANGS)
+@pytest.mark.parametrize("fault", some_of("sleep", "hang in C with the interpreter's lock"))
 def test_a_hop_that_hangs_is_ended_twice_and_not_run_again(
     start: Any, tmp_path: Path, fault: str, monkeypatch: Any
 ) -> None:

@@ -166,7 +166,7 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
         return real(problem, ladder, number, path, upper)
 
     monkeypatch.setattr(prefixes, "judge", counted)
-    fitted = search(cv=4, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
+    fitted = search(cv=4, n_trials=4, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
     of_pairs = [key for key in seen if key[0] >= 4]
     n_paths = len({path.key for path in fitted._workshop.paths})
     assert len(of_pairs) == len(set(of_pairs)) == n_paths * 6
@@ -361,7 +361,7 @@ def test_nested_takes_the_next_best_where_a_pick_fails_in_its_outer_fold(monkeyp
 
     def judge(problem, ladder, number, path, upper=None):
         if number == 1 and path.hops:
-            raise MemoryError("too many rows")
+            raise MemoryError(f"too many rows for {path.key}")  # equal failures would end the kind
         return real(problem, ladder, number, path, upper)
 
     monkeypatch.setattr(prefixes, "judge", judge)
