@@ -273,7 +273,7 @@ def test_a_score_that_reads_the_model_is_not_judged_by_a_nested_search():
 
 @pytest.mark.parametrize("scoring", ["roc_auc", "accuracy"])
 def test_nested_with_any_score_of_predictions(scoring, monkeypatch):
-    monkeypatch.setattr("multihop_search.verdict.comparison.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
     fitted = search(verdict="nested", scoring=scoring).fit(X, Y)
     assert fitted.verdict_.score in ("roc_auc", "accuracy")
     assert np.isfinite(fitted.verdict_.table["gain"]).all()
