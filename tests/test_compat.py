@@ -8,6 +8,7 @@ import pytest
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import HuberRegressor, LinearRegression, LogisticRegression, Ridge, RidgeClassifier
+from sklearn.metrics import get_scorer, make_scorer, max_error, roc_auc_score
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -81,6 +82,17 @@ def test_classes_without_a_public_name_are_the_bases_of_public_ones() -> None:
 
 def test_rows_of_any_table_are_taken_by_number() -> None:
     np.testing.assert_array_equal(sklearn.safe_indexing(X, np.array([3, 1])), X[[3, 1]])
+
+
+def test_a_scorer_says_what_it_calls() -> None:
+    scorer = make_scorer(roc_auc_score, response_method="predict_proba", max_fpr=0.5)
+    assert isinstance(scorer, sklearn.BaseScorer)
+    assert sklearn.parts_of(scorer) == [roc_auc_score, 1, {"max_fpr": 0.5}, "predict_proba"]
+    assert sklearn.parts_of(roc_auc_score) is None
+    assert sklearn.responses_of(scorer) == ("predict_proba",)
+    assert sklearn.responses_of(get_scorer("roc_auc")) == ("decision_function", "predict_proba")
+    assert sklearn.takes_weights(scorer)
+    assert not sklearn.takes_weights(make_scorer(max_error))
 
 
 @pytest.mark.parametrize(("library", "compat", "name"), [("lightgbm", lightgbm, "LGBM"), ("xgboost", xgboost, "XGB")])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from collections.abc import Mapping
 from functools import cache
 from typing import Any
@@ -27,11 +28,40 @@ __all__ = [
     "hand_over_bags",
     "node_type",
     "nodes_of",
+    "parts_of",
+    "responses_of",
     "round_trees",
     "safe_indexing",
     "start_of",
+    "takes_weights",
     "tree_of",
 ]
+
+
+# Scorers
+
+
+def responses_of(scorer: BaseScorer) -> tuple[str, ...]:
+    """Return the methods of a model that a scorer reads, the first that the model has."""
+    wanted = scorer._response_method
+    return (wanted,) if isinstance(wanted, str) else tuple(wanted)
+
+
+def takes_weights(scorer: Any) -> bool:
+    """Whether a scorer takes `sample_weight`, as scikit-learn finds out."""
+    if hasattr(scorer, "_accept_sample_weight"):
+        return bool(scorer._accept_sample_weight())
+    try:  # a scorer of scikit-learn 1.6 takes weights itself, and its function may not
+        return "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
+    except (ValueError, TypeError):  # of a function in C
+        return False
+
+
+def parts_of(scorer: Any) -> list[Any] | None:
+    """Return what a scorer calls: function, sign, arguments and method of the model; None of any other callable."""
+    if not hasattr(scorer, "_score_func"):
+        return None
+    return [scorer._score_func, scorer._sign, scorer._kwargs, getattr(scorer, "_response_method", None)]
 
 
 # Trees: `Tree` takes its nodes and values through `__setstate__`, as pickle gives them

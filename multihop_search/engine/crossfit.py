@@ -15,8 +15,8 @@ import numpy as np
 from sklearn.dummy import DummyClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.frozen import FrozenEstimator
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.engine.fit import FitSpec, fit_model
 from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numbers
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
@@ -269,7 +269,7 @@ class _UpperModel:
             for name, pool in pools.items():
                 mine = np.flatnonzero(np.isin(pool.parent, held))
                 if len(mine):
-                    labelled[name].fill(mine, *grade(_safe_indexing(pool.X, mine)))
+                    labelled[name].fill(mine, *grade(safe_indexing(pool.X, mine)))
         synthetic = {name: table.outputs() for name, table in labelled.items()}
         return replace(made.outputs(), synthetic=synthetic, response=self.response(self.fold.inner, tables))
 

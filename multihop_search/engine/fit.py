@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 from sklearn.pipeline import Pipeline
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.engine.lesson import Lesson, rows_of
 from multihop_search.engine.memo import MEMO, frozen
 from multihop_search.models.fitting import USUAL, FitOptions, Prepare, fit, fit_transformers
@@ -90,7 +90,7 @@ def _shared(problem: Problem, fold: Fold, part: int) -> Prepare:
             assert synthetic.place is not None
             generator, rows = synthetic.place
             pool = MEMO.get((*key, generator), lambda: through(transformers.steps, rows_of(problem, fold, generator).X))
-            beside = _safe_indexing(pool, rows)
+            beside = safe_indexing(pool, rows)
         own = deepcopy(transformers) if fold.number < 0 else transformers  # what the user gets shares nothing
         return own, transformed, beside
 

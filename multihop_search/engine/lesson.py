@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.engine.memo import MEMO
 from multihop_search.keys import generator
 from multihop_search.problem.problem import Fold, Problem
@@ -43,7 +43,7 @@ class Lesson:
         outputs = self.outputs.take(positions, {name: chosen})
         place = np.zeros(len(fold.train), dtype=np.intp)
         place[positions] = np.arange(len(positions))
-        rows = _safe_indexing(pool.X, chosen)
+        rows = safe_indexing(pool.X, chosen)
         labels = self.scheme.label(outputs.synthetic[name])
         made = SyntheticSet(rows, labels, place[pool.parent[chosen]], place=(name, chosen))
         return replace(self.scheme.transfer_set(outputs, y), synthetic=made)
@@ -73,7 +73,7 @@ def rows_of(problem: Problem, fold: Fold, name: str) -> SyntheticRows:
         n_rows = min(problem.synthetic[name] * len(fold.train), MOST_ROWS)
         return MEMO.get((problem.token, name, fold.number), partial(_generated, problem, fold, name, n_rows))
     order, parent = unlabeled_numbers(problem, fold, name)
-    return SyntheticRows(_safe_indexing(problem.unlabeled, order), parent)
+    return SyntheticRows(safe_indexing(problem.unlabeled, order), parent)
 
 
 def unlabeled_numbers(problem: Problem, fold: Fold, name: str) -> tuple[np.ndarray, np.ndarray]:

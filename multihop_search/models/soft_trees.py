@@ -78,8 +78,8 @@ def fit_on_distribution(
     if "oob_score" in shared:
         shared["oob_score"] = False
     twin.set_params(**shared)
-    shown = (targets[:, 1] if n_classes == 2 else targets) if is_gini else targets + TRACE
-    twin.fit(X, shown, sample_weight=none_if_equal(weights))
+    outputs = (targets[:, 1] if n_classes == 2 else targets) if is_gini else targets + TRACE
+    twin.fit(X, outputs, sample_weight=none_if_equal(weights))
     return _as_classifier(clone(estimator), twin, labels)
 
 

@@ -36,17 +36,17 @@ def fit_softmax(model: LogisticRegression, X: Any, targets: np.ndarray, weights:
     targets, labels = targets[:, present], labels[present]
     X = validate_data(model, X, accept_sparse="csr", dtype=np.float64)
     shape = len(labels), X.shape[1] + 1  # a row of coefficients and an intercept for each class
-    found = minimize(
+    optimum = minimize(
         _objective(X, targets, weights / weights.sum(), 1.0 / (model.C * weights.sum()), model.fit_intercept),
         np.zeros(shape).ravel(),
         method="L-BFGS-B",
         jac=True,
         options={"maxiter": model.max_iter, "maxls": 50, "gtol": model.tol, "ftol": 64 * np.finfo(np.float64).eps},
     )
-    if found.status != 0:
-        warnings.warn(f"lbfgs stopped before it converged: {found.message}", ConvergenceWarning, stacklevel=2)
-    solution = found.x.reshape(shape)
-    model.classes_, model.n_iter_ = labels, np.array([found.nit], dtype=np.int32)
+    if optimum.status != 0:
+        warnings.warn(f"lbfgs stopped before it converged: {optimum.message}", ConvergenceWarning, stacklevel=2)
+    solution = optimum.x.reshape(shape)
+    model.classes_, model.n_iter_ = labels, np.array([optimum.nit], dtype=np.int32)
     model.coef_, model.intercept_ = solution[:, :-1].copy(), solution[:, -1].copy()
     return model
 

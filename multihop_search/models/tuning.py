@@ -46,16 +46,16 @@ def student_distributions(
             "param_distributions must be 'auto' or a mapping of parameter names to Optuna distributions or lists of "
             f"values, got {type(param_distributions).__name__}: pass a dict, {{}} keeps the student as it is."
         )
-    known = student.get_params(deep=True)
-    found: dict[str, BaseDistribution] = {}
+    params = student.get_params(deep=True)
+    searched: dict[str, BaseDistribution] = {}
     for name, value in sorted(param_distributions.items()):
-        if name not in known:
+        if name not in params:
             raise InvalidSetting(
                 f"param_distributions must name parameters of {type(student).__name__}, got {name!r}: "
-                f"use one of {', '.join(sorted(known))}."
+                f"use one of {', '.join(sorted(params))}."
             )
-        found[name] = _as_distribution(name, value)
-    return found
+        searched[name] = _as_distribution(name, value)
+    return searched
 
 
 def _as_distribution(name: str, value: Any) -> BaseDistribution:

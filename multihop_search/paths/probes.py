@@ -29,7 +29,7 @@ from multihop_search.problem.teacher import RowTeacher
 from multihop_search.threads import thread_limit
 
 PROBE_ROWS = 2000
-"""Complexity is measured on a plain fit of at most this many rows (rule 13)."""
+"""Complexity is measured on a plain fit of at most this many rows."""
 PREDICTED_ROWS = 20
 """As many of them are predicted."""
 

@@ -22,8 +22,8 @@ from sklearn.model_selection import (
     StratifiedShuffleSplit,
     check_cv,
 )
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning, warn
 from multihop_search.keys import seed
 from multihop_search.problem.problem import Fold
@@ -138,7 +138,7 @@ def _outer_of(
         yield from _outer(X, y, groups, cv, random_state, classes)
     elif not _names_rows(cv):
         together = None if groups is None else groups[kept]
-        for train, test in _outer(_safe_indexing(X, kept), y[kept], together, cv, random_state, classes):
+        for train, test in _outer(safe_indexing(X, kept), y[kept], together, cv, random_state, classes):
             yield kept[train], kept[test]
     else:  # row numbers of the user's own
         for train, test in _outer(X, y, groups, cv, random_state, classes):

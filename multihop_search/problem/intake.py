@@ -10,10 +10,10 @@ from uuid import uuid4
 
 import numpy as np
 import pandas as pd
-from sklearn.utils import _safe_indexing
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.errors import InvalidData, InvalidSetting, ScoreWarning, SeenRowsWarning, warn
 from multihop_search.problem.folds import make_folds, splits_of_rows
 from multihop_search.problem.leaks import leaks_of_folds
@@ -77,7 +77,7 @@ def make_problem(
     if groups is not None:
         groups = checked_groups(groups, n_given)
     if weight is not None and given is not None:
-        X, weight, cv = _safe_indexing(X, given), weight[given], splits_of_rows(cv, given)
+        X, weight, cv = safe_indexing(X, given), weight[given], splits_of_rows(cv, given)
         groups = None if groups is None else groups[given]
     X, codes, groups, unlabeled = own_copy(X), own_copy(codes), own_copy(groups), own_copy(unlabeled)
     scorer = scoring_for(scoring, classes)

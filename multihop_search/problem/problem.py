@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scoring import Scoring
 
@@ -105,7 +105,7 @@ class Problem:
 
     def rows(self, rows: np.ndarray) -> Any:
         """Return the features of `rows`."""
-        return _safe_indexing(self.X, rows)
+        return safe_indexing(self.X, rows)
 
     def given_numbers(self, rows: np.ndarray) -> np.ndarray:
         """Return which of the rows given to `fit` the `rows` of this problem are."""

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import inspect
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,8 +13,8 @@ from typing import Any
 import numpy as np
 from sklearn.exceptions import UndefinedMetricWarning
 from sklearn.metrics import get_scorer
-from sklearn.metrics._scorer import _BaseScorer
 
+from multihop_search.compat.sklearn import BaseScorer, responses_of, takes_weights
 from multihop_search.errors import InvalidSetting
 from multihop_search.problem.responses import StoredPredictions, StoredValues
 from multihop_search.problem.row_scores import row_scorings
@@ -31,12 +30,11 @@ class ReplayedScoring(Scoring):
 
     @property
     def responses(self) -> tuple[str, ...]:
-        wanted = self.scorer._response_method
-        return (wanted,) if isinstance(wanted, str) else tuple(wanted)
+        return responses_of(self.scorer)
 
     @property
     def takes_weights(self) -> bool:
-        return _takes_weights(self.scorer)
+        return takes_weights(self.scorer)
 
     def score(self, y: np.ndarray, proba: np.ndarray, sample_weight: np.ndarray | None) -> float:
         rows = np.arange(len(y))[:, None]
@@ -98,7 +96,7 @@ class ModelScoring(Scoring):
 
     @property
     def takes_weights(self) -> bool:
-        return _takes_weights(self.scorer)
+        return takes_weights(self.scorer)
 
     def score_model(self, model: Any, X: Any, y: np.ndarray, proba: np.ndarray, weight: np.ndarray | None) -> float:
         return self(model, X, y if self.classes is None else self.classes[y], weight)
@@ -106,16 +104,6 @@ class ModelScoring(Scoring):
     def __call__(self, estimator: Any, X: Any, y: Any, sample_weight: Any = None) -> float:
         weight = {} if sample_weight is None or not self.takes_weights else {"sample_weight": sample_weight}
         return float(self.scorer(estimator, X, y, **weight))
-
-
-def _takes_weights(scorer: Any) -> bool:
-    """Whether a scorer takes `sample_weight`, as scikit-learn finds out."""
-    if hasattr(scorer, "_accept_sample_weight"):
-        return bool(scorer._accept_sample_weight())
-    try:  # a scorer of scikit-learn 1.6 takes weights itself, and its function may not
-        return "sample_weight" in inspect.signature(getattr(scorer, "_score_func", scorer)).parameters
-    except (ValueError, TypeError):  # of a function in C
-        return False
 
 
 def scoring_for(scoring: Any, classes: np.ndarray | None) -> Scoring:
@@ -145,7 +133,7 @@ def scoring_for(scoring: Any, classes: np.ndarray | None) -> Scoring:
                 "pass one of these names or a scorer."
             ) from error
         return _checked(replayed)
-    if isinstance(scoring, _BaseScorer):
+    if isinstance(scoring, BaseScorer):
         return _checked(ReplayedScoring(classes, scoring, repr(scoring)))
     if callable(scoring):
         return ModelScoring(classes, scoring, getattr(scoring, "__name__", repr(scoring)))

@@ -82,11 +82,11 @@ def portrait(student: Any, features: Sequence[str], classes: Sequence[Any] | Non
 
 def _of_tree(tree: Any, rules: str, head: Head, features: Sequence[str], classes: Sequence[Any] | None) -> Portrait:
     picture, levels = draw_tree(tree, features, classes)
-    said = f"A tree of {tree.node_count:,} nodes, {tree.n_leaves:,} of them leaves, {tree.max_depth} levels deep."
+    sentence = f"A tree of {tree.node_count:,} nodes, {tree.n_leaves:,} of them leaves, {tree.max_depth} levels deep."
     if levels < tree.max_depth:
-        said += f" The first {levels} levels are drawn."
+        sentence += f" The first {levels} levels are drawn."
     legend = tuple(map(shown, classes)) if classes is not None and len(classes) <= PALETTE else ()
-    return Portrait(*head, said, picture, rules.replace("|   ", "\u2502   "), legend)
+    return Portrait(*head, sentence, picture, rules.replace("|   ", "\u2502   "), legend)
 
 
 def _labels(classes: Sequence[Any] | None) -> list[str] | None:
@@ -107,18 +107,18 @@ def _of_line(portrayal: Coefficients, head: Head, features: Sequence[str], class
         for at in order
     )
     read = int(np.count_nonzero(size))
-    said = f"A linear model that reads {read:,} of {weights.shape[1]:,} columns."
+    sentence = f"A linear model that reads {read:,} of {weights.shape[1]:,} columns."
     if single and classes is not None:
-        said += f" Terms to the right speak for {shown(classes[-1])}, those to the left for {shown(classes[0])}."
+        sentence += f" Terms to the right speak for {shown(classes[-1])}, those to the left for {shown(classes[0])}."
     if read > len(terms):
-        said += f" The {len(terms)} largest coefficients are shown."
+        sentence += f" The {len(terms)} largest coefficients are shown."
     heads = () if single or classes is None else tuple(map(shown, classes[:MOST_CLASSES]))
     if len(weights) > MOST_CLASSES:
-        said += f" The first {MOST_CLASSES} classes are shown."
+        sentence += f" The first {MOST_CLASSES} classes are shown."
     intercepts = np.broadcast_to(np.asarray(portrayal.intercept, dtype=float).ravel(), len(weights))
     return Portrait(
         *head,
-        said,
+        sentence,
         terms=terms,
         heads=heads,
         intercepts=tuple(intercepts[:MOST_CLASSES].tolist()),
@@ -137,20 +137,20 @@ def _bar(share: float) -> Markup:
 
 def _of_other(portrayal: Shares, size: float, head: Head, features: Sequence[str]) -> Portrait:
     n_trees, drawn = portrayal.n_trees, portrayal.importances
-    said = f"{head[0]} of size {number(size)}."
+    sentence = f"{head[0]} of size {number(size)}."
     if n_trees:
-        said = f"{head[0]} of {number(size)} nodes in {n_trees:,} trees."
+        sentence = f"{head[0]} of {number(size)} nodes in {n_trees:,} trees."
     if drawn is None or drawn.sum() <= 0 or len(drawn) != len(features):
-        return Portrait(*head, said)
+        return Portrait(*head, sentence)
     shares = drawn / drawn.sum()
     order = [at for at in np.argsort(-shares, kind="stable")[:MOST_TERMS] if shares[at] > 0]
     terms = tuple(
         Term(shown(features[at]), (float(shares[at]),), _share_bar(float(shares[at] / shares.max()))) for at in order
     )
-    said += (
+    sentence += (
         f" It reads {int(np.count_nonzero(drawn)):,} of {len(drawn):,} columns; below, the share of its splits' gain"
     )
-    return Portrait(*head, f"{said} that each one brings.", terms=terms)
+    return Portrait(*head, f"{sentence} that each one brings.", terms=terms)
 
 
 def _share_bar(share: float) -> Markup:

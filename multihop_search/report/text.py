@@ -81,12 +81,12 @@ def _branches(
     """Yield the lines below `node`; a leaf says what it predicts and how many training rows it holds."""
     if tree.children_left[node] == -1:
         rows, word = int(tree.n_node_samples[node]), "row" if tree.n_node_samples[node] == 1 else "rows"
-        said = f"{tree.value[node, 0, 0]:.4g}"
+        words = f"{tree.value[node, 0, 0]:.4g}"
         if classes is not None:
             shares = tree.value[node, 0]
             best = int(shares.argmax())
-            said = f"{classes[best]} {100 * shares[best] / shares.sum():.0f} %"
-        yield f"{indent}{said} ({rows:,} {word})"
+            words = f"{classes[best]} {100 * shares[best] / shares.sum():.0f} %"
+        yield f"{indent}{words} ({rows:,} {word})"
         return
     name, threshold = features[tree.feature[node]], tree.threshold[node]
     for sign, child in (("<=", tree.children_left[node]), (">", tree.children_right[node])):

@@ -15,6 +15,7 @@ from optuna.pruners import BasePruner
 from optuna.samplers import BaseSampler
 from sklearn.base import BaseEstimator
 
+from multihop_search.compat.sklearn import parts_of
 from multihop_search.engine.plan import Plan
 from multihop_search.errors import InvalidSetting
 from multihop_search.keys import digest
@@ -164,10 +165,8 @@ def _rows(X: Any) -> Any:
 def _named(scoring: Any) -> Any:
     """Return a score as data: a scorer of scikit-learn is its function and what it is called with."""
     scorer = getattr(scoring, "scorer", None)
-    if scorer is None or not hasattr(scorer, "_score_func"):
-        return scoring
-    response = getattr(scorer, "_response_method", None)
-    return [type(scoring), type(scorer), scorer._score_func, scorer._sign, scorer._kwargs, response]
+    parts = parts_of(scorer)
+    return scoring if parts is None else [type(scoring), type(scorer), *parts]
 
 
 def _plain(thing: Any) -> Any:

@@ -14,8 +14,8 @@ from functools import cache, cached_property, partial
 from typing import Any, Protocol
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.problem.row_scores import RowScoring
 from multihop_search.problem.scoring import Scoring
 
@@ -235,7 +235,7 @@ class ModelEvidence:
             weight = None if self._held_out.sample_weight is None else self._held_out.sample_weight[drawn]
             for trial, (model, X) in enumerate(self._models):
                 with contextlib.suppress(ValueError):  # a draw may lack a class: NaN
-                    rows, y = _safe_indexing(X, drawn), self._held_out.y[drawn]
+                    rows, y = safe_indexing(X, drawn), self._held_out.y[drawn]
                     found[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), weight)
         return found
 
