@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 from sklearn.base import is_classifier
-from sklearn.dummy import DummyClassifier
 from sklearn.ensemble import (
     AdaBoostClassifier,
     ExtraTreesClassifier,
@@ -29,12 +28,11 @@ from sklearn.pipeline import make_pipeline
 from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
-from multihop_search import MultihopSearchClassifier
+from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.errors import InvalidSetting
-from multihop_search.models import Coefficients, Count, Family, Shares, family_of, register, unregister
+from multihop_search.models import Coefficients, Count, Family, family_of, register, unregister
 from multihop_search.models.complexity import complexity
 from multihop_search.models.registry import FAMILIES, Registered, registered
-from multihop_search.models.steps import last_step
 from multihop_search.testing import check_family
 
 pytestmark = pytest.mark.once
@@ -60,7 +58,7 @@ SMALL = [
     SGDRegressor(max_iter=2000, early_stopping=True),
     PoissonRegressor(alpha=1e-3),
     MLPClassifier((8, 4), max_iter=300, learning_rate_init=0.02),
-    MLPRegressor(hidden_layer_sizes=(8,), max_iter=300, learning_rate_init=0.02),
+    MLPRegressor(hidden_layer_sizes=(16,), solver="lbfgs", max_iter=500),
     VotingClassifier([("tree", DecisionTreeClassifier(max_depth=3)), ("bayes", GaussianNB())], voting="soft"),
     GaussianNB(),
     KNeighborsClassifier(),
@@ -191,11 +189,22 @@ def test_a_family_arrives_with_what_is_sent_to_another_process(tmp_path: Any, mo
     assert done.stdout.decode().split() == ["AnyModel", "Own"]
 
 
+def test_a_registered_family_is_asked_on_the_workers_of_ray() -> None:
+    class OfThisProcess(Family):  # no worker can import it: it has to be sent
+        def matches(self, model: Any) -> bool:
+            return isinstance(model, GaussianNB)
+
+        def count(self, model: Any) -> Count:  # asked where a student is fitted
+            return Count(model.theta_.size + model.var_.size, "means and variances")
+
+    with registered(OfThisProcess()):
+        here = search_for(GaussianNB(), n_trials=3).fit(*data())
+        there = search_for(GaussianNB(), n_trials=3, executor=RayExecutor(n_workers=1)).fit(*data())
+    assert set(there.results_["nodes"]) == {12.0}
+    np.testing.assert_array_equal(there.results_["score"], here.results_["score"])
+
+
 # Defects
-
-
-class Defective(NaiveBayes):
-    pass
 
 
 @pytest.mark.parametrize(
@@ -262,10 +271,3 @@ def test_a_formula_of_another_model_is_caught() -> None:
 
     with pytest.raises(AssertionError, match="write a formula that predicts what the model does"):
         check_family(Upside(), DecisionTreeClassifier(max_depth=3, random_state=0))
-
-
-def test_any_other_model_is_known_by_its_parameters() -> None:
-    family = family_of(DummyClassifier())
-    assert type(family).__name__ == "AnyModel"
-    assert isinstance(family.portrayal(DummyClassifier()), Shares)
-    assert last_step(make_pipeline("passthrough", GaussianNB())) is not None
