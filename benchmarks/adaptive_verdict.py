@@ -97,7 +97,7 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
 
     assessment = Assessment(problem, sampler == "TPE" and judge == "bbc")
     session = Answers(problem, tuning_matters)
-    prefixes = Prefixes(session, problem, Ladder(None, {STUDENT: None}, {}, (), {}, Budget()))
+    prefixes = Prefixes(session, problem, Ladder(teacher=None, students={STUDENT: None}))
 
     def searched(prefixes: Any, assessment: Assessment) -> Trials:
         trials = Trials(assessment)

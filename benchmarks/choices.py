@@ -33,6 +33,7 @@ from quality_parts.students import STUDENTS, stored_form, student
 import multihop_search.engine.student as engine_student
 import multihop_search.search.base as face
 from multihop_search import MultihopSearchClassifier
+from multihop_search.problem.problem import Role
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.verdict.choice import TIE
 from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence
@@ -67,15 +68,16 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
 
     def watched_fit(problem: Any, ladder: Any, number: int, path: Any, lesson: Any) -> Any:
         model = fitted(problem, ladder, number, path, lesson)
-        if number >= 0:
+        if problem.fold(number).role is Role.OUTER:
             proba = stored_form(model, split.X_fresh, split.classes)
             found = (float(of.rows(split.y_fresh, proba).mean()) for of in (scoring, accuracy))
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_end(self: Any, made: Any, assessment: Any, study: Any, trials: Any, teacher: Any, bench: Any) -> None:
-        seen.append((assessment, trials, teacher.outputs))
-        conclude(self, made, assessment, study, trials, teacher, bench)
+    def watched_end(self: Any, made: Any, assessment: Any, prefixes: Any, *rest: Any) -> None:
+        trials, teacher, _ = rest
+        seen.append((assessment, trials, prefixes.session.result(teacher).outputs))
+        conclude(self, made, assessment, prefixes, *rest)
 
     engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
     start = time.perf_counter()

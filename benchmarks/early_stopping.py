@@ -335,7 +335,13 @@ class Recorded:
         """Return what was recorded, as a future that is its own value."""
         record, predictions = self._told[path]
         fold = self._order[number]
-        return Outcome(predictions[self._entries == fold], record.fold_scores[fold], 0.0, Size(1, 1, 1), 0.0)
+        return Outcome(
+            predictions=predictions[self._entries == fold],
+            score=record.fold_scores[fold],
+            fit_seconds=0.0,
+            size=Size(1, 1, 1),
+            latency_us=0.0,
+        )
 
     def ready(self, future: Any) -> bool:
         return True

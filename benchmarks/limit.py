@@ -26,10 +26,10 @@ import pandas as pd
 from quality_parts.data import DATA
 from sklearn.tree import DecisionTreeClassifier
 
-import multihop_search.engine.crossfit as crossfit
 import multihop_search.engine.lesson as lesson
 import multihop_search.engine.prefixes as prefixes
 import multihop_search.engine.student as student
+import multihop_search.engine.upper_model as upper_model
 import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
 from multihop_search import MultihopSearchClassifier, RayExecutor
@@ -113,14 +113,14 @@ def clocked() -> Clock:
         clock.around(holder, name, "hops, the rest")
     clock.around(Resampling, "verdict", "verdict")
     clock.around(probes, "fit", FITS)
-    clock.around(crossfit, "fit_model", FITS, fit_key)
+    clock.around(upper_model, "fit_model", FITS, fit_key)
     clock.around(student, "fit_model", FITS, fit_key)
     clock.around(lesson, "_generated", "synthetic rows")
     clock.around(lesson.Lesson, "transfer_set", "transfer sets")
     clock.around(student, "stored_form", PREDICTIONS)
-    clock.around(crossfit, "graded_predictions", PREDICTIONS)
-    clock.around(crossfit._UpperModel, "out_of_bag", PREDICTIONS)
-    clock.around(crossfit, "calibrating_temperature", "calibration")
+    clock.around(upper_model, "graded_predictions", PREDICTIONS)
+    clock.around(upper_model.UpperModel, "out_of_bag", PREDICTIONS)
+    clock.around(upper_model, "calibrating_temperature", "calibration")
     clock.around(student, "size_of", "sizes and latency")
     clock.around(student, "latency_us", "sizes and latency")
     return clock

@@ -27,8 +27,8 @@ from quality_parts.data import DATA
 from ray import cloudpickle
 from sklearn.tree import DecisionTreeClassifier
 
-import multihop_search.engine.crossfit as crossfit
 import multihop_search.engine.student as student
+import multihop_search.engine.upper_model as upper_model
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.engine.memo import MOST_BYTES
 from multihop_search.executors import Executor
@@ -127,7 +127,7 @@ def pickled_size(model: Any) -> int:
 
 def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
     """Call `fn` in a worker, with a scale at the only place that fits models."""
-    fit_model = crossfit.fit_model
+    fit_model = upper_model.fit_model
 
     def watched(*given: Any, **settings: Any) -> Any:
         model = fit_model(*given, **settings)
@@ -136,11 +136,11 @@ def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
         file.write_text(str(size))
         return model
 
-    crossfit.fit_model = student.fit_model = watched  # type: ignore[assignment]
+    upper_model.fit_model = student.fit_model = watched  # type: ignore[assignment]
     try:
         return fn(*args)
     finally:
-        crossfit.fit_model = student.fit_model = fit_model  # type: ignore[assignment]
+        upper_model.fit_model = student.fit_model = fit_model  # type: ignore[assignment]
 
 
 def main() -> None:

@@ -30,12 +30,14 @@ from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.engine.crossfit as upper_models
 import multihop_search.engine.student as last_hop
+import multihop_search.engine.upper_model as upper_model
 import multihop_search.search.base as base
 from multihop_search import MultihopSearchClassifier, Path
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
 from multihop_search.keys import generator
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
+from multihop_search.problem.problem import Role
 from multihop_search.trees import OwnFit
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"
@@ -63,17 +65,19 @@ class Fits:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
-        fit_model = upper_models.fit_model
+        fit_model = upper_model.fit_model
 
         def counted(problem: Any, fold: Any, part: int, rows: Any, spec: Any) -> Any:
-            role = {TEACHER: "teacher", STUDENT: "student"}.get(spec.name, "upper") if fold.number >= 0 else "whole"
+            role = (
+                {TEACHER: "teacher", STUDENT: "student"}.get(spec.name, "upper") if fold.role is Role.OUTER else "whole"
+            )
             start = time.perf_counter()
             fitted = fit_model(problem, fold, part, rows, spec)
             self.seconds[role] += time.perf_counter() - start
             self.counts[role] += 1
             return fitted
 
-        upper_models.fit_model = last_hop.fit_model = counted  # type: ignore[assignment]
+        upper_model.fit_model = last_hop.fit_model = counted  # type: ignore[assignment]
 
     def taken(self) -> tuple[Counter[str], Counter[str]]:
         """Return counts and seconds, and begin anew."""

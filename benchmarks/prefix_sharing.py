@@ -24,13 +24,14 @@ from sklearn.tree import DecisionTreeClassifier
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation, MultihopSearchClassifier, Path
 from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
+from multihop_search.engine import upper_model
 from multihop_search.engine.fit import FitSpec
 from multihop_search.keys import generator
 from multihop_search.models import family_of
 from multihop_search.paths import ladder as rungs
 from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
-from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.problem import Fold, Problem, Role
 
 ROOT = File(__file__).resolve().parents[1]
 STUDENT_MODEL, TEACHER_MODEL = DecisionTreeClassifier(max_depth=4), RandomForestClassifier(n_estimators=300)
@@ -67,12 +68,12 @@ def clock() -> np.ndarray:
 def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
     """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
     in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
-    fit_model, probe = upper_models.fit_model, probe_fits.probe
+    fit_model, probe = upper_model.fit_model, probe_fits.probe
 
     def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, spec: FitSpec) -> Any:
         small = spec.name == TEACHER and spec.estimator.n_estimators != TEACHER_MODEL.n_estimators
         role = "small forests" if small else {TEACHER: "teacher", STUDENT: "students"}.get(spec.name, "intermediates")
-        (in_refit if fold.number < 0 else in_folds)[role] += 1
+        (in_folds if fold.role is Role.OUTER else in_refit)[role] += 1
         return fit_model(problem, fold, part, rows, spec)
 
     def probed(*args: Any) -> Any:
@@ -81,7 +82,7 @@ def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
         return model
 
     patches = (
-        patch.object(upper_models, "fit_model", counted),
+        patch.object(upper_model, "fit_model", counted),
         patch.object(last_hop, "fit_model", counted),
         patch.object(probe_fits, "probe", probed),
     )
@@ -107,10 +108,10 @@ def crossfits(problem: Problem, ladder: rungs.Ladder, hops: tuple[Hop, ...]) -> 
     model, parts = ladder.estimator(hops[-1].model if hops else TEACHER), sum(len(fold.inner) for fold in problem.folds)
     fits = (
         len(problem.folds)
-        if family_of(model).has_bags(model) and family_of(model).members(model) >= upper_models.BAG_SIZE
+        if family_of(model).has_bags(model) and family_of(model).members(model) >= upper_model.BAG_SIZE
         else parts
     )
-    small = parts * any(k < upper_models.BAG_SIZE for k in ladder.stage_sizes)
+    small = parts * any(k < upper_model.BAG_SIZE for k in ladder.stage_sizes)
     return Counter(intermediates=fits) if hops else Counter({"teacher": fits, "small forests": small})
 
 

@@ -25,7 +25,8 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.engine import crossfit, student
+from multihop_search.engine import student, upper_model
+from multihop_search.problem.problem import Role
 
 ROOT = Path(__file__).resolve().parents[1]
 DATA = ROOT.parent / "shared" / "data"
@@ -43,14 +44,14 @@ TEACHER = RandomForestClassifier(n_estimators=100)
 def counting() -> Iterator[Counter[str]]:
     """Yield the number of fits in folds, by the name of the model."""
     fits: Counter[str] = Counter()
-    fit_model = crossfit.fit_model
+    fit_model = upper_model.fit_model
 
     def counted(problem: Any, fold: Any, part: int, positions: Any, spec: Any) -> Any:
-        if fold.number >= 0:
+        if fold.role is Role.OUTER:
             fits[spec.name] += 1
         return fit_model(problem, fold, part, positions, spec)
 
-    with patch.object(crossfit, "fit_model", counted), patch.object(student, "fit_model", counted):
+    with patch.object(upper_model, "fit_model", counted), patch.object(student, "fit_model", counted):
         yield fits
 
 

@@ -42,7 +42,6 @@ from multihop_search.engine.memo import MEMO
 from multihop_search.executors import SerialExecutor
 from multihop_search.models.fitting import FitOptions, fit
 from multihop_search.models.training_set import TrainingSet
-from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
@@ -136,10 +135,7 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
     session = SerialExecutor().start()
     auto = choose_teacher(named, problem, session, submit_candidates(named, problem, session))
     candidates = {"auto": auto, **named}
-    taught = {
-        name: crossfit(problem, Ladder(teacher, {}, {}, (), {}, Budget()), fold.number, ())
-        for name, teacher in candidates.items()
-    }
+    taught = {name: crossfit(problem, Ladder(teacher=teacher), fold.number, ()) for name, teacher in candidates.items()}
     scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}
     taught["single"] = taught[max(scores, key=lambda name: scores[name])]
     plain = {found.student: found for found in by_hand.plain(split, seed, tuple(TREES), "log_loss")}

@@ -43,7 +43,7 @@ from multihop_search.paths.groups import COMPARISONS as ALL_COMPARISONS
 from multihop_search.paths.groups import Group
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
-from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.problem import Fold, Problem, Role
 from multihop_search.problem.row_scores import FLOOR
 from multihop_search.problem.scorers import scoring_for
 from multihop_search.transfer.schemes import default_schemes
@@ -353,7 +353,11 @@ def search_replicate(
     rng = generator(number, "search", n_rows)
     y = rng.integers(2, size=n_rows)
     rows = np.arange(n_rows)
-    folds = tuple(Fold(k, rows[rows % N_FOLDS != k], rows[rows % N_FOLDS == k], ()) for k in range(N_FOLDS))
+    folds = tuple(
+        Fold(number=k, role=Role.OUTER, train=rows[rows % N_FOLDS != k], test=rows[rows % N_FOLDS == k])
+        for k in range(N_FOLDS)
+    )
+    inner = tuple(fold.test for fold in folds)  # so the teacher is cross-fitted
     classes = np.arange(2)
     problem = Problem(
         X=None,  # nothing is fitted
@@ -362,7 +366,7 @@ def search_replicate(
         sample_weight=None,
         groups=None,
         folds=folds,
-        whole=Fold(-1, rows, rows[:0], tuple(fold.test for fold in folds)),  # so the teacher is cross-fitted
+        whole=Fold(number=-1, role=Role.WHOLE, train=rows, test=rows[:0], inner=inner),
         scoring=scoring_for(scoring, classes),
         random_state=number,
     )
@@ -370,7 +374,7 @@ def search_replicate(
     plan = Plan(space(), number, make_sampler(factory, number))
     assessment = Assessment(problem, plan.adaptive and halves)
     session = NoiseForFits(problem, tuning_matters)
-    prefixes = Prefixes(session, problem, Ladder(None, {}, {}, (), {}, Budget()))
+    prefixes = Prefixes(session, problem, Ladder(teacher=None))
     loop = Loop(new_study(), plan, prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16)
     trials = Trials(assessment)
     for told in loop.run(n_trials):

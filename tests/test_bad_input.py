@@ -702,6 +702,7 @@ def test_a_bad_setting_is_met_before_anything_is_fitted(
     ids=[case[0].replace(" ", "-") for case in NEW_TABLES],
 )
 def test_a_bad_table_is_met_before_anything_is_fitted(
+    *,
     name: str,
     rows: Any,
     target: Any,

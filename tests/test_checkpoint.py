@@ -145,7 +145,12 @@ def path_of(number: int) -> HopPath:
 def outcome_of(number: int) -> Outcome:
     predictions = np.random.default_rng(number).random((3, 2)).astype(np.float32)
     return Outcome(
-        predictions, -0.1 * number, 1 / 3, Size(7, np.int64(2), np.nan), 4.5 if number else np.nan, 'a "note"'
+        predictions=predictions,
+        score=-0.1 * number,
+        fit_seconds=1 / 3,
+        size=Size(7, np.int64(2), np.nan),
+        latency_us=4.5 if number else np.nan,
+        note='a "note"',
     )
 
 

@@ -21,8 +21,8 @@ from sklearn.metrics import roc_auc_score
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
+from multihop_search.engine.crossfit import fit_teacher
 from multihop_search.engine.early_stopping import Gap, paired_gap
-from multihop_search.engine.refit import refit_teacher
 from multihop_search.engine.student import Outcome, judge
 from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.problem.intake import make_problem
@@ -505,7 +505,7 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(blobs: Any) -> None:
     problem = search._workshop.problem
     row = np.concatenate([fold.test for fold in problem.folds])
     fold = np.repeat(np.arange(N_FOLDS), [len(fold.test) for fold in problem.folds])
-    teacher = refit_teacher(problem, search._workshop.ladder)
+    teacher = fit_teacher(problem, search._workshop.ladder)
     verdict = compare(
         [np.concatenate([outcomes[k][fold].predictions for fold in range(N_FOLDS)]) for k in complete],
         search.results_["hops"].to_numpy()[complete],

@@ -254,6 +254,7 @@ def test_a_search_outlives_its_workers(
 )
 @pytest.mark.parametrize("retries", ["Ray's", pytest.param("ours", marks=pytest.mark.slow)])
 def test_a_search_outlives_its_nodes(
+    *,
     nodes: Nodes,
     blobs: Any,
     tmp_path: Path,

@@ -17,6 +17,7 @@ from sklearn.model_selection import (
 
 from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning
 from multihop_search.problem.folds import make_folds
+from multihop_search.problem.problem import Role
 
 CLASSES = np.array(["ash", "birch", "cedar"])
 
@@ -27,7 +28,7 @@ def folds(y, groups=None, *, cv=5, crossfit_cv=3, random_state=0):
     X = np.zeros((len(y), 1))
     classes = CLASSES[: y.max() + 1]
     made = make_folds(X, y, groups, cv=cv, crossfit_cv=crossfit_cv, random_state=random_state, classes=classes)
-    return made.folds, made.whole
+    return made.outer, made.whole
 
 
 def labels(*counts, seed=0):
@@ -51,7 +52,8 @@ def test_outer_folds_partition_the_rows():
     assert_partition([fold.test for fold in outer], 50)
     for fold in outer:
         assert_partition([fold.train, fold.test], 50)
-    assert whole.number == -1
+    assert {fold.role for fold in outer} == {Role.OUTER}
+    assert whole.role is Role.WHOLE
     assert whole.train.tolist() == list(range(50))
     assert whole.test.tolist() == []
 

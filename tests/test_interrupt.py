@@ -209,14 +209,17 @@ def test_every_student_has_to_stand_still() -> None:
     patience = Patience(2, n_students=2)
     paths = {name: HopPath((), (), name) for name in "ab"}
     told = [("a", 1.0), ("b", 1.0), ("a", 1.0), ("b", 2.0), ("a", 1.0), ("b", 2.0), ("a", 1.0), ("b", 2.0)]
-    ends = [patience.ends(TrialRecord(place, paths[name], COMPLETE), score) for place, (name, score) in enumerate(told)]
+    ends = [
+        patience.ends(TrialRecord(number=place, path=paths[name], state=COMPLETE), score)
+        for place, (name, score) in enumerate(told)
+    ]
     assert ends == [False] * 7 + [True]
 
 
 def test_a_trial_that_is_no_candidate_is_no_change() -> None:
     patience = Patience(1, n_students=1)
-    assert not patience.ends(TrialRecord(0, HopPath(()), COMPLETE), -1.0)
-    assert patience.ends(TrialRecord(1, HopPath(()), FAIL), float("nan"))
+    assert not patience.ends(TrialRecord(number=0, path=HopPath(()), state=COMPLETE), -1.0)
+    assert patience.ends(TrialRecord(number=1, path=HopPath(()), state=FAIL), float("nan"))
 
 
 @pytest.mark.parametrize("value", [0, True, 1.5, "3"])
@@ -240,7 +243,9 @@ class ByNumber:
 
 
 def record_of(number: int, depth: int, excess: float = 0.0, student: str = "student") -> TrialRecord:
-    return TrialRecord(number, HopPath((), (("depth", depth),), student), COMPLETE, excess={"nodes": excess})
+    return TrialRecord(
+        number=number, path=HopPath((), (("depth", depth),), student), state=COMPLETE, excess={"nodes": excess}
+    )
 
 
 def test_the_best_of_each_group_are_kept_and_those_within_the_budget_before_others() -> None:
@@ -254,8 +259,8 @@ def test_the_best_of_each_group_are_kept_and_those_within_the_budget_before_othe
         record_of(5, 8, excess=0.2),
     ]:
         trials.add(record, np.full((2, 2), record.number))
-    trials.add(TrialRecord(6, record_of(0, 5).path, COMPLETE, reason="same path as trial 0"), None)
-    trials.add(TrialRecord(7, HopPath((), (("depth", 7),)), FAIL), None)
+    trials.add(TrialRecord(number=6, path=record_of(0, 5).path, state=COMPLETE, reason="same path as trial 0"), None)
+    trials.add(TrialRecord(number=7, path=HopPath((), (("depth", 7),)), state=FAIL), None)
     assert [record.number for record, _ in trials.kept("student")] == [0, 4, 6]
     assert [record.number for record, _ in trials.kept()] == [0, 3, 4, 6]
     assert [found[0, 0] for _, found in trials.kept("student")] == [0, 4, 0]

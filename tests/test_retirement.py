@@ -23,7 +23,7 @@ def told(retirement: Retirement, path: Path, *reasons: str, state: str = FAIL) -
     with warnings.catch_warnings(record=True) as given:
         warnings.simplefilter("always")
         for number, reason in enumerate(reasons or [""]):
-            retirement.note(TrialRecord(number, path, state, reason=reason))
+            retirement.note(TrialRecord(number=number, path=path, state=state, reason=reason))
     assert all(issubclass(one.category, RetiredWarning) for one in given)
     return [str(one.message) for one in given]
 

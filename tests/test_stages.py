@@ -268,7 +268,13 @@ def problem(X: Any, y: Any, **more: Any) -> Any:
 
 
 def ladder(teacher: Any, sizes: tuple[int, ...] = (), *, graded: bool = True, **intermediates: Any) -> Ladder:
-    return Ladder(teacher, {"student": None}, intermediates, (), {}, Budget(), sizes, graded)
+    return Ladder(
+        teacher=teacher,
+        students={"student": None},
+        intermediates=intermediates,
+        stage_sizes=sizes,
+        graded=graded,
+    )
 
 
 @libraries

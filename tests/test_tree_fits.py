@@ -354,19 +354,19 @@ def assert_keeps_its_bounds(tree, X):
 
 @often
 @given(
-    st.sampled_from(FITS),
-    st.integers(0, 10**6),
-    st.integers(1, 5),
-    st.one_of(st.none(), st.integers(2, 12)),
-    leaf_sizes,
-    split_sizes,
-    st.integers(2, 4),
-    st.sampled_from([0, 1, 60, 200]),
-    st.booleans(),
-    st.booleans(),
+    tree_fit=st.sampled_from(FITS),
+    seed=st.integers(0, 10**6),
+    depth=st.integers(1, 5),
+    leaves=st.one_of(st.none(), st.integers(2, 12)),
+    leaf=leaf_sizes,
+    split=split_sizes,
+    n_classes=st.integers(2, 4),
+    n_synthetic=st.sampled_from([0, 1, 60, 200]),
+    weighted=st.booleans(),
+    coarse=st.booleans(),
 )
 def test_every_bound_holds_on_the_real_rows(
-    tree_fit, seed, depth, leaves, leaf, split, n_classes, n_synthetic, weighted, coarse
+    *, tree_fit, seed, depth, leaves, leaf, split, n_classes, n_synthetic, weighted, coarse
 ):
     rng = np.random.default_rng(seed)
     n_rows = 80

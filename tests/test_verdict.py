@@ -12,7 +12,7 @@ from multihop_search import HardLabels, TeacherOutputs, Truncate
 from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData
 from multihop_search.paths.path import Hop, Path
-from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.problem import Fold, Problem, Role
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.problem.scorers import scoring_for
 from multihop_search.verdict import Verdict, judge
@@ -414,7 +414,8 @@ def search_of(
     for _ in range(repeats):
         place = rng.permutation(n_rows) % 3
         for k in range(3):
-            folds.append(Fold(len(folds), np.flatnonzero(place != k), np.flatnonzero(place == k), ()))
+            train, test = np.flatnonzero(place != k), np.flatnonzero(place == k)
+            folds.append(Fold(number=len(folds), role=Role.OUTER, train=train, test=test))
     rows = np.arange(n_rows)
     problem = Problem(
         X=rows[:, None],
@@ -423,7 +424,7 @@ def search_of(
         sample_weight=weight,
         groups=groups,
         folds=tuple(folds),
-        whole=Fold(-1, rows, rows[:0], ()),
+        whole=Fold(number=-1, role=Role.WHOLE, train=rows, test=rows[:0]),
         scoring=scoring_for(scoring, np.arange(2)),
         random_state=3,
     )
@@ -441,7 +442,7 @@ def search_of(
                 problem.scoring.score(y[fold.test], matrix[fold.test], w)
                 for fold, w in zip(folds, weights, strict=True)
             )
-        records.append(TrialRecord(number, paths[number % 3], COMPLETE, scores))
+        records.append(TrialRecord(number=number, path=paths[number % 3], state=COMPLETE, fold_scores=scores))
         predictions.append(matrix[np.concatenate([fold.test for fold in folds])])
     return Assessment(problem, adaptive), records, predictions
 

@@ -60,7 +60,7 @@ def log_loss(proba, y):
 
 def contrasted(predictions, held_out):
     """Return the verdict on three trials, one of each group, of which that with two hops was chosen."""
-    records = [TrialRecord(n, Path((Hop(HardLabels(), "student"),) * n), COMPLETE) for n in range(3)]
+    records = [TrialRecord(number=n, path=Path((Hop(HardLabels(), "student"),) * n), state=COMPLETE) for n in range(3)]
     picks = Picks(held_out=held_out, predictions=predictions, method="held-out")
     return contrast(picks, Case(records, [], 2), Accuracy(np.array([0, 1])), 0)
 

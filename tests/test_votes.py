@@ -10,7 +10,8 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import ModelCompression, MultihopSearchClassifier, MultihopSearchRegressor
-from multihop_search.engine.crossfit import crossfit, mean_outputs
+from multihop_search.engine.crossfit import crossfit
+from multihop_search.engine.upper_model import mean_outputs
 from multihop_search.models.complexity import complexity
 from multihop_search.paths.pool import BOOSTING, MANY_OUTPUTS, VOTE, default_teachers, teachers
 from multihop_search.transfer.calibration import calibrating_temperature

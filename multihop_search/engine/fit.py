@@ -38,23 +38,28 @@ class FitSpec:
     options: FitOptions = USUAL
 
 
-def fit_model(problem: Problem, fold: Fold, part: int, positions: np.ndarray, spec: FitSpec) -> Any:
+def fit_model(problem: Problem, fold: Fold, part: int | None, positions: np.ndarray, spec: FitSpec) -> Any:
     """Return a model fitted on some of the training rows of a fold.
 
     Parameters
     ----------
     problem, fold
         The data.
-    part : int
-        Inner part that is left out; -1: none.
+    part : int or None
+        Inner part that is left out; None: none.
     positions : ndarray of shape (n_rows,)
         Positions, among the fold's training rows, of those to fit on.
     spec : FitSpec
         What is fitted, and how.
     """
-    head = ("transformers", fold.number, part)
+    place = -1 if part is None else part  # seeds hang on it
     model, before = settle(
-        spec.estimator, spec.name, problem.random_state, fold.number, spec.key, part, head=head, jobs=problem.threads
+        spec.estimator,
+        spec.name,
+        problem.random_state,
+        *(fold.number, spec.key, place),
+        head=("transformers", fold.number, place),
+        jobs=problem.threads,
     )
     rows = fold.train[positions]
     transfer = None if spec.lesson is None else spec.lesson.transfer_set(problem, fold, positions)
@@ -63,12 +68,12 @@ def fit_model(problem: Problem, fold: Fold, part: int, positions: np.ndarray, sp
     )
     with thread_limit(problem.threads):
         fitted = fit(model, training_set, replace(spec.options, prepare=_shared(problem, fold, part)))
-    if fold.number >= 0 or part >= 0:  # nobody gets this model, and it predicts on its hop's CPUs too
+    if part is not None or not fold.role.is_final:  # nobody gets this model, and it predicts on its hop's CPUs too
         before = {name: value for name, value in before.items() if name not in job_parameters(spec.estimator)}
     return fitted.set_params(**before) if before else fitted
 
 
-def _shared(problem: Problem, fold: Fold, part: int) -> Prepare:
+def _shared(problem: Problem, fold: Fold, part: int | None) -> Prepare:
     """Return a `Prepare` that fits equal transformers once for each part of a fold: all paths share them."""
 
     def prepare(
@@ -91,7 +96,7 @@ def _shared(problem: Problem, fold: Fold, part: int) -> Prepare:
             generator, rows = synthetic.place
             pool = MEMO.get((*key, generator), lambda: through(transformers.steps, rows_of(problem, fold, generator).X))
             beside = safe_indexing(pool, rows)
-        own = deepcopy(transformers) if fold.number < 0 else transformers  # what the user gets shares nothing
+        own = deepcopy(transformers) if fold.role.is_final else transformers  # what the user gets shares nothing
         return own, transformed, beside
 
     return prepare

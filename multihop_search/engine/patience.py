@@ -21,7 +21,10 @@ class Patience:
     --------
     >>> from multihop_search.paths.path import Path
     >>> patience = Patience(2, n_students=1)
-    >>> [patience.ends(TrialRecord(number, Path(()), "COMPLETE"), score) for number, score in enumerate([1, 2, 2, 1])]
+    >>> [
+    ...     patience.ends(TrialRecord(number=number, path=Path(()), state="COMPLETE"), score)
+    ...     for number, score in enumerate([1, 2, 2, 1])
+    ... ]
     [False, False, False, True]
     """
 

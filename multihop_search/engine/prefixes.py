@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from multihop_search.engine.crossfit import crossfit, crossfit_plain
-from multihop_search.engine.refit import refit_teacher
+from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain, fit_teacher
 from multihop_search.engine.student import fit_student, judge
 from multihop_search.executors import Future, Session
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
 from multihop_search.problem.problem import Problem
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
+from multihop_search.transfer.transfer_set import TeacherOutputs
 
 
 class Prefixes:
@@ -41,13 +40,9 @@ class Prefixes:
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
 
-    def run(self, fn: Callable[..., Any], *args: Any) -> Any:
-        """Return ``fn(problem, ladder, *args)``, run by the session."""
-        return self.session.result(self.session.submit(fn, *self.shared, *args))
-
     def teacher(self) -> Future:
         """Return the future of the teacher on all rows, which the end of the search needs: free workers may begin."""
-        return self.session.submit(refit_teacher, *self.shared)
+        return self.session.submit(fit_teacher, *self.shared)
 
     def outcome(self, number: int, path: Path) -> Future:
         """Return the future of the outcome of `path` in a fold, its prefix shared with every other path."""
@@ -61,39 +56,52 @@ class Prefixes:
 
     def outputs(self, number: int, hops: tuple[Hop, ...]) -> Future:
         """Return the future of the outputs of the model that `hops` lead to in a fold; submits what is missing."""
-        kept = self._kept((number, hops))
-        if kept is not None:
-            return kept
-        above: tuple[Future, ...] = ()
-        if hops:
-            scheme = hops[-1].scheme
-            above = (self.outputs(number, hops[:-1]),)
-            if not isinstance(scheme, Truncate) and scheme.needs_plain:
-                above = (*above, self._plain(number, hops[-1].model))
-        future = self.session.submit(crossfit, *self.shared, number, hops, *above)
-        stages = self.ladder.graded_sizes(hops[-1].model if hops else TEACHER)
-        return self._keep((number, hops), future, self._size(number, stages))
+        future = self._cached((number, hops))
+        if future is None:
+            future = self.session.submit(crossfit, *self.shared, number, hops, *self._above(number, hops))
+            self._keep((number, hops), future, self._size(number, self._stages(hops)))
+        return future
+
+    def outputs_and_model(self, number: int, hops: tuple[Hop, ...]) -> Future:
+        """Return the future of the same outputs and of the model, fitted on all training rows of the fold."""
+        return self.session.submit(crossfit_and_fit, *self.shared, number, hops, *self._above(number, hops))
+
+    def put(self, number: int, hops: tuple[Hop, ...], outputs: TeacherOutputs) -> None:
+        """Keep outputs that were computed elsewhere."""
+        if self._cached((number, hops)) is None:
+            self._keep((number, hops), self.session.share(outputs), self._size(number, self._stages(hops)))
+
+    def _above(self, number: int, hops: tuple[Hop, ...]) -> tuple[Future, ...]:
+        """Return what the model that `hops` lead to is taught from; nothing for the teacher."""
+        if not hops:
+            return ()
+        scheme, upper = hops[-1].scheme, self.outputs(number, hops[:-1])
+        if isinstance(scheme, Truncate) or not scheme.needs_plain:
+            return (upper,)
+        return upper, self._plain(number, hops[-1].model)
 
     def _plain(self, number: int, name: str) -> Future:
         """Return the future of what an intermediate says without a teacher."""
-        kept = self._kept((number, name))
-        if kept is not None:
-            return kept
-        future = self.session.submit(crossfit_plain, *self.shared, number, name)
-        return self._keep((number, name), future, self._size(number))
+        future = self._cached((number, name))
+        if future is None:
+            future = self.session.submit(crossfit_plain, *self.shared, number, name)
+            self._keep((number, name), future, self._size(number))
+        return future
 
-    def _kept(self, key: tuple[Any, ...]) -> Future | None:
+    def _cached(self, key: tuple[Any, ...]) -> Future | None:
         if key not in self._cache:
             return None
         self._cache.move_to_end(key)
         return self._cache[key][0]
 
-    def _keep(self, key: tuple[Any, ...], future: Future, size: int) -> Future:
+    def _keep(self, key: tuple[Any, ...], future: Future, size: int) -> None:
         self._cache[key] = (future, size)
         self._bytes += size
         while self._bytes > self._max_bytes and len(self._cache) > 1:
             self._bytes -= self._cache.popitem(last=False)[1][1]
-        return future
+
+    def _stages(self, hops: tuple[Hop, ...]) -> tuple[int, ...]:
+        return self.ladder.graded_sizes(hops[-1].model if hops else TEACHER)
 
     def _size(self, number: int, stages: tuple[int, ...] = ()) -> int:
         """Return the bytes of one entry: predictions on real and synthetic rows, and of the stages."""

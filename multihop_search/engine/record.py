@@ -10,7 +10,7 @@ from multihop_search.paths.path import Path
 COMPLETE, PRUNED, FAIL = "COMPLETE", "PRUNED", "FAIL"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TrialRecord:
     """One told trial."""
 
@@ -52,5 +52,5 @@ class TrialRecord:
 
     def repeated(self, number: int) -> TrialRecord:
         """Return the record of a later trial that drew the same path."""
-        said = f"same path as trial {self.number}"
-        return replace(self, number=number, reason=f"{said}: {self.reason}" if self.reason else said)
+        repetition = f"same path as trial {self.number}"
+        return replace(self, number=number, reason=f"{repetition}: {self.reason}" if self.reason else repetition)

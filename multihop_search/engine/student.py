@@ -17,13 +17,13 @@ from multihop_search.models.complexity import Size, latency_us, size_of
 from multihop_search.models.fitting import FitOptions
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import Path, Truncate
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Problem, Role
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.trees import TreeFit
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What a student did in one fold."""
 
@@ -59,15 +59,23 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         start = time.perf_counter()
         score = problem.scoring.score_fold(model, X, y, predictions, weight)
         score_seconds = predict_seconds + time.perf_counter() - start
-        bounded = ladder.budget.latency_us is not None and number >= len(problem.folds)  # of a nested search
-        latency = latency_us(model, problem.rows(fold.test[:1])) if number == 0 or bounded else float("nan")
+        bounded = ladder.budget.latency_us is not None and fold.role is Role.PAIR
+        is_timed = fold is problem.folds[0] or bounded
+        latency = latency_us(model, problem.rows(fold.test[:1])) if is_timed else float("nan")
         note = "" if lesson is None else lesson.note(problem, fold)
-        stored = predictions.astype(problem.stored)
-        return Outcome(stored, score, seconds, size_of(model), latency, note, score_seconds)
+        return Outcome(
+            predictions=predictions.astype(problem.stored),
+            score=score,
+            fit_seconds=seconds,
+            size=size_of(model),
+            latency_us=latency,
+            note=note,
+            score_seconds=score_seconds,
+        )
 
 
 def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:
-    """Return the student of `path` fitted on the training rows of fold `number` (-1: all rows)."""
+    """Return the student of `path` fitted on the training rows of fold `number`."""
     with thread_limit(problem.threads):
         return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
 
@@ -94,9 +102,9 @@ def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Te
 
 def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: Lesson | None) -> Any:
     fold = problem.fold(number)
-    tree_fit = path.fit.in_fold() if path.fit is not None and number >= 0 else path.fit
+    tree_fit = path.fit.in_fold() if path.fit is not None and not fold.role.is_final else path.fit
     spec = _spec(problem, ladder, path, key=_seed_key(problem, path), tree_fit=tree_fit)
-    return fit_model(problem, fold, -1, np.arange(len(fold.train)), replace(spec, lesson=lesson))
+    return fit_model(problem, fold, None, np.arange(len(fold.train)), replace(spec, lesson=lesson))
 
 
 def _seed_key(problem: Problem, path: Path) -> str:

@@ -51,10 +51,17 @@ class TrainingSet:
             transfer = TransferSet(targets, np.ones(len(self.y)))
         transfer = transfer.finished(self.y, self.sample_weight)
         X = self.X if transfer.synthetic is None else _stacked(self.X, transfer.synthetic.X)
-        return JoinedRows(X, transfer.joined_targets, transfer.joined_weights, self.y, self.labels, transfer.is_hard)
+        return JoinedRows(
+            X=X,
+            targets=transfer.joined_targets,
+            weights=transfer.joined_weights,
+            y=self.y,
+            labels=self.labels,
+            is_hard=transfer.is_hard,
+        )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class JoinedRows:
     """Rows with a target and a weight each, real rows first, then synthetic ones."""
 

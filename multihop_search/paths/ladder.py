@@ -21,19 +21,19 @@ from multihop_search.paths.probes import Probes, copied
 from multihop_search.problem.teacher import RowTeacher
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Ladder:
     """Teacher, intermediates and students of one search, by name."""
 
     teacher: Any
-    students: Mapping[str, Any]
-    intermediates: Mapping[str, Any]
+    students: Mapping[str, Any] = field(default_factory=dict)
+    intermediates: Mapping[str, Any] = field(default_factory=dict)
     """Selected intermediates, most complex first."""
-    truncations: tuple[Truncate, ...]
+    truncations: tuple[Truncate, ...] = ()
     """Constructed intermediates, most complex first."""
-    complexities: Mapping[str, float]
+    complexities: Mapping[str, float] = field(default_factory=dict)
     """Measured complexity by name, teacher and students included; empty for a list of the user's own."""
-    budget: Budget
+    budget: Budget = field(default_factory=Budget)
     """What no student may exceed."""
     stage_sizes: tuple[int, ...] = ()
     """Members at which the teacher's outputs are graded, for truncations and for schemes that ask for them."""
@@ -119,7 +119,9 @@ def make_ladder(
         own = _own(intermediates, taken=(TEACHER, *students), regression=problem.classes is None)
         for name, estimator in own.items():
             settle(estimator, f"intermediate {name!r}", problem.random_state)
-        return Ladder(teacher, students, own, (), {}, budget, sizes, graded)
+        return Ladder(
+            teacher=teacher, students=students, intermediates=own, budget=budget, stage_sizes=sizes, graded=graded
+        )
     elsewhere = isinstance(top, RowTeacher) and not isinstance(top, SelfMeasured)
     measured[TEACHER] = math.inf if elsewhere else complexity(top)
     pool = {name if name not in students else f"{name} (intermediate)": model for name, model in pool.items()}
@@ -133,8 +135,16 @@ def make_ladder(
     selected = sorted((name for name in pool if between(name)), key=lambda name: -measured[name])
     constructed = tuple(hop for hop in cuts if between(hop.model))
     sizes = tuple(sorted({*sizes, *(hop.k for hop in constructed)}, reverse=True))
-    chosen = {name: pool[name] for name in selected}
-    return Ladder(teacher, students, chosen, constructed, measured, budget, sizes, graded)
+    return Ladder(
+        teacher=teacher,
+        students=students,
+        intermediates={name: pool[name] for name in selected},
+        truncations=constructed,
+        complexities=measured,
+        budget=budget,
+        stage_sizes=sizes,
+        graded=graded,
+    )
 
 
 def _own(intermediates: Sequence[tuple[str, Any]], *, taken: tuple[str, ...], regression: bool) -> dict[str, Any]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, replace
+from functools import partial
 from itertools import combinations
 from numbers import Integral
 from typing import Any
@@ -26,7 +27,10 @@ from sklearn.model_selection import (
 from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning, warn
 from multihop_search.keys import seed
-from multihop_search.problem.problem import Fold
+from multihop_search.problem.problem import Fold, Role
+
+WHOLE, HELD_OUT = -1, -2
+"""Numbers of the folds that score no trial: seeds hang on them."""
 
 
 def make_folds(
@@ -68,81 +72,98 @@ def make_folds(
     """
     if crossfit_cv is True or (crossfit_cv is not False and (not isinstance(crossfit_cv, Integral) or crossfit_cv < 2)):
         raise InvalidSetting(f"crossfit_cv must be False or an integer of at least 2, got {crossfit_cv!r}: pass 3.")
-    parts = 0 if crossfit_cv is False else int(crossfit_cv)
-
-    def inner(number: int, train: np.ndarray) -> tuple[np.ndarray, ...]:
-        codes = np.zeros(len(train), dtype=np.intp) if classes is None else y[train]
-        together = None if groups is None else groups[train]
-        return _partition(codes, together, parts, seed(random_state, "inner", number))
-
-    folds = []
+    data = _Data(X, y, classes, groups, random_state=random_state, n_parts=int(crossfit_cv))
     everything = np.arange(len(y))
-    kept, out = (everything, None) if share is None else _held_out(y, groups, share, random_state, classes)
-    for number, (train, test) in enumerate(_outer_of(kept, X, y, groups, cv, random_state, classes)):
-        learns = len(train) if classes is None else len(np.unique(y[train]))
-        if len(test) == 0 or learns < 2:
+    searched, held_out = (everything, None) if share is None else _held_out(data, share)
+    folds = []
+    for number, (train, test) in enumerate(_outer_of(data, searched, cv)):
+        if len(test) == 0 or not data.can_learn(train):
             what = "rows" if classes is None else "classes"
             raise InvalidData(
                 f"each fold must train on at least 2 {what} and hold rows out, fold {number} of cv={_shown(cv)} does "
-                "not: "
-                "use fewer folds or more rows."
+                "not: use fewer folds or more rows."
             )
-        folds.append(Fold(number, train, test, inner(number, train)))
+        folds.append(data.fold(number, Role.OUTER, train, test))
     if not folds:
         raise InvalidSetting(f"cv must give at least one (train, test) split, got {cv!r}: pass cv=5.")
-    whole = Fold(-1, everything, everything[:0], inner(-1, everything))
-    held_out = None if out is None else Fold(-2, kept, out, inner(-2, kept))
-    pairs = dict(_pairs(folds, y, classes, inner)) if nested else {}
-    return Folds(tuple(folds), whole, held_out, pairs)
+    return Folds(
+        outer=tuple(folds),
+        whole=data.fold(WHOLE, Role.WHOLE, everything, everything[:0]),
+        held_out=None if held_out is None else data.fold(HELD_OUT, Role.HELD_OUT, searched, held_out),
+        pairs=dict(_pairs(data, folds)) if nested else {},
+    )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Folds:
-    """How the rows of a search are divided; see the fields of the same names in `Problem`."""
+    """How the rows of a search are divided."""
 
-    folds: tuple[Fold, ...]
+    outer: tuple[Fold, ...]
+    """Folds whose held-out rows score the trials."""
     whole: Fold
     held_out: Fold | None
     pairs: Mapping[tuple[int, int], Fold]
+    """By the numbers of the two outer folds; see `Problem.pairs`."""
 
 
-def _held_out(
-    y: np.ndarray, groups: np.ndarray | None, share: float, random_state: int, classes: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
+@dataclass(frozen=True)
+class _Data:
+    """The rows that are divided, and what has a say in how."""
+
+    X: Any
+    y: np.ndarray
+    """Class codes, or values."""
+    classes: np.ndarray | None
+    groups: np.ndarray | None
+    _: KW_ONLY
+    random_state: int
+    n_parts: int
+    """Inner parts of each fold; 0: none."""
+
+    def take(self, rows: np.ndarray) -> _Data:
+        groups = None if self.groups is None else self.groups[rows]
+        return replace(self, X=safe_indexing(self.X, rows), y=self.y[rows], groups=groups)
+
+    def can_learn(self, train: np.ndarray) -> bool:
+        """Return whether the rows `train` hold two classes, or in regression two rows."""
+        return (len(train) if self.classes is None else len(np.unique(self.y[train]))) >= 2
+
+    def fold(self, number: int, role: Role, train: np.ndarray, test: np.ndarray) -> Fold:
+        """Return a fold; its inner partition is drawn by its number."""
+        codes = np.zeros(len(train), dtype=np.intp) if self.classes is None else self.y[train]
+        groups = None if self.groups is None else self.groups[train]
+        inner = _partition(codes, groups, self.n_parts, seed(self.random_state, "inner", number))
+        return Fold(number=number, role=role, train=train, test=test, inner=inner)
+
+
+def _held_out(data: _Data, share: float) -> tuple[np.ndarray, np.ndarray]:
     """Return the rows that are searched and those that are held out of it, ascending."""
-    drawn = seed(random_state, "held out")
+    y, drawn = data.y, seed(data.random_state, "held out")
     splitter: Any = ShuffleSplit(1, test_size=share, random_state=drawn)
-    if groups is not None:
+    if data.groups is not None:
         splitter = GroupShuffleSplit(1, test_size=share, random_state=drawn)
-    elif classes is not None and np.bincount(y).min() >= 2 and min(share, 1 - share) * len(y) >= len(classes):
+    elif data.classes is not None and np.bincount(y).min() >= 2 and min(share, 1 - share) * len(y) >= len(data.classes):
         splitter = StratifiedShuffleSplit(1, test_size=share, random_state=drawn)
     try:
-        kept, out = next(splitter.split(np.zeros(len(y)), y, groups))
+        searched, held_out = next(splitter.split(np.zeros(len(y)), y, data.groups))
     except ValueError as error:
-        said = str(error).split(". ")[0].rstrip(".")
-        raise InvalidData(f"verdict={share} must leave rows on both sides, it cannot ({said}): use another.") from error
-    return np.sort(kept), np.sort(out)
+        reason = str(error).split(". ")[0].rstrip(".")
+        raise InvalidData(
+            f"verdict={share} must leave rows on both sides, it cannot ({reason}): use another."
+        ) from error
+    return np.sort(searched), np.sort(held_out)
 
 
-def _outer_of(
-    kept: np.ndarray,
-    X: Any,
-    y: np.ndarray,
-    groups: np.ndarray | None,
-    cv: Any,
-    random_state: int,
-    classes: np.ndarray | None,
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
-    """Yield the outer splits of the rows `kept`, as row numbers among all."""
-    if len(kept) == len(y):
-        yield from _outer(X, y, groups, cv, random_state, classes)
+def _outer_of(data: _Data, searched: np.ndarray, cv: Any) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    """Yield the outer splits of the rows `searched`, as row numbers among all."""
+    if len(searched) == len(data.y):
+        yield from _outer(data, cv)
     elif not _names_rows(cv):
-        together = None if groups is None else groups[kept]
-        for train, test in _outer(safe_indexing(X, kept), y[kept], together, cv, random_state, classes):
-            yield kept[train], kept[test]
+        for train, test in _outer(data.take(searched), cv):
+            yield searched[train], searched[test]
     else:  # row numbers of the user's own
-        for train, test in _outer(X, y, groups, cv, random_state, classes):
-            yield train[np.isin(train, kept)], test[np.isin(test, kept)]
+        for train, test in _outer(data, cv):
+            yield train[np.isin(train, searched)], test[np.isin(test, searched)]
 
 
 def _names_rows(cv: Any) -> bool:
@@ -155,35 +176,29 @@ def splits_of_rows(cv: Any, rows: np.ndarray) -> Any:
     if not _names_rows(cv):
         return cv
     place = np.cumsum(rows) - 1
-    splits = _outer(np.empty((len(rows), 0)), np.empty(len(rows)), None, cv, 0, None)
-    return [tuple(place[side[rows[side]]] for side in split) for split in splits]
+    data = _Data(np.empty((len(rows), 0)), np.empty(len(rows)), None, None, random_state=0, n_parts=0)
+    return [tuple(place[side[rows[side]]] for side in split) for split in _outer(data, cv)]
 
 
-def _pairs(
-    folds: Sequence[Fold],
-    y: np.ndarray,
-    classes: np.ndarray | None,
-    inner: Callable[[int, np.ndarray], tuple[np.ndarray, ...]],
-) -> Iterator[tuple[tuple[int, int], Fold]]:
+def _pairs(data: _Data, folds: Sequence[Fold]) -> Iterator[tuple[tuple[int, int], Fold]]:
     """Yield a fold for each two outer ones, by their numbers: without the rows held out by either, it predicts both.
 
     The search without the first holds out the rows of the second, and the other way round, so that each model serves
-    two searches: K (K - 1) / 2 folds instead of K (K - 1).
+    two searches: K (K - 1) / 2 folds instead of K (K - 1). They are numbered after the outer folds.
     """
     number = len(folds)
     for one, other in combinations(folds, 2):
         train = np.setdiff1d(np.intersect1d(one.train, other.train), np.union1d(one.test, other.test))
         test = np.union1d(held_by(one, other), held_by(other, one))
-        learns = len(train) if classes is None else len(np.unique(y[train]))
-        if len(test) and learns >= 2:
+        if len(test) and data.can_learn(train):
             try:
-                parts = inner(number, train)
+                pair = data.fold(number, Role.PAIR, train, test)
             except InvalidData as error:
                 raise InvalidData(
                     "verdict='nested' needs at least 2 groups to train on beside those of two outer folds, one pair "
                     "leaves a single group: use more folds, or another verdict."
                 ) from error
-            yield (one.number, other.number), Fold(number, train, test, parts)
+            yield (one.number, other.number), pair
             number += 1
 
 
@@ -192,15 +207,14 @@ def held_by(inner: Fold, outer: Fold) -> np.ndarray:
     return np.setdiff1d(np.intersect1d(inner.test, outer.train), outer.test)
 
 
-def _outer(
-    X: Any, y: np.ndarray, groups: np.ndarray | None, cv: Any, random_state: int, classes: np.ndarray | None
-) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+def _outer(data: _Data, cv: Any) -> Iterable[tuple[np.ndarray, np.ndarray]]:
+    y, classes, drawn = data.y, data.classes, partial(seed, data.random_state, "outer")
     if isinstance(cv, Integral) and not isinstance(cv, bool):
         if cv < 2:
             raise InvalidSetting(
                 f"cv must be an integer of at least 2, a splitter or a list of splits, got {cv}: pass 5."
             )
-        return _splits(y, groups, int(cv), seed(random_state, "outer"), classes)
+        return _splits(data, int(cv), drawn())
     try:
         splitter = check_cv(cv, y, classifier=classes is not None)
     except (ValueError, TypeError) as error:
@@ -210,9 +224,9 @@ def _outer(
     target = y if classes is None else classes[y]
     if getattr(splitter, "random_state", 0) is None:
         splitter = copy.copy(splitter)
-        splitter.random_state = seed(random_state, "outer")
+        splitter.random_state = drawn()
     try:
-        splits = [tuple(map(np.asarray, split)) for split in splitter.split(X, target, groups)]
+        splits = [tuple(map(np.asarray, split)) for split in splitter.split(data.X, target, data.groups)]
     except (ValueError, TypeError) as error:
         raise InvalidData(f"the rows must be split by cv={_shown(cv)}, they cannot: {error}") from error
     return [_row_numbers(split, number, len(y)) for number, split in enumerate(splits)]
@@ -224,21 +238,20 @@ def _shown(cv: Any) -> str:
 
 def _row_numbers(split: tuple[np.ndarray, ...], number: int, n_rows: int) -> tuple[np.ndarray, np.ndarray]:
     """Return a split as row numbers; boolean masks are taken as scikit-learn takes them."""
-    found = [np.flatnonzero(rows) if rows.dtype == bool and len(rows) == n_rows else rows for rows in split]
-    if len(found) != 2 or not all(
+    sides = [np.flatnonzero(rows) if rows.dtype == bool and len(rows) == n_rows else rows for rows in split]
+    if len(sides) != 2 or not all(
         rows.ndim == 1 and (len(rows) == 0 or (rows.dtype.kind in "iu" and rows.min() >= 0 and rows.max() < n_rows))
-        for rows in found
+        for rows in sides
     ):
         raise InvalidSetting(
             f"cv must give pairs (train, test) of row numbers from 0 to {n_rows - 1}, split {number} is none: pass 5."
         )
-    return found[0].astype(np.intp), found[1].astype(np.intp)
+    return sides[0].astype(np.intp), sides[1].astype(np.intp)
 
 
-def _splits(
-    y: np.ndarray, groups: np.ndarray | None, n_splits: int, random_state: int, classes: np.ndarray | None
-) -> list[tuple[np.ndarray, np.ndarray]]:
+def _splits(data: _Data, n_splits: int, random_state: int) -> list[tuple[np.ndarray, np.ndarray]]:
     """Split by an integer cv: shuffled, by group where given, classes stratified; one warning for a rare one."""
+    y, classes, groups = data.y, data.classes, data.groups
     if groups is not None and (n_groups := len(np.unique(groups))) < n_splits:
         raise InvalidData(f"cv={n_splits} needs at least {n_splits} groups, got {n_groups}: use a smaller cv.")
     splitter: Any
@@ -290,5 +303,5 @@ def _partition(y: np.ndarray, groups: np.ndarray | None, parts: int, random_stat
         splitter = KFold(min(parts, len(y)), shuffle=True, random_state=random_state)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        held = tuple(test for _, test in splitter.split(np.zeros(len(y)), y, groups))
-    return tuple(part for part in held if len(part))
+        inner = tuple(test for _, test in splitter.split(np.zeros(len(y)), y, groups))
+    return tuple(part for part in inner if len(part))

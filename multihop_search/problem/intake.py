@@ -87,7 +87,7 @@ def make_problem(
             f"verdict='nested' needs a score of predictions, {scorer.unit.name} reads the model itself: hold out a "
             "share of the rows, for instance verdict=0.3."
         )
-    made = make_folds(
+    folds = make_folds(
         X,
         codes,
         groups,
@@ -98,28 +98,28 @@ def make_problem(
         share=float(verdict) if isinstance(verdict, Real) else None,
         nested=nested,
     )
-    if nested and not made.pairs:
+    if nested and not folds.pairs:
         raise InvalidSetting(
-            f"verdict='nested' needs rows to train on beside those of two outer folds, the {len(made.folds)} folds of "
-            "cv leave none: use cv=3 or more."
+            "verdict='nested' needs rows to train on beside those of two outer folds, the "
+            f"{len(folds.outer)} folds of cv leave none: use cv=3 or more."
         )
     problem = Problem(
-        X,
-        codes,
-        classes,
-        weight,
-        groups,
-        made.folds,
-        made.whole,
-        scorer,
-        random_state,
-        synthetic or {},
-        unlabeled,
-        threads,
-        uuid4().hex,
-        made.held_out,
-        made.pairs,
-        given,
+        X=X,
+        y=codes,
+        classes=classes,
+        sample_weight=weight,
+        groups=groups,
+        folds=folds.outer,
+        whole=folds.whole,
+        held_out=folds.held_out,
+        pairs=folds.pairs,
+        scoring=scorer,
+        random_state=random_state,
+        synthetic=synthetic or {},
+        unlabeled=unlabeled,
+        threads=threads,
+        token=uuid4().hex,
+        given=given,
     )
     _check_score(problem)
     for leak in leaks_of_folds(problem):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 import numpy as np
@@ -13,17 +14,36 @@ from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scoring import Scoring
 
 
-@dataclass(frozen=True)
+class Role(Enum):
+    """What a fold is for."""
+
+    OUTER = "outer"
+    """Its held-out rows score the trials."""
+    PAIR = "pair"
+    """It leaves out what two outer folds hold out, for the searches that are run again without one of them."""
+    WHOLE = "whole"
+    """All rows: the chosen path is fitted on them for use."""
+    HELD_OUT = "held out"
+    """The rows that are searched; those held out of the search judge."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether models fitted on its training rows are used outside the search, and not only scored by it."""
+        return self in (Role.WHOLE, Role.HELD_OUT)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One outer fold, with the inner partition by which every hop in it is cross-fitted."""
+    """Rows to fit on and rows to predict, with the inner partition by which every hop in it is cross-fitted."""
 
     number: int
-    """0, 1, ... for the outer folds, and after them those of a nested search; below 0: fitted for use."""
+    """Names the fold within its problem; seeds hang on it. Outer folds are counted from 0 on."""
+    role: Role
     train: np.ndarray
     """Row numbers that models of this fold are fitted on, (n_train,)."""
     test: np.ndarray
-    """Row numbers that judge them, (n_test,); empty for the refit."""
-    inner: tuple[np.ndarray, ...]
+    """Row numbers that judge them, (n_test,); empty where all rows are fitted."""
+    inner: tuple[np.ndarray, ...] = ()
     """Partition of range(n_train): each part is predicted by models fitted on the others. Empty: in-sample."""
 
     def fitted_rows(self) -> Iterator[np.ndarray]:
@@ -33,7 +53,7 @@ class Fold:
             yield np.delete(self.train, part)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Problem:
     """Data, folds, score and seed of one search; nothing in it changes while the search runs."""
 
@@ -48,7 +68,7 @@ class Problem:
     groups: np.ndarray | None
     folds: tuple[Fold, ...]
     whole: Fold
-    """All rows as one fold without held-out rows: where the chosen path is fitted for use. Number -1."""
+    """All rows as one fold without held-out rows: where the chosen path is fitted for use."""
     scoring: Scoring
     random_state: int
     synthetic: Mapping[str, int] = field(default_factory=dict)
@@ -60,10 +80,9 @@ class Problem:
     token: str = ""
     """Names this problem among others in one process: what is kept there between hops belongs to one token."""
     held_out: Fold | None = None
-    """Where a share of the rows is held out of the search: the rows searched, and those held out. Number -2."""
+    """Where a share of the rows is held out of the search: the rows searched, and those held out."""
     pairs: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
-    """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted.
-    They are numbered after the outer folds."""
+    """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted."""
     given: np.ndarray | None = None
     """Which of the rows given to `fit` are in the problem, (n_given,) of bool: those of weight 0 are not; None: all."""
 
@@ -97,11 +116,9 @@ class Problem:
 
     def fold(self, number: int) -> Fold:
         """Return a fold by its number."""
-        if number < 0:
-            return self.whole if self.held_out is None or number == self.whole.number else self.held_out
-        if number < len(self.folds):
-            return self.folds[number]
-        return next(fold for fold in self.pairs.values() if fold.number == number)
+        held_out: tuple[Fold, ...] = () if self.held_out is None else (self.held_out,)
+        every_fold = (*self.folds, self.whole, *held_out, *self.pairs.values())
+        return next(fold for fold in every_fold if fold.number == number)
 
     def rows(self, rows: np.ndarray) -> Any:
         """Return the features of `rows`."""

@@ -16,6 +16,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
+from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.filters import lasting_filters
 from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
@@ -25,8 +26,6 @@ from multihop_search.engine.patience import Patience
 from multihop_search.engine.plan import Plan, make_pruner, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import COMPLETE, FAIL, TrialRecord
-from multihop_search.engine.refit import Teacher, refit_student, refit_teacher
-from multihop_search.engine.refits import refit_students
 from multihop_search.engine.study import Callbacks, new_study, told_study
 from multihop_search.errors import (
     ClusterLost,
@@ -261,7 +260,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         made: SetUp,
         assessment: Assessment,
         prefixes: Prefixes,
-        teacher: Teacher,
+        teacher: FittedTeacher,
         fresh: FreshRows | None,
         trials: Trials,
     ) -> Method:
@@ -453,13 +452,13 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         """
         local = Prefixes(SerialExecutor().start(), made.problem, made.ladder)
         limited = self.hop_timeout is not None  # else workers hold no memory while this process refits
-        taught: Teacher | None = None
+        taught: FittedTeacher | None = None
         try:
             last = not limited and not runs_hops(made.problem, fresh)
             taught = (prefixes.session.last_result if last else prefixes.session.result)(teacher)
         except ClusterLost as error:
             warn(f"the last step runs in this process: {error}", RefitWarning)
-            prefixes, taught = local, local.run(refit_teacher)
+            prefixes, taught = local, local.session.result(local.teacher())
         except Exception as error:
             self._keep_best(made, assessment, local if not limited else prefixes, trials, None, None)
             raise SearchFailed(
@@ -500,7 +499,7 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         assessment: Assessment,
         prefixes: Prefixes,
         trials: Trials,
-        teacher: Teacher | None,
+        teacher: FittedTeacher | None,
         believed: TeacherOutputs | None,
     ) -> Selection:
         selection = select(assessment, trials, prefixes, teacher, believed, made.with_fits)
@@ -510,8 +509,8 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
         self.best_trial_ = self.study_.get_trials(deepcopy=False)[best.number]
         self.best_params_ = dict(self.best_trial_.params)
         self.best_score_ = trials.score(best)[0]
-        self.best_estimator_ = selection.refit.student
-        self.path_models_ = dict(selection.refit.models)
+        self.best_estimator_ = selection.models.student
+        self.path_models_ = dict(selection.models.by_name)
         return selection
 
     def _keep_task(self, problem: Problem) -> None:
@@ -533,11 +532,9 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
             If the search was unpickled: the training rows are not part of a pickle.
         """
         workshop = self._checked_workshop([number])
-        try:
-            with lasting_filters():
-                return refit_student(workshop.problem, workshop.ladder, workshop.paths[number])
-        finally:
-            MEMO.clear(workshop.problem.token)
+        with lasting_filters():
+            (student,) = self._refitted(workshop, [workshop.paths[number]])
+        return student
 
     def refit_trials(self, numbers: Iterable[int]) -> Iterator[Any]:
         """Yield the students of many completed trials as `refit_trial` does, the upper models of all fitted once.
@@ -560,8 +557,10 @@ class MultihopSearch(MetaEstimatorMixin, BaseEstimator):  # type: ignore[misc]
 
     @staticmethod
     def _refitted(workshop: _Workshop, paths: Sequence[Path]) -> Iterator[Any]:
+        prefixes = Prefixes(SerialExecutor().start(), workshop.problem, workshop.ladder)
         try:
-            yield from refit_students(workshop.problem, workshop.ladder, paths)
+            for path in paths:
+                yield prefixes.session.result(prefixes.student(workshop.problem.whole.number, path))
         finally:
             MEMO.clear(workshop.problem.token)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
+from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import TrialRecord
-from multihop_search.engine.refit import Refit, Teacher, refit
+from multihop_search.engine.refit import PathModels, refit
 from multihop_search.errors import RefitWarning, SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.models.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
@@ -31,7 +32,7 @@ class Selection:
 
     best: TrialRecord
     """The best by score among the chosen."""
-    refit: Refit
+    models: PathModels
     """Its path, fitted on all rows."""
     cases: Mapping[str, Case]
     """What each student's verdict is about, by name."""
@@ -46,7 +47,7 @@ def select(
     assessment: Assessment,
     trials: Trials,
     prefixes: Prefixes,
-    teacher: Teacher | None,
+    teacher: FittedTeacher | None,
     believed: TeacherOutputs | None,
     with_fits: Collection[str] = (),
 ) -> Selection:
@@ -58,7 +59,7 @@ def select(
         Of the search.
     prefixes : Prefixes
         Runs the refits.
-    teacher : Teacher or None
+    teacher : FittedTeacher or None
         On all rows; without one, only paths without hops are chosen.
     believed : TeacherOutputs or None
         What of the teacher helps to choose.
@@ -73,10 +74,10 @@ def select(
     problem, ladder = prefixes.problem, prefixes.ladder
     failures: list[str] = []
 
-    def refitted(record: TrialRecord) -> Refit | None:
+    def refitted(record: TrialRecord) -> PathModels | None:
         """Return the refit of a trial; None if it fails."""
         try:
-            return refit(prefixes.run, problem.whole.number, record.path, teacher)
+            return refit(prefixes, record.path, teacher)
         except Exception as error:
             said = f"trial {record.number} ({record.path}) could not be fitted on all rows, it said: {_said(error)}"
             failures.append(said)
@@ -89,7 +90,7 @@ def select(
             return None
 
     cases: dict[str, Case] = {}
-    refits: dict[str, Refit] = {}
+    refits: dict[str, PathModels] = {}
     inside = {
         name: [
             (record, found)
@@ -156,7 +157,7 @@ def _said(error: Exception) -> str:
     return f"{type(error).__name__}: {error}"
 
 
-def _fits(problem: Problem, ladder: Ladder, fitted: Refit) -> bool:
+def _fits(problem: Problem, ladder: Ladder, fitted: PathModels) -> bool:
     row = problem.rows(problem.whole.train[:1])
     excess = ladder.budget.excess(size_of(fitted.student), latency_us(fitted.student, row))
     return all(share <= 0 for share in excess.values())

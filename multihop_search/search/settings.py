@@ -17,8 +17,9 @@ from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
-from multihop_search.engine.crossfit import crossfit, mean_outputs, with_temperature
+from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.plan import make_pruner, make_sampler
+from multihop_search.engine.upper_model import mean_outputs, with_temperature
 from multihop_search.errors import (
     ClusterLost,
     DefaultLeftOutWarning,
@@ -512,7 +513,7 @@ def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: 
         return {}
     shared = session.share(_bare(problem))
     return {
-        name: session.submit(crossfit, shared, Ladder(candidate, {}, {}, (), {}, Budget()), problem.searched.number, ())
+        name: session.submit(crossfit, shared, Ladder(teacher=candidate), problem.searched.number, ())
         for name, candidate in _fitted_ones(candidates).items()
     }
 

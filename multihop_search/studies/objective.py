@@ -13,8 +13,8 @@ import optuna
 from optuna.trial import FrozenTrial
 
 from multihop_search.engine.filters import lasting_filters
-from multihop_search.engine.loop import Asked
 from multihop_search.engine.memo import MEMO
+from multihop_search.engine.pending_trial import PendingTrial
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.engine.study import set_constraints
@@ -182,11 +182,11 @@ class PathObjective:
 
     def _judged(self, trial: optuna.Trial, path: Path) -> TrialRecord:
         folds = self._prefixes.problem.folds
-        asked = Asked(trial.number, trial, path, None, len(folds))
+        pending = PendingTrial(number=trial.number, trial=trial, path=path, n_folds=len(folds))
         session = self._prefixes.session
         for step, fold in enumerate(folds):
-            asked.outcomes.append(session.result(self._prefixes.outcome(fold.number, path)))
-            record = asked.record(COMPLETE, "", self._budget)
+            pending.outcomes.append(session.result(self._prefixes.outcome(fold.number, path)))
+            record = pending.record(COMPLETE, "", self._budget)
             if self.values == ("score",):
                 trial.report(self._assessment.score(record), step)
                 if step + 1 < len(folds) and trial.should_prune():

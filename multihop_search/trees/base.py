@@ -101,7 +101,17 @@ class TreeFit(Recipe):
             share = float(sample.counted.sum()) / n_real
             grown = self.structure(sample, loss, bounds.on_share(share), rng)
             heap = with_fewer_leaves(grown, sample, loss, bounds.leaves)
-            return finished_tree(heap, sample, rows, targets, weights, n_real, bounds, smoothing, entropy=entropy)
+            return finished_tree(
+                heap,
+                sample,
+                rows,
+                targets,
+                weights,
+                n_real=n_real,
+                bounds=bounds,
+                smoothing=smoothing,
+                entropy=entropy,
+            )
 
         restarts = getattr(self, "restarts", 0) if len(rows) > MOST_ROWS else 0
         made = [tree(start) for start in range(restarts + 1)]

@@ -18,7 +18,7 @@ LEAF = -1
 UNDEFINED = -2
 
 
-@dataclass
+@dataclass(kw_only=True)
 class _Nodes:
     """The nodes of a tree, parents first."""
 
@@ -89,10 +89,10 @@ def finished_tree(
     X: np.ndarray,
     targets: np.ndarray,
     weights: np.ndarray,
+    *,
     n_real: int,
     bounds: Bounds,
     smoothing: float,
-    *,
     entropy: bool | None,
 ) -> Tree:
     """Return scikit-learn's tree of a structure, its bounds kept on all rows and its leaves valued by them.
@@ -122,7 +122,15 @@ def finished_tree(
     entropy : bool or None
         Whether impurities are shown as entropy or as Gini; None in regression, where they are variances.
     """
-    nodes = _Nodes(X, targets, weights, n_real, sample.thresholds, bounds, smoothing)
+    nodes = _Nodes(
+        X=X,
+        targets=targets,
+        weights=weights,
+        n_real=n_real,
+        thresholds=sample.thresholds,
+        bounds=bounds,
+        smoothing=smoothing,
+    )
     nodes.add(heap, 0, np.arange(len(X)), None)
     values = np.stack(nodes.values)
     table = np.zeros(len(nodes.rows), dtype=node_type())

@@ -20,7 +20,7 @@ from multihop_search.executors import Future, Session
 from multihop_search.paths.groups import Group
 from multihop_search.paths.path import Path
 from multihop_search.problem.folds import held_by
-from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.problem import Fold, Problem, Role
 from multihop_search.problem.responses import joined_tables
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
@@ -77,7 +77,7 @@ class WithoutFold:
             inner = problem.folds[other if one == outer.number else one]
             rows = held_by(inner, outer)
             if len(rows):
-                folds.append(Fold(len(folds), pair.train, rows, pair.inner))
+                folds.append(replace(pair, number=len(folds), role=Role.OUTER, test=rows))
                 self._pairs.append((pair, np.searchsorted(pair.test, rows), rows))
         self.problem = replace(problem, folds=tuple(folds), pairs={})
 

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.prefixes import Prefixes
-from multihop_search.engine.refit import Teacher
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
 from multihop_search.paths.groups import COMPARISONS, Group
@@ -247,7 +247,7 @@ class FreshRows:
     """How they may have been learned from, in words."""
 
 
-def fresh_rows_method(assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Teacher) -> Outside:
+def fresh_rows_method(assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: FittedTeacher) -> Outside:
     """Return fresh rows as a `Method`; `teacher` is fitted on all rows of the search."""
     problem, n_rows = assessment.problem, len(rows.y)
     return Outside(
