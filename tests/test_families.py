@@ -97,6 +97,13 @@ def test_every_family_of_another_library_keeps_the_contract(library: str, name: 
     check_family(family_of(model), model)
 
 
+@pytest.mark.parametrize("model", SMALL, ids=str)
+def test_no_two_families_of_the_package_match_one_model(model: Any) -> None:
+    names = [type(family).__name__ for family in FAMILIES if family.matches(model)]
+    assert names[-1] == "AnyModel"
+    assert len(names) <= 2
+
+
 def test_every_family_of_the_package_is_checked() -> None:
     checked = {type(family_of(model)).__name__ for model in SMALL} | {"LightGBM", "XGBoost", "ExplainableBoosting"}
     assert checked == {type(family).__name__ for family in FAMILIES}

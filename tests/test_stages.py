@@ -40,7 +40,7 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import SeenRowsWarning
 from multihop_search.executors.serial import SerialExecutor
 from multihop_search.models.complexity import complexity
-from multihop_search.models.mlp import hidden_layers
+from multihop_search.models.families.mlp import hidden_layers
 from multihop_search.models.stages import (
     cut_sizes,
     fitted_probes,

@@ -1,7 +1,7 @@
-"""What the package knows of a class of models: one file for each family, behind the protocol `Family`.
+"""What the package knows of a class of models: one file for each family in `families/`, behind the protocol `Family`.
 
-`base.py` holds the protocol and the answers for a class that nobody knows, `registry.py` lists the families. A user's
-own is a class derived from `Family`, handed to `register`.
+`base.py` holds the protocol and the answers for a class that nobody knows, `registry.py` finds the family of a model. A
+user's own is a class derived from `Family`, handed to `register`.
 """
 
 from multihop_search.models.base import Count, Family, Route

@@ -12,31 +12,10 @@ from typing import Any
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.models.base import AnyModel, Family
-from multihop_search.models.boosting import GradientBoosting, HistogramBoosting
-from multihop_search.models.ebm import ExplainableBoosting
-from multihop_search.models.forest import Forest
-from multihop_search.models.lightgbm import LightGBM
-from multihop_search.models.linear import GeneralizedLinear, Linear
-from multihop_search.models.mlp import Network
-from multihop_search.models.tree import DecisionTree
-from multihop_search.models.vote import Vote
-from multihop_search.models.xgboost import XGBoost
+from multihop_search.models.families import all_families
 
-FAMILIES: tuple[Family, ...] = (
-    DecisionTree(),
-    Forest(),
-    HistogramBoosting(),
-    GradientBoosting(),
-    LightGBM(),
-    XGBoost(),
-    ExplainableBoosting(),
-    Linear(),
-    GeneralizedLinear(),
-    Network(),
-    Vote(),
-    AnyModel(),
-)
-"""The package's own, in the order in which they are asked."""
+FAMILIES: tuple[Family, ...] = (*all_families(), AnyModel())
+"""The package's own; the one that knows nobody is asked last."""
 _own: list[Family] = []
 """Those that a user registered, the latest first: they are asked before the package's."""
 

@@ -19,6 +19,7 @@ from sklearn.pipeline import Pipeline
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.models.fitting import fit
+from multihop_search.models.registry import family_of
 from multihop_search.models.settle import settle
 from multihop_search.models.steps import last_step
 from multihop_search.models.training_set import TrainingSet
@@ -75,7 +76,8 @@ class Probes:
     def join(self, vote: Any, members: Iterable[Any]) -> None:
         """Make the fit of a vote from those of its members, which are there: nothing has to be fitted."""
         joined = clone(vote)
-        last_step(joined).estimators_ = [last_step(self._fits[id(member)][1]) for member in members]
+        last = last_step(joined)
+        family_of(last).with_voters(last, [last_step(self._fits[id(member)][1]) for member in members])
         self._fits[id(vote)] = vote, joined
 
     def forget(self) -> None:

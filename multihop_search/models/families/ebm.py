@@ -14,7 +14,7 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from multihop_search.models.base import Family
-from multihop_search.models.tree import LARGEST_LEAF
+from multihop_search.models.families.tree import LARGEST_LEAF
 
 LEAST_WEIGHT = 1e-9
 """What stands for a weight of 0, as a part of the largest."""

@@ -18,8 +18,8 @@ from sklearn.ensemble import (
 from sklearn.utils import check_array
 
 from multihop_search.models.base import Family, Route, aligned
+from multihop_search.models.families.tree import CRITERION, LEAF_SIZE, mean_of_trees, twin_route
 from multihop_search.models.formula import Feature, Scores
-from multihop_search.models.tree import CRITERION, LEAF_SIZE, mean_of_trees, twin_route
 
 CLASSIFIERS = (RandomForestClassifier, ExtraTreesClassifier)
 REGRESSORS = (RandomForestRegressor, ExtraTreesRegressor)

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, IntD
 
 from multihop_search.compat.lightgbm import first_rounds
 from multihop_search.models.base import Family, aligned, is_of_library, qualified_name
-from multihop_search.models.boosting import learning_rate
+from multihop_search.models.families.boosting import learning_rate
 from multihop_search.problem.responses import stored_form
 
 EXACT = ("lightgbm.sklearn.LGBMClassifier", "lightgbm.sklearn.LGBMRegressor")

@@ -19,6 +19,7 @@ from sklearn.ensemble import (
 
 from multihop_search.compat.sklearn import bits_of, encoder_of, first_rounds, round_trees, start_of
 from multihop_search.models.base import LEAST_IMPORTANCE, Family, aligned, trees_a_round
+from multihop_search.models.families.tree import LEAF_SIZE
 from multihop_search.models.formula import (
     Feature,
     Leaf,
@@ -30,7 +31,6 @@ from multihop_search.models.formula import (
     split_of_categories,
     split_of_numbers,
 )
-from multihop_search.models.tree import LEAF_SIZE
 
 HISTOGRAM = (HistGradientBoostingClassifier, HistGradientBoostingRegressor)
 GRADIENT = (GradientBoostingClassifier, GradientBoostingRegressor)
