@@ -66,8 +66,8 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
     scoring, accuracy = FlooredLogLoss(split.classes), Accuracy(split.classes)
     fitted, conclude = engine_student._fitted, face.MultihopSearch._conclude
 
-    def watched_fit(problem: Any, ladder: Any, number: int, path: Any, lesson: Any) -> Any:
-        model = fitted(problem, ladder, number, path, lesson)
+    def watched_fit(problem: Any, ladder: Any, number: int, path: Any, soft_labels: Any) -> Any:
+        model = fitted(problem, ladder, number, path, soft_labels)
         if problem.fold(number).role is Role.OUTER:
             proba = stored_form(model, split.X_fresh, split.classes)
             found = (float(of.rows(split.y_fresh, proba).mean()) for of in (scoring, accuracy))

@@ -26,9 +26,10 @@ import pandas as pd
 from quality_parts.data import DATA
 from sklearn.tree import DecisionTreeClassifier
 
-import multihop_search.engine.lesson as lesson
 import multihop_search.engine.prefixes as prefixes
+import multihop_search.engine.soft_labels as soft_labels
 import multihop_search.engine.student as student
+import multihop_search.engine.synthetic_rows as synthetic_rows
 import multihop_search.engine.upper_model as upper_model
 import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
@@ -115,8 +116,8 @@ def clocked() -> Clock:
     clock.around(probes, "fit", FITS)
     clock.around(upper_model, "fit_model", FITS, fit_key)
     clock.around(student, "fit_model", FITS, fit_key)
-    clock.around(lesson, "_generated", "synthetic rows")
-    clock.around(lesson.Lesson, "transfer_set", "transfer sets")
+    clock.around(synthetic_rows, "_generated", "synthetic rows")
+    clock.around(soft_labels.SoftLabels, "transfer_set", "transfer sets")
     clock.around(student, "stored_form", PREDICTIONS)
     clock.around(upper_model, "graded_predictions", PREDICTIONS)
     clock.around(upper_model.UpperModel, "out_of_bag", PREDICTIONS)

@@ -37,8 +37,8 @@ from multihop_search import (
     TreeFit,
 )
 from multihop_search.engine.crossfit import crossfit
-from multihop_search.engine.lesson import Lesson
 from multihop_search.engine.memo import MEMO
+from multihop_search.engine.soft_labels import SoftLabels
 from multihop_search.executors import SerialExecutor
 from multihop_search.models.fitting import FitOptions, fit
 from multihop_search.models.training_set import TrainingSet
@@ -150,8 +150,8 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
                     added = ModelCompression(recipe.multiple, recipe.generator) if recipe.multiple else None
                     scheme = KnowledgeDistillation(recipe.alpha, recipe.temperature)
                     outputs = taught[recipe.teacher]
-                    lesson = Lesson(scheme, added, outputs if recipe.calibrated else _raw(outputs))
-                    transfer = lesson.transfer_set(problem, fold, everyone)
+                    soft_labels = SoftLabels(scheme, added, outputs if recipe.calibrated else _raw(outputs))
+                    transfer = soft_labels.transfer_set(problem, fold, everyone)
                 model = student(name).set_params(min_samples_leaf=recipe.min_samples_leaf, random_state=seed)
                 way = None if recipe.tree_fit.own else recipe.tree_fit
                 start = time.perf_counter()

@@ -13,7 +13,19 @@ pytestmark = pytest.mark.once
 
 PACKAGE = Path(multihop_search.__file__).parent
 FLOORS = [
-    {"compat", "errors", "files", "keys", "recipe", "terminal", "threads", "versions", "visible"},
+    {
+        "compat",
+        "errors",
+        "files",
+        "filters",
+        "interrupt",
+        "keys",
+        "recipe",
+        "terminal",
+        "threads",
+        "versions",
+        "visible",
+    },
     {"executors", "problem", "transfer", "trees"},
     {"models"},
     {"paths"},

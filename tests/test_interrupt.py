@@ -18,10 +18,10 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.patience import Patience
 from multihop_search.engine.record import COMPLETE, FAIL, TrialRecord
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting
+from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.paths.path import Path as HopPath
 from multihop_search.verdict.trials import Trials
 

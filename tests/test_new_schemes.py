@@ -37,9 +37,10 @@ from multihop_search import (
     Truncate,
 )
 from multihop_search.engine.crossfit import crossfit, crossfit_and_fit, crossfit_plain
-from multihop_search.engine.lesson import Lesson, synthetic_rows
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.soft_labels import SoftLabels
+from multihop_search.engine.synthetic_rows import synthetic_rows
 from multihop_search.errors import InvalidData, InvalidSetting
 from multihop_search.executors.serial import SerialExecutor
 from multihop_search.transfer.synthetic import GENERATORS
@@ -313,11 +314,11 @@ def test_a_hop_adds_the_multiple_that_it_asks_for_of_the_parents_that_it_is_give
     pool = synthetic_rows(problem, fold)["munge"]
     assert len(pool.parent) == 10 * len(fold.train)
     for multiple in (1, 5, 10):
-        lesson = Lesson(KD, ModelCompression(multiple=multiple, generator="munge"), outputs)
-        transfer = lesson.transfer_set(problem, fold, np.arange(len(fold.train)))
+        soft_labels = SoftLabels(KD, ModelCompression(multiple=multiple, generator="munge"), outputs)
+        transfer = soft_labels.transfer_set(problem, fold, np.arange(len(fold.train)))
         np.testing.assert_array_equal(transfer.synthetic.X, pool.X[: multiple * len(fold.train)])
         some = np.setdiff1d(np.arange(len(fold.train)), fold.inner[0])
-        transfer = lesson.transfer_set(problem, fold, some)
+        transfer = soft_labels.transfer_set(problem, fold, some)
         assert len(transfer.synthetic.X) == multiple * len(some)
         assert set(some[transfer.synthetic.parent]) == set(some)
         assert len(transfer.targets) == len(some)
@@ -333,8 +334,8 @@ def test_there_are_at_most_50_000_synthetic_rows_in_a_fold() -> None:
     problem, ladder = made_for(search, X, y)
     fold = problem.folds[0]
     outputs = crossfit(problem, ladder, 0, ())
-    lesson = Lesson(HardLabels(), ModelCompression(multiple=100, generator="munge"), outputs)
-    transfer = lesson.transfer_set(problem, fold, np.arange(600)).finished(problem.y[fold.train], None)
+    soft_labels = SoftLabels(HardLabels(), ModelCompression(multiple=100, generator="munge"), outputs)
+    transfer = soft_labels.transfer_set(problem, fold, np.arange(600)).finished(problem.y[fold.train], None)
     assert transfer.synthetic.X.shape == (50_000, 2)
     assert transfer.joined_weights.sum() == pytest.approx(600.0)
 
@@ -375,8 +376,8 @@ def test_a_hop_makes_only_the_rows_that_it_needs(monkeypatch: pytest.MonkeyPatch
     wanted = synthetic_rows(problem, problem.folds[0])["leaves"]
     MEMO.clear(problem.token)
     monkeypatch.delitem(GENERATORS, "munge")
-    lesson = Lesson(KD, ModelCompression(multiple=2, generator="leaves"), outputs)
-    transfer = lesson.transfer_set(problem, problem.folds[0], np.arange(100))
+    soft_labels = SoftLabels(KD, ModelCompression(multiple=2, generator="leaves"), outputs)
+    transfer = soft_labels.transfer_set(problem, problem.folds[0], np.arange(100))
     np.testing.assert_array_equal(transfer.synthetic.X, wanted.X)
 
 
@@ -486,7 +487,7 @@ def test_real_rows_keep_the_targets_of_the_scheme_and_synthetic_ones_those_of_th
     fold = problem.folds[0]
     outputs = crossfit(problem, ladder, 0, ())
     everyone = np.arange(len(fold.train))
-    transfer = Lesson(scheme, ModelCompression(multiple=2, generator="munge"), outputs).transfer_set(
+    transfer = SoftLabels(scheme, ModelCompression(multiple=2, generator="munge"), outputs).transfer_set(
         problem, fold, everyone
     )
     alone = scheme.transfer_set(outputs, problem.y[fold.train])
@@ -606,8 +607,8 @@ def test_alone_it_keeps_true_labels_on_the_real_rows() -> None:
     pool = synthetic_rows(problem, problem.whole)["munge"]
     outputs = crossfit(problem, search._workshop.ladder, -1, ())
     path = search._workshop.paths[1]
-    lesson = Lesson(path.hops[-1].scheme, path.hops[-1].compression, outputs)
-    transfer = lesson.transfer_set(problem, problem.whole, np.arange(len(y)))
+    soft_labels = SoftLabels(path.hops[-1].scheme, path.hops[-1].compression, outputs)
+    transfer = soft_labels.transfer_set(problem, problem.whole, np.arange(len(y)))
     np.testing.assert_array_equal(transfer.targets, np.eye(3)[y])
     said = outputs.synthetic["munge"].predictions
     np.testing.assert_allclose(transfer.synthetic.targets, at_its_temperature(said, outputs), atol=1e-6)

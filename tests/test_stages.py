@@ -35,8 +35,8 @@ from multihop_search import (
     TeacherOutputs,
 )
 from multihop_search.engine.crossfit import crossfit
-from multihop_search.engine.lesson import synthetic_rows
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.synthetic_rows import synthetic_rows
 from multihop_search.errors import SeenRowsWarning
 from multihop_search.executors.serial import SerialExecutor
 from multihop_search.models.complexity import complexity

@@ -37,7 +37,7 @@ from multihop_search import (
 )
 from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.plan import Plan
-from multihop_search.engine.student import _lesson
+from multihop_search.engine.student import _soft_labels
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.models.fitting import FitOptions, fit
@@ -329,7 +329,9 @@ def test_the_plain_version_that_s_ratio_divides_by_has_the_same_fit(few):
     upper = crossfit(made.problem, made.ladder, 0, ())
     tree_fit = NearOptimal(loss="log-loss", smoothing=2.0)  # draws nothing
     hop = Hop(SRatio(margin=0.0, beta=4.0), "student")
-    lesson = _lesson(made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),), fit=tree_fit), upper)
+    soft_labels = _soft_labels(
+        made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),), fit=tree_fit), upper
+    )
     fold = made.problem.folds[0]
     train, expected = fold.train, np.empty((len(fold.train), 2))
     for held in fold.inner:
@@ -339,8 +341,8 @@ def test_the_plain_version_that_s_ratio_divides_by_has_the_same_fit(few):
             tree, TrainingSet(X[train[others]], y[train[others]], np.array([0, 1])), FitOptions(tree_fit=tree_fit)
         )
         expected[held] = tree.predict_proba(X[train[held]])
-    assert_allclose(lesson.outputs.plain, expected, atol=1e-6)
-    own = _lesson(made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),)), upper)
+    assert_allclose(soft_labels.outputs.plain, expected, atol=1e-6)
+    own = _soft_labels(made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),)), upper)
     assert np.abs(own.outputs.plain - expected).max() > 0.05
 
 

@@ -15,9 +15,9 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 import multihop_search.engine.prefixes as prefixes
 from multihop_search import HardLabels, MultihopSearchClassifier, MultihopSearchRegressor
-from multihop_search.engine.interrupt import Interrupted
 from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning
+from multihop_search.interrupt import Interrupted
 from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.folds import held_by
 from multihop_search.problem.intake import make_problem

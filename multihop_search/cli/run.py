@@ -62,6 +62,7 @@ PROBE = 1 << 16
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--out", type=GivenPath(), help="New folder for page, model, results and verdict.")
 def run(
+    *,
     data: File | None,
     target: str | None,
     example: str | None,

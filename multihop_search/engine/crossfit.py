@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from multihop_search.engine.fit import FitSpec
-from multihop_search.engine.lesson import Lesson
+from multihop_search.engine.soft_labels import SoftLabels
 from multihop_search.engine.upper_model import UpperModel, with_temperature
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
@@ -117,12 +117,12 @@ def _upper_model(
 ) -> UpperModel:
     name = hops[-1].model if hops else TEACHER
     fold, sizes = problem.fold(number), ladder.graded_sizes(name)
-    lesson: Lesson | None = None
+    soft_labels: SoftLabels | None = None
     if hops:
         scheme = hops[-1].scheme
         assert not isinstance(scheme, Truncate)
         assert upper is not None
-        lesson = Lesson(scheme, hops[-1].compression, replace(upper, plain=plain))
-    spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest(hops), lesson=lesson)
+        soft_labels = SoftLabels(scheme, hops[-1].compression, replace(upper, plain=plain))
+    spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest(hops), soft_labels=soft_labels)
     scored = not hops and problem.classes is not None and fold.role is Role.WHOLE
     return UpperModel(problem, fold, spec, sizes, scored=scored)

@@ -12,8 +12,9 @@ import numpy as np
 from sklearn.pipeline import Pipeline
 
 from multihop_search.compat.sklearn import safe_indexing
-from multihop_search.engine.lesson import Lesson, rows_of
 from multihop_search.engine.memo import MEMO, frozen
+from multihop_search.engine.soft_labels import SoftLabels
+from multihop_search.engine.synthetic_rows import rows_of
 from multihop_search.models.fitting import USUAL, FitOptions, Prepare, fit, fit_transformers
 from multihop_search.models.settle import job_parameters, settle
 from multihop_search.models.steps import through
@@ -33,7 +34,7 @@ class FitSpec:
     """What the model is called on the path."""
     key: str
     """What it is fitted for: seeds hang on it."""
-    lesson: Lesson | None = None
+    soft_labels: SoftLabels | None = None
     """What it is taught; None: the true labels."""
     options: FitOptions = USUAL
 
@@ -62,7 +63,7 @@ def fit_model(problem: Problem, fold: Fold, part: int | None, positions: np.ndar
         jobs=problem.threads,
     )
     rows = fold.train[positions]
-    transfer = None if spec.lesson is None else spec.lesson.transfer_set(problem, fold, positions)
+    transfer = None if spec.soft_labels is None else spec.soft_labels.transfer_set(problem, fold, positions)
     training_set = TrainingSet(
         problem.rows(rows), problem.y[rows], problem.classes, sample_weight=problem.weights(rows), transfer=transfer
     )

@@ -1,7 +1,7 @@
 """The plan: what a trial's number alone settles: its student, its hops, whether it is a default, who draws the rest.
 
 Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
-has one hop and one is free (two hops or more; rule 10): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
+has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
 over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain by
 each way of fitting and under each scheme; later plain trials take the ways of fitting in turn. With hops the last way
 of fitting is the first to be tried, and every other trial is fitted so: the list ends with the best one (decision 13).

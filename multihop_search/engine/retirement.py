@@ -1,4 +1,4 @@
-"""Retirement: a scheme or an intermediate that fails in the same way again and again is not tried again (rule 33)."""
+"""Retirement: a scheme or an intermediate that fails in the same way again and again is not tried again."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from multihop_search.engine.crossfit import plain_outputs
 from multihop_search.engine.fit import FitSpec, fit_model
-from multihop_search.engine.lesson import Lesson
+from multihop_search.engine.soft_labels import SoftLabels
 from multihop_search.keys import digest
 from multihop_search.models.complexity import Size, latency_us, size_of
 from multihop_search.models.fitting import FitOptions
@@ -45,8 +45,8 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
     fold = problem.fold(number)
     with thread_limit(problem.threads):
         start = time.perf_counter()
-        lesson = _lesson(problem, ladder, number, path, upper)
-        model = _fitted(problem, ladder, number, path, lesson)
+        soft_labels = _soft_labels(problem, ladder, number, path, upper)
+        model = _fitted(problem, ladder, number, path, soft_labels)
         seconds = time.perf_counter() - start
         X = problem.rows(fold.test)
         start = time.perf_counter()
@@ -62,7 +62,7 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
         bounded = ladder.budget.latency_us is not None and fold.role is Role.PAIR
         is_timed = fold is problem.folds[0] or bounded
         latency = latency_us(model, problem.rows(fold.test[:1])) if is_timed else float("nan")
-        note = "" if lesson is None else lesson.note(problem, fold)
+        note = "" if soft_labels is None else soft_labels.note(problem, fold)
         return Outcome(
             predictions=predictions.astype(problem.stored),
             score=score,
@@ -77,7 +77,7 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
 def fit_student(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Any:
     """Return the student of `path` fitted on the training rows of fold `number`."""
     with thread_limit(problem.threads):
-        return _fitted(problem, ladder, number, path, _lesson(problem, ladder, number, path, upper))
+        return _fitted(problem, ladder, number, path, _soft_labels(problem, ladder, number, path, upper))
 
 
 def _spec(problem: Problem, ladder: Ladder, path: Path, *, key: str, tree_fit: TreeFit | None) -> FitSpec:
@@ -86,7 +86,9 @@ def _spec(problem: Problem, ladder: Ladder, path: Path, *, key: str, tree_fit: T
     return FitSpec(estimator=student, name=path.student, key=key, options=FitOptions(most_features, tree_fit))
 
 
-def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None) -> Lesson | None:
+def _soft_labels(
+    problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None
+) -> SoftLabels | None:
     """Return what the last hop of `path` teaches its student; None for a plain one."""
     if not path.hops:
         return None
@@ -97,14 +99,14 @@ def _lesson(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Te
         key = digest("plain", path.student, path.params, path.fit)
         spec = _spec(problem, ladder, path, key=key, tree_fit=path.fit)
         upper = replace(upper, plain=plain_outputs(problem, fold, spec))
-    return Lesson(scheme, path.hops[-1].compression, upper)
+    return SoftLabels(scheme, path.hops[-1].compression, upper)
 
 
-def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, lesson: Lesson | None) -> Any:
+def _fitted(problem: Problem, ladder: Ladder, number: int, path: Path, soft_labels: SoftLabels | None) -> Any:
     fold = problem.fold(number)
     tree_fit = path.fit.in_fold() if path.fit is not None and not fold.role.is_final else path.fit
     spec = _spec(problem, ladder, path, key=_seed_key(problem, path), tree_fit=tree_fit)
-    return fit_model(problem, fold, None, np.arange(len(fold.train)), replace(spec, lesson=lesson))
+    return fit_model(problem, fold, None, np.arange(len(fold.train)), replace(spec, soft_labels=soft_labels))
 
 
 def _seed_key(problem: Problem, path: Path) -> str:

@@ -15,8 +15,9 @@ from sklearn.frozen import FrozenEstimator
 
 from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.engine.fit import FitSpec, fit_model
-from multihop_search.engine.lesson import Lesson, synthetic_rows, unlabeled_numbers
 from multihop_search.engine.out_of_bag import Votes, shares_or_mean
+from multihop_search.engine.soft_labels import SoftLabels
+from multihop_search.engine.synthetic_rows import synthetic_rows, unlabeled_numbers
 from multihop_search.keys import digest
 from multihop_search.models.fitting import repeats_rows
 from multihop_search.models.registry import family_of
@@ -53,8 +54,8 @@ class UpperModel:
         return self.spec.estimator
 
     @property
-    def lesson(self) -> Lesson | None:
-        return self.spec.lesson
+    def soft_labels(self) -> SoftLabels | None:
+        return self.spec.soft_labels
 
     @property
     def pools(self) -> Mapping[str, SyntheticRows]:
@@ -93,7 +94,7 @@ class UpperModel:
             outputs = replace(self.stored(*grade(self.problem.rows(self.fold.train))), synthetic=labelled)
             return replace(outputs, response=self.response([everyone], self.tables(model, everyone))), model
         members = family_of(self.estimator).voters(self.estimator)
-        if members and self.lesson is None:  # a vote has no stages
+        if members and self.soft_labels is None:  # a vote has no stages
             specs = [replace(self.spec, estimator=of, key=digest(self.spec.key, name)) for name, of in members]
             voters = [replace(self, spec=spec, scored=False) for spec in specs]
             outputs = mean_outputs([voter.crossfit()[0] for voter in voters])
@@ -137,12 +138,12 @@ class UpperModel:
             return False
         if self.problem.groups is not None:
             return False
-        if self.lesson is None:
+        if self.soft_labels is None:
             return True
-        if self.lesson.compression is not None:
+        if self.soft_labels.compression is not None:
             return False
         everyone = np.arange(len(self.fold.train))
-        return not repeats_rows(self.estimator, self.lesson.transfer_set(self.problem, self.fold, everyone))
+        return not repeats_rows(self.estimator, self.soft_labels.transfer_set(self.problem, self.fold, everyone))
 
     def by_parts(self, estimator: Any, sizes: tuple[int, ...]) -> TeacherOutputs:
         """Predict each inner part, and the synthetic rows made from it, by a model fitted on the others."""

@@ -17,8 +17,6 @@ from sklearn.utils import Tags, get_tags
 from sklearn.utils.validation import check_is_fitted, check_random_state, validate_data
 
 from multihop_search.engine.crossfit import FittedTeacher
-from multihop_search.engine.filters import lasting_filters
-from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
 from multihop_search.engine.memo import MEMO
@@ -39,6 +37,8 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Executor, Future, SerialExecutor, Session
 from multihop_search.export import export_model
+from multihop_search.filters import lasting_filters
+from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.models.steps import offers
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Path

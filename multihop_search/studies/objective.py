@@ -12,7 +12,6 @@ from typing import Any
 import optuna
 from optuna.trial import FrozenTrial
 
-from multihop_search.engine.filters import lasting_filters
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.pending_trial import PendingTrial
 from multihop_search.engine.prefixes import Prefixes
@@ -20,6 +19,7 @@ from multihop_search.engine.record import COMPLETE, TrialRecord
 from multihop_search.engine.study import set_constraints
 from multihop_search.errors import InvalidSetting
 from multihop_search.executors import SerialExecutor
+from multihop_search.filters import lasting_filters
 from multihop_search.paths.path import Path
 from multihop_search.search.base import MultihopSearch
 from multihop_search.verdict.assessment import Assessment

@@ -17,9 +17,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from multihop_search.engine.crossfit import FittedTeacher
-from multihop_search.engine.interrupt import Interrupted, interruptible
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning, warn
+from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.problem.intake import labels_of, numeric_target, own_copy
 from multihop_search.problem.leaks import leaks_of_rows
 from multihop_search.problem.problem import Problem
