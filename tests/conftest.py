@@ -2,11 +2,14 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, make_classification
+
+from multihop_search.paths import pool
 
 NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
 os.environ[NICENESS] = "0"
@@ -18,6 +21,22 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 def few_draws_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A score that is no mean over rows is taken again on 12 draws of the rows, not 100: each of them costs seconds."""
     monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 12)
+
+
+@pytest.fixture
+def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The default teachers with 30 members each: what they can take, and that they are compared, is the same."""
+    full = pool.teachers
+
+    def few(**options: Any) -> dict[str, Any]:
+        named = full(**options)
+        for model in [*named.values(), *(part for _, part in getattr(named.get("vote"), "estimators", []))]:
+            for name in ("n_estimators", "max_iter"):
+                if name in model.get_params():
+                    model.set_params(**{name: 30})
+        return named
+
+    monkeypatch.setattr(pool, "teachers", few)
 
 
 @pytest.fixture(scope="session")

@@ -55,10 +55,10 @@ def values() -> tuple[np.ndarray, np.ndarray]:
 
 def search_for(student: Any, **settings: Any) -> MultihopSearchClassifier:
     usual = {
-        "teacher": RandomForestClassifier(10, max_depth=8),
+        "teacher": RandomForestClassifier(5, max_depth=8),
         "intermediates": [("middle", DecisionTreeClassifier(max_depth=7))],
         "schemes": [KD],
-        "n_trials": 9,
+        "n_trials": 6,
         "cv": 2,
         "crossfit_cv": 2,
         "random_state": 0,
@@ -68,10 +68,10 @@ def search_for(student: Any, **settings: Any) -> MultihopSearchClassifier:
 
 def regression_for(student: Any, **settings: Any) -> MultihopSearchRegressor:
     usual = {
-        "teacher": RandomForestRegressor(10, max_depth=8),
+        "teacher": RandomForestRegressor(5, max_depth=8),
         "intermediates": [],
         "schemes": [KnowledgeDistillation(alpha=0.5)],
-        "n_trials": 6,
+        "n_trials": 3,
         "cv": 2,
         "crossfit_cv": 2,
         "random_state": 0,
@@ -186,7 +186,7 @@ STUDENTS: list[tuple[str, Any, int]] = [
     ("tree", DecisionTreeClassifier(), 2),
     ("tree 3", DecisionTreeClassifier(criterion="entropy"), 3),
     ("forest", RandomForestClassifier(3), 2),
-    ("booster", HistGradientBoostingClassifier(max_iter=4, min_samples_leaf=5), 2),
+    ("booster", HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5), 2),
     ("linear", LogisticRegression(max_iter=300), 2),
     ("linear 3", LogisticRegression(max_iter=300), 3),
     ("pipeline", make_pipeline(StandardScaler(), LogisticRegression(max_iter=300)), 2),
@@ -199,17 +199,17 @@ STUDENTS: list[tuple[str, Any, int]] = [
 def test_every_trial_and_what_comes_back_are_within_what_a_fit_can_keep(
     student: Any, n_classes: int, budget: dict[str, int]
 ) -> None:
-    X, y = data(n_classes)
+    X, y = data(n_classes, 120)
     schemes = [KD, HardLabels(), ModelCompression(multiple=1)]
-    search = search_for(student, budget=budget, n_trials=4, schemes=schemes).fit(X, y)
+    search = search_for(student, budget=budget, n_trials=3, schemes=schemes).fit(X, y)
     results = search.results_
-    assert (results["state"] == "COMPLETE").sum() >= 3
-    assert {0, 1, 2} <= set(results["hops"])  # plain and one-hop rivals too
+    assert (results["state"] == "COMPLETE").all()
+    assert {0, 1, 2} == set(results["hops"])  # plain and one-hop rivals too
     # `results_` holds means over folds: no fold may exceed a bound either, which the constraints say.
     for trial in search.study_.trials:
         assert len(constraints_of(trial)) == len(budget)
         assert max(constraints_of(trial)) <= 0
-    some = [search.refit_trial(int(number)) for number in results.index[results["state"] == "COMPLETE"][:3]]
+    some = [search.refit_trial(number) for number in range(3)]
     for model in (search.best_estimator_, *some):
         size = size_of(model)
         assert size.nodes <= budget.get("nodes", np.inf)
@@ -293,7 +293,7 @@ def test_features_of_sparse_rows_are_bounded(model: Any) -> None:
     search = search_for(
         make_pipeline(Sparse(), model), budget={"features": 2}, schemes=[KD, ModelCompression(multiple=1)]
     ).fit(X, y)
-    assert (search.results_["state"] == "COMPLETE").sum() >= 6
+    assert (search.results_["state"] == "COMPLETE").sum() >= 4
     for trial in search.study_.trials:
         assert max(constraints_of(trial)) <= 0
     assert size_of(search.best_estimator_).n_features_used <= 2
@@ -312,6 +312,7 @@ def test_features_of_a_table_with_categories_are_bounded() -> None:
         intermediates=[],
         budget={"features": 2},
         schemes=[KD, ModelCompression(multiple=1)],
+        n_trials=3,
     ).fit(frame, y)
     assert (search.results_["state"] == "COMPLETE").all()
     for trial in search.study_.trials:

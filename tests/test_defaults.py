@@ -43,20 +43,7 @@ WEIGHT = RNG.uniform(1, 3, size=150)
 TREE = DecisionTreeClassifier(max_depth=2)
 
 
-@pytest.fixture(autouse=True)
-def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The default teachers with few members: what they can take is the same."""
-    full = pool.teachers
-
-    def few(**options: Any) -> dict[str, Any]:
-        named = full(**options)
-        for model in [*named.values(), *(part for _, part in getattr(named.get("vote"), "estimators", []))]:
-            for name in ("n_estimators", "max_iter"):
-                if name in model.get_params():
-                    model.set_params(**{name: 30})
-        return named
-
-    monkeypatch.setattr(pool, "teachers", few)
+pytestmark = pytest.mark.usefixtures("small_teachers")
 
 
 def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:

@@ -50,8 +50,8 @@ def adult(data_folder: Any) -> tuple[pd.DataFrame, pd.Series]:
 
 @pytest.fixture(scope="module")
 def german(data_folder: Any) -> tuple[pd.DataFrame, pd.Series]:
-    """400 rows, 20 columns, 13 of them strings."""
-    return sample(data_folder, "german_credit", 400)
+    """200 rows, 20 columns, 13 of them strings."""
+    return sample(data_folder, "german_credit", 200)
 
 
 def columns_of(X: pd.DataFrame) -> tuple[list[str], list[str]]:
@@ -73,10 +73,10 @@ def behind(X: pd.DataFrame, model: Any) -> Pipeline:
 
 def search_on(X: pd.DataFrame, student: Any, **settings: Any) -> MultihopSearchClassifier:
     usual = {
-        "teacher": behind(X, RandomForestClassifier(10, max_depth=8)),
+        "teacher": behind(X, RandomForestClassifier(5, max_depth=8)),
         "intermediates": [("middle", behind(X, DecisionTreeClassifier(max_depth=6, min_samples_leaf=5)))],
         "schemes": [KD],
-        "n_trials": 9,
+        "n_trials": 6,
         "cv": 2,
         "crossfit_cv": 2,
         "random_state": 0,
@@ -98,9 +98,10 @@ def learns(search: Any, X: Any, y: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    "student", [DecisionTreeClassifier(max_depth=4, min_samples_leaf=5), LogisticRegression(max_iter=300)]
+    ("table", "student"),
+    [("adult", DecisionTreeClassifier(max_depth=4, min_samples_leaf=5)), ("german", LogisticRegression(max_iter=300))],
+    ids=["adult", "german"],
 )
-@pytest.mark.parametrize("table", ["adult", "german"])
 def test_a_pipeline_goes_in_and_a_fitted_pipeline_comes_out(
     table: str, student: Any, request: pytest.FixtureRequest
 ) -> None:
@@ -129,7 +130,8 @@ def test_a_pipeline_goes_in_and_a_fitted_pipeline_comes_out(
 def test_the_transformers_of_the_returned_pipeline_are_those_of_a_plain_fit(adult: Any, generator: str) -> None:
     X, y = adult
     schemes = [KD, ModelCompression(multiple=1, generator=generator)]
-    search = search_on(X, behind(X, DecisionTreeClassifier(max_depth=4)), schemes=schemes, max_hops=1).fit(X, y)
+    settings = {"intermediates": [], "n_trials": 2, "max_hops": 1}
+    search = search_on(X, behind(X, DecisionTreeClassifier(max_depth=4)), schemes=schemes, **settings).fit(X, y)
     taught = search.refit_trial(int(search.results_.index[search.results_["hops"] == 1][0]))
     plain = clone(behind(X, DecisionTreeClassifier())).fit(X, y)
     ours, theirs = taught[:-1].transform(X), plain[:-1].transform(X)
@@ -148,14 +150,15 @@ def test_the_plain_trial_is_the_users_pipeline_fitted_by_hand(adult: Any) -> Non
 # The defaults on raw tables
 
 
+@pytest.mark.usefixtures("small_teachers")
 def test_the_default_pool_and_teacher_take_a_raw_table(adult: Any) -> None:
-    X, y = adult[0].iloc[:300], adult[1].iloc[:300]
+    X, y = adult[0].iloc[:200], adult[1].iloc[:200]
     student = behind(X, DecisionTreeClassifier(max_depth=3))
     search = search_on(X, student, teacher="auto", intermediates="auto", n_trials=3).fit(X, y)
     assert_complete(search)
     assert type(search.teacher_) is Pipeline
     assert {"forest(30)", "tree(8)"} & set(search.space_.rungs)
-    assert search.teacher_.predict_proba(X).shape == (300, 2)
+    assert search.teacher_.predict_proba(X).shape == (200, 2)
 
 
 MIXED_KINDS = ["float64", "int64", "bool", "Int64", "boolean", "string", "category", "free text"]
@@ -197,10 +200,10 @@ def test_every_kind_of_column_in_one_table() -> None:
     search = search_on(
         X,
         student,
-        teacher=Pipeline([("columns", columns), ("model", RandomForestClassifier(40, min_samples_leaf=3))]),
+        teacher=Pipeline([("columns", columns), ("model", RandomForestClassifier(30, min_samples_leaf=3))]),
         intermediates="auto",
         schemes=[KD, ModelCompression(multiple=1)],
-        n_trials=6,
+        n_trials=3,
     ).fit(X, y)
     assert_complete(search)
     assert learns(search, X, y)
@@ -269,13 +272,13 @@ def test_the_column_that_holds_no_number_is_named(kind: str) -> None:
 
 @pytest.mark.parametrize("name", ["california_housing", "bike_sharing"])
 def test_regression_on_a_real_table(name: str, data_folder: Any) -> None:
-    X, y = sample(data_folder, name, 800)
+    X, y = sample(data_folder, name, 400)
     search = MultihopSearchRegressor(
         DecisionTreeRegressor(max_depth=4),
         RandomForestRegressor(40, min_samples_leaf=2),
-        intermediates=[("forest", RandomForestRegressor(30, min_samples_leaf=5)), ("linear", Ridge())],
-        n_trials=12,
-        cv=3,
+        intermediates=[("linear", Ridge())],
+        n_trials=6,
+        cv=2,
         crossfit_cv=2,
         random_state=0,
     ).fit(X, y)
@@ -315,7 +318,7 @@ def test_no_group_stands_on_both_sides_of_any_split_heart_disease(data_folder: A
         RandomForestClassifier(40, max_depth=6),
         intermediates=[],
         schemes=[KD, ModelCompression(multiple=1)],
-        n_trials=6,
+        n_trials=3,
         cv=3,
         random_state=0,
     ).fit(X, y, groups=decade)
@@ -331,7 +334,7 @@ def test_no_group_stands_on_both_sides_of_any_split_heart_disease(data_folder: A
 
 
 def test_no_group_stands_on_both_sides_of_any_split_wisdm(data_folder: Any) -> None:
-    rows = np.sort(np.random.default_rng(0).permutation(5418)[:1000])
+    rows = np.sort(np.random.default_rng(0).permutation(5418)[:400])
     table = pd.read_csv(data_folder / "wisdm_har.csv.gz").iloc[rows]
     persons = pd.read_csv(data_folder / "wisdm_har_groups.csv.gz")["group"].iloc[rows]
     X, y = table.drop(columns="target"), table["target"]
@@ -340,7 +343,7 @@ def test_no_group_stands_on_both_sides_of_any_split_wisdm(data_folder: Any) -> N
         RandomForestClassifier(10, max_depth=8),
         intermediates=[("tree", DecisionTreeClassifier(max_depth=8))],
         schemes=[KD, HardLabels()],
-        n_trials=7,
+        n_trials=3,
         cv=3,
         crossfit_cv=2,
         random_state=0,
@@ -501,8 +504,8 @@ def test_models_of_one_pipeline_do_not_write_into_each_others_rows() -> None:
 def rising_data() -> tuple[np.ndarray, np.ndarray]:
     """Column 0 raises the chance of class 1, unreliably, so that an unconstrained tree goes down somewhere."""
     rng = np.random.default_rng(1)
-    X = rng.normal(size=(300, 3))
-    return X, (0.5 * X[:, 0] + np.sin(4 * X[:, 0]) + X[:, 1] + rng.normal(size=300) > 0).astype(int)
+    X = rng.normal(size=(160, 3))
+    return X, (0.5 * X[:, 0] + np.sin(4 * X[:, 0]) + X[:, 1] + rng.normal(size=160) > 0).astype(int)
 
 
 def steps_down(model: Any, X: np.ndarray) -> float:
@@ -514,7 +517,7 @@ def steps_down(model: Any, X: np.ndarray) -> float:
     return max(0.0, float(-np.diff(chance, axis=1).min()))
 
 
-@pytest.mark.parametrize("added", [[], [ModelCompression(multiple=2, generator="munge")]], ids=["real", "synthetic"])
+@pytest.mark.parametrize("added", [[], [ModelCompression(multiple=1, generator="munge")]], ids=["real", "synthetic"])
 @pytest.mark.parametrize("scheme", [KD, HardLabels(), ConfWeight()], ids=lambda scheme: type(scheme).__name__)
 @pytest.mark.parametrize(
     "student",
@@ -532,7 +535,7 @@ def test_a_monotonic_constraint_holds_on_every_route(student: Any, scheme: Any, 
     for model in (student, held):
         search = MultihopSearchClassifier(
             make_pipeline(StandardScaler(), model),
-            RandomForestClassifier(10, max_depth=8),
+            RandomForestClassifier(5, max_depth=8),
             intermediates=[],
             schemes=[scheme, *added],
             param_distributions={},
@@ -562,7 +565,7 @@ def test_class_weight_works_and_is_still_the_users_on_what_comes_back(
     for weight in (None, class_weight):
         search = MultihopSearchClassifier(
             make_pipeline(StandardScaler(), clone(model).set_params(class_weight=weight)),
-            RandomForestClassifier(10, max_depth=6),
+            RandomForestClassifier(5, max_depth=6),
             intermediates=[],
             schemes=[scheme],
             param_distributions={},

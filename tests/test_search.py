@@ -44,7 +44,7 @@ from multihop_search.errors import FailedTrialsWarning, RareClassWarning, Retire
 from multihop_search.verdict.out_of_fold import choice_evidence
 
 TREE = DecisionTreeClassifier(max_depth=3)
-POOL = [("forest", RandomForestClassifier(10, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
+POOL = [("forest", RandomForestClassifier(5, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
 TIMES = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
 ROWS = ["one-hop vs plain", "multi-hop vs one-hop", "selected vs plain", "selected vs own fit"]
 ALL_FOLDS = optuna.pruners.NopPruner()
@@ -52,14 +52,18 @@ ALL_FOLDS = optuna.pruners.NopPruner()
 
 def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
     usual = {
-        "teacher": RandomForestClassifier(12),
+        "teacher": RandomForestClassifier(6),
         "intermediates": POOL,
-        "n_trials": 12,
-        "cv": 3,
+        "n_trials": 9,
+        "cv": 2,
         "crossfit_cv": 2,
         "random_state": 0,
     }
     return MultihopSearchClassifier(student, **{**usual, **settings})
+
+
+def few_trials(**settings: Any) -> MultihopSearchClassifier:
+    return search_for(**{"n_trials": 4, "intermediates": [], **settings})
 
 
 def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier) -> None:
@@ -79,7 +83,7 @@ def watched() -> Watched:
 def found(cancer: tuple[pd.DataFrame, pd.Series], watched: Watched) -> MultihopSearchClassifier:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("multihop_search.search.base.select", watched)
-        return search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer)
+        return search_for(n_trials=12, pruner=ALL_FOLDS).fit(*cancer)
 
 
 def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchClassifier) -> None:
@@ -99,10 +103,10 @@ def test_what_was_changed_for_a_fit_is_put_back(found: MultihopSearchClassifier)
 
 def test_results_have_a_row_for_each_trial_and_the_groups_are_equal(found: MultihopSearchClassifier) -> None:
     results = found.results_
-    assert list(results["trial"]) == list(range(24))
+    assert list(results["trial"]) == list(range(12))
     assert (results["state"] == "COMPLETE").all()
-    assert list(results["hops"].clip(upper=2).value_counts().sort_index()) == [8, 8, 8]
-    assert found.verdict_.n_trials == {"plain": 8, "one-hop": 8, "multi-hop": 8}
+    assert list(results["hops"].clip(upper=2).value_counts().sort_index()) == [4, 4, 4]
+    assert found.verdict_.n_trials == {"plain": 4, "one-hop": 4, "multi-hop": 4}
 
 
 def test_the_first_trial_is_the_students_own_fit(cancer: tuple[pd.DataFrame, pd.Series]) -> None:
@@ -135,7 +139,7 @@ def test_the_choice_is_that_by_hand_from_stored_predictions_and_what_the_teacher
     assert watched.outputs.temperature != 1
 
 
-@pytest.mark.parametrize("settings", [{"random_state": 1}, {"random_state": 2}, {"sampler": "auto", "cv": 2}], ids=str)
+@pytest.mark.parametrize("settings", [{"random_state": 1}, {"random_state": 2}, {"sampler": "auto", "cv": 3}], ids=str)
 def test_so_it_is_under_other_seeds_and_folds(
     blobs: Any, settings: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -153,13 +157,13 @@ def test_refit_trial_of_the_best_is_the_best_estimator(
 
 
 def test_the_path_models_lead_from_the_teacher_to_the_student(cancer: tuple[pd.DataFrame, pd.Series]) -> None:
-    search = search_for(n_trials=9, max_hops=2, pruner=ALL_FOLDS).fit(*cancer)
+    search = search_for(n_trials=6, max_hops=2, pruner=ALL_FOLDS).fit(*cancer)
     number = int(search.results_.index[search.results_["hops"] == 2][0])
     assert search.refit_trial(number).get_depth() <= 3
     assert next(iter(search.path_models_)) == "teacher"
     assert search.path_models_["student"] is search.best_estimator_
     assert search.teacher_ is search.path_models_["teacher"]
-    assert len(search.teacher_.estimators_) == 12
+    assert len(search.teacher_.estimators_) == 6
 
 
 def test_predictions_are_those_of_the_student(
@@ -182,45 +186,42 @@ def test_methods_are_offered_as_the_student_offers_them() -> None:
 
 
 def test_twice_in_one_process_gives_the_same_search(found: MultihopSearchClassifier, cancer: Any) -> None:
-    same_search(found, search_for(n_trials=24, pruner=ALL_FOLDS).fit(*cancer))
+    same_search(found, search_for(n_trials=12, pruner=ALL_FOLDS).fit(*cancer))
 
 
-@pytest.mark.parametrize("sampler", ["auto", "tpe"])
-def test_another_process_with_another_hash_seed_gives_the_same_search(sampler: str, tmp_path: Any) -> None:
-    script = f"""
-import pickle, sys, warnings
+def test_another_process_with_another_hash_seed_gives_the_same_searches(tmp_path: Any) -> None:
+    script = """
+import pickle
 import optuna
 from sklearn.datasets import load_wine
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_info
 from multihop_search import MultihopSearchClassifier
-tpe = lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
-search = MultihopSearchClassifier(
-    DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=20), n_trials=18, cv=2, crossfit_cv=2,
-    n_ahead=2, intermediates=[("tree", DecisionTreeClassifier(max_depth=5))],
-    sampler={"'auto'" if sampler == "auto" else "tpe"}, random_state=3,
-).fit(*load_wine(return_X_y=True))
-search.sampler = search.study_ = None
-pickle.dump((search.results_, search.verdict_, search.best_path_, search.best_index_), open(sys.argv[1], "wb"))
+found = []
+for sampler in ("auto", lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)):
+    search = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=10), n_trials=12, cv=2,
+        crossfit_cv=2, n_ahead=2, intermediates=[("tree", DecisionTreeClassifier(max_depth=5))], sampler=sampler,
+        random_state=3,
+    ).fit(*load_wine(return_X_y=True))
+    found.append((search.results_, search.verdict_, search.best_path_, search.best_index_))
+pickle.dump(found, open({file!r}, "wb"))
 """
-    runs = []
-    for hash_seed in ("1", "2"):
-        file = tmp_path / hash_seed
-        subprocess.run(
-            [sys.executable, "-c", script, str(file)], check=True, env={"PYTHONHASHSEED": hash_seed, "PATH": ""}
-        )
-        runs.append(pickle.loads(file.read_bytes()))
-    (results, verdict, *choice), (results2, verdict2, *choice2) = runs
-    pd.testing.assert_frame_equal(results.drop(columns=TIMES), results2.drop(columns=TIMES), check_exact=True)
-    pd.testing.assert_frame_equal(verdict.table, verdict2.table, check_exact=True)
-    assert choice == choice2
-    assert str(verdict) == str(verdict2)
+    here, there = (script.replace("{file!r}", repr(str(tmp_path / name))) for name in ("here", "there"))
+    exec(here, {})
+    subprocess.run([sys.executable, "-c", there], check=True, env={"PYTHONHASHSEED": "1", "PATH": ""})
+    runs = [pickle.loads((tmp_path / name).read_bytes()) for name in ("here", "there")]
+    assert len(runs[0]) == 2
+    for (results, verdict, *choice), (results2, verdict2, *choice2) in zip(*runs, strict=True):
+        pd.testing.assert_frame_equal(results.drop(columns=TIMES), results2.drop(columns=TIMES), check_exact=True)
+        pd.testing.assert_frame_equal(verdict.table, verdict2.table, check_exact=True)
+        assert choice == choice2
+        assert str(verdict) == str(verdict2)
 
 
-def test_another_seed_gives_another_search(found: MultihopSearchClassifier, cancer: Any) -> None:
-    other = search_for(n_trials=24, pruner=ALL_FOLDS, random_state=1).fit(*cancer)
-    assert not (other.results_["score"] == found.results_["score"]).all()
+def test_another_seed_gives_another_search(blobs: Any) -> None:
+    one, other = (few_trials(random_state=seed).fit(*blobs) for seed in (0, 1))
+    assert not (other.results_["score"] == one.results_["score"]).all()
 
 
 class CountingForest(RandomForestClassifier):
@@ -233,23 +234,23 @@ class CountingForest(RandomForestClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_the_teacher_is_fitted_no_more_often_for_60_trials_than_for_20(blobs: Any) -> None:
+def test_the_teacher_is_fitted_no_more_often_for_24_trials_than_for_6(blobs: Any) -> None:
     counts = []
-    for n_trials in (20, 60):
+    for n_trials in (6, 24):
         CountingForest.fits = 0
-        search_for(teacher=CountingForest(5), n_trials=n_trials).fit(*blobs)
+        search_for(teacher=CountingForest(5), intermediates=POOL[1:], n_trials=n_trials).fit(*blobs)
         counts.append(CountingForest.fits)
     assert (
-        counts[0] == counts[1] == 1 + 3 * 2 + 2 + 1
+        counts[0] == counts[1] == 1 + 2 * 2 + 2 + 1
     )  # the probe, folds x inner folds, the refit's inner folds, itself
 
 
 def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
     CountingForest.fits = 0
-    search = search_for(intermediates=[("middle", CountingForest(3))], schemes=[HardLabels()], n_trials=30, max_hops=2)
+    search = search_for(intermediates=[("middle", CountingForest(3))], schemes=[HardLabels()], n_trials=18, max_hops=2)
     search.set_params(pruner=ALL_FOLDS)
     search.fit(*blobs)
-    in_search = 3 * 2  # folds x inner folds of the one prefix that all 10 two-hop paths share
+    in_search = 2 * 2  # folds x inner folds of the one prefix that all 6 two-hop paths share
     in_refit = 2 + 1 if len(search.best_path_.hops) == 2 else 0
     assert CountingForest.fits == in_search + in_refit
 
@@ -263,7 +264,7 @@ def test_a_repeated_path_is_answered_from_the_records(blobs: Any) -> None:
 
 def test_callbacks_see_each_told_trial(blobs: Any) -> None:
     seen: list[tuple[int, str]] = []
-    search_for(n_trials=5, callbacks=[lambda study, trial: seen.append((trial.number, trial.state.name))]).fit(*blobs)
+    few_trials(n_trials=5, callbacks=[lambda study, trial: seen.append((trial.number, trial.state.name))]).fit(*blobs)
     assert seen == [(number, "COMPLETE") for number in range(5)]
 
 
@@ -275,17 +276,17 @@ def test_a_timeout_keeps_what_was_told(blobs: Any) -> None:
 
 
 def test_nothing_is_printed_unless_asked(blobs: Any, capfd: pytest.CaptureFixture[str]) -> None:
-    search_for(n_trials=3).fit(*blobs)
+    few_trials().fit(*blobs)
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
-    search_for(n_trials=3, verbose=1).fit(*blobs)
+    few_trials(n_trials=3, verbose=1).fit(*blobs)
     assert "3/3" in capfd.readouterr().err
 
 
 def test_fit_leaves_the_users_objects_alone(blobs: Any) -> None:
     student, teacher = DecisionTreeClassifier(max_depth=2), RandomForestClassifier(5, n_jobs=2)
     before = repr(student), repr(teacher), repr(POOL)
-    search_for(student, teacher=teacher, n_trials=6).fit(*blobs)
+    search_for(student, teacher=teacher, n_trials=3).fit(*blobs)
     assert (repr(student), repr(teacher), repr(POOL)) == before
     assert not hasattr(student, "tree_")
 
@@ -337,32 +338,32 @@ def test_students_of_many_classes_come_back_as_themselves(student: Any, blobs: A
 
 def test_a_student_without_weights_gets_the_schemes_that_need_none(blobs: Any) -> None:
     with pytest.warns(UnservedSchemeWarning, match="KnowledgeDistillation, ConfWeight, SRatio cannot teach"):
-        search = search_for(KNeighborsClassifier(3), n_trials=6).fit(*blobs)
+        search = few_trials(student=KNeighborsClassifier(3)).fit(*blobs)
     assert list(search.space_.schemes) == ["HardLabels"]
 
 
 def test_a_student_without_probabilities_is_searched_by_accuracy(blobs: Any) -> None:
-    search = search_for(LinearSVC(), scoring="accuracy", n_trials=6).fit(*blobs)
+    search = few_trials(student=LinearSVC(), scoring="accuracy").fit(*blobs)
     assert search.verdict_.score == "accuracy"
     assert 0 < search.best_score_ <= 1
 
 
 @pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "roc_auc_ovr", "neg_log_loss"])
 def test_any_scorer_scores_as_scikit_learn_does(scoring: str, blobs: Any) -> None:
-    X, y = blobs
-    search = search_for(scoring=scoring, n_trials=4, cv=2).fit(X, y)
+    X, y = blobs[0][:120], blobs[1][:120]
+    search = few_trials(scoring=scoring).fit(X, y)
     assert list(search.verdict_.table.index) == ROWS
     assert search.score(X, y) == pytest.approx(get_scorer(scoring)(search, X, y), abs=1e-12)
 
 
 def test_a_scorer_with_the_users_labels_is_replayed(cancer: Any) -> None:
     recall = make_scorer(recall_score, pos_label="malignant")
-    search = search_for(scoring=recall, n_trials=4, cv=2).fit(*cancer)
+    search = few_trials(scoring=recall).fit(cancer[0][::4], cancer[1][::4])
     assert np.isfinite(search.verdict_.table.loc["one-hop vs plain", "gain"])
 
 
 def test_a_callable_that_reads_the_model_ranks_but_does_not_judge(blobs: Any) -> None:
-    search = search_for(scoring=lambda model, X, y: -float(model.tree_.node_count), n_trials=6).fit(*blobs)
+    search = few_trials(scoring=lambda model, X, y: -float(model.tree_.node_count)).fit(*blobs)
     best = search.results_["score"].idxmax()
     assert search.results_["hops"][search.best_index_] <= search.results_["hops"][best]
     assert search.verdict_.table["gain"].isna().all()
@@ -381,7 +382,7 @@ def test_a_callable_that_reads_the_model_ranks_but_does_not_judge(blobs: Any) ->
     ids=["int", "splitter", "shuffle", "repeated", "list"],
 )
 def test_any_cv_works_and_repeats_itself(cv: Any, blobs: Any) -> None:
-    one, two = (search_for(cv=cv, n_trials=3).fit(*blobs) for _ in range(2))
+    one, two = (few_trials(cv=cv, n_trials=2).fit(*blobs) for _ in range(2))
     same_search(one, two)
     assert one.n_splits_ == sum(name.startswith("split") for name in one.cv_results_)
     assert one.n_splits_ == (cv if isinstance(cv, int) else len(cv) if isinstance(cv, list) else cv.get_n_splits())
@@ -390,7 +391,7 @@ def test_any_cv_works_and_repeats_itself(cv: Any, blobs: Any) -> None:
 def test_groups_stay_together_and_are_resampled_together(blobs: Any) -> None:
     X, y = blobs
     groups = np.repeat(np.arange(24), 10)
-    search = search_for(n_trials=6).fit(X, y, groups=groups)
+    search = few_trials(cv=3).fit(X, y, groups=groups)
     for fold in search._workshop.problem.folds:
         assert not set(groups[fold.train]) & set(groups[fold.test])
         for held in fold.inner:
@@ -401,16 +402,16 @@ def test_groups_stay_together_and_are_resampled_together(blobs: Any) -> None:
 def test_sample_weight_counts_in_fits_scores_and_verdict(blobs: Any) -> None:
     X, y = blobs
     weight = np.where(y == 0, 5.0, 1.0)
-    plain, weighted = search_for(n_trials=6).fit(X, y), search_for(n_trials=6).fit(X, y, sample_weight=weight)
+    plain, weighted = few_trials().fit(X, y), few_trials().fit(X, y, sample_weight=weight)
     assert not np.allclose(plain.results_["score"], weighted.results_["score"])
-    same_search(plain, search_for(n_trials=6).fit(X, y, sample_weight=np.ones(len(y))))
+    same_search(plain, few_trials().fit(X, y, sample_weight=np.ones(len(y))))
 
 
 def test_a_rare_class_is_warned_of_once_and_its_column_stays(blobs: Any) -> None:
     X, y = blobs
     y = np.where(np.arange(len(y)) < 2, 9, y)
     with pytest.warns(RareClassWarning, match="class 9 has 2 rows, fewer than cv=3") as caught:
-        search = search_for(n_trials=9).fit(X, y)
+        search = search_for(cv=3, n_trials=6).fit(X, y)
     (warning,) = [one for one in caught if one.category is RareClassWarning]
     assert warning.filename == __file__
     assert list(search.best_estimator_.classes_) == [0, 1, 2, 9]
@@ -420,26 +421,28 @@ def test_a_rare_class_is_warned_of_once_and_its_column_stays(blobs: Any) -> None
 def test_a_frozen_teacher_is_used_as_it_is(blobs: Any) -> None:
     X, y = blobs
     teacher = RandomForestClassifier(5, random_state=0).fit(X, y)
-    search = search_for(teacher=FrozenEstimator(teacher), n_trials=6).fit(X, y)
+    search = few_trials(teacher=FrozenEstimator(teacher)).fit(X, y)
     np.testing.assert_array_equal(search.teacher_.predict_proba(X), teacher.predict_proba(X))
     assert "may have seen" in str(search.verdict_)
 
 
 def test_a_worse_teacher_is_said_to_be_worse(cancer: Any) -> None:
-    search = search_for(teacher=DecisionTreeClassifier(max_depth=1, max_features=1), n_trials=6).fit(*cancer)
+    search = few_trials(teacher=DecisionTreeClassifier(max_depth=1, max_features=1)).fit(*cancer)
     assert "the teacher is no better than the plain student" in str(search.verdict_)
 
 
 def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
     search = MultihopSearchClassifier(
         TREE,
-        HistGradientBoostingClassifier(max_iter=60),
+        HistGradientBoostingClassifier(max_iter=60, max_leaf_nodes=4),
+        intermediates="auto",
         schemes=[KnowledgeDistillation(), ConfWeight()],
-        n_trials=48,
+        n_trials=15,
         pruner=ALL_FOLDS,
         cv=2,
+        crossfit_cv=2,
         random_state=1,
-    ).fit(*cancer)
+    ).fit(cancer[0].iloc[::3, :8], cancer[1][::3])
     assert {"teacher[:30]", "teacher[:10]"} <= set(search.space_.rungs)
     truncated = search.results_["path"].str.contains("Truncate")
     assert truncated.any()
@@ -448,35 +451,33 @@ def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
     assert search.refit_trial(number).get_depth() <= 3
 
 
-def test_the_automatic_teacher_is_one_of_two_forests_a_booster_and_their_vote(blobs: Any) -> None:
-    search = search_for(teacher="auto", n_trials=3).fit(*blobs)
-    kinds = (RandomForestClassifier, ExtraTreesClassifier, HistGradientBoostingClassifier, VotingClassifier)
-    assert type(search.teacher_) in kinds
-
-
 @pytest.mark.parametrize(("max_hops", "hops"), [(0, {0}), (1, {0, 1}), (2, {0, 1, 2})])
 def test_max_hops_bounds_the_paths(max_hops: int, hops: set[int], blobs: Any) -> None:
-    search = search_for(max_hops=max_hops, n_trials=9).fit(*blobs)
+    search = search_for(intermediates=POOL[1:], max_hops=max_hops, n_trials=6).fit(*blobs)
     assert set(search.results_["hops"]) == hops
     assert list(search.verdict_.table.index) == ROWS
 
 
 def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
-    assert search_for(crossfit_cv=False, n_trials=6).fit(*blobs).results_["fidelity"].notna().all()
+    assert few_trials(crossfit_cv=False).fit(*blobs).results_["fidelity"].notna().all()
 
 
 @pytest.mark.parametrize("verdict", ["bbc", "nested", 0.3])
 def test_no_verdict_judges_a_teacher_by_rows_that_it_was_fitted_on(verdict: Any, blobs: Any) -> None:
     for crossfit_cv in (2, False):
-        scores = search_for(crossfit_cv=crossfit_cv, verdict=verdict, n_trials=3, cv=3).fit(*blobs).verdict_.scores
+        scores = few_trials(crossfit_cv=crossfit_cv, verdict=verdict, n_trials=2, cv=3).fit(*blobs).verdict_.scores
         assert ("teacher" in scores.index) == (crossfit_cv == 2)
 
 
-def test_missing_values_are_taken_where_the_student_takes_them(blobs: Any) -> None:
+@pytest.mark.usefixtures("small_teachers")
+def test_missing_values_are_taken_by_the_student_and_by_all_defaults(blobs: Any) -> None:
     X, y = blobs
     X = np.where(np.random.default_rng(0).random(X.shape) < 0.1, np.nan, X)
-    search = MultihopSearchClassifier(TREE, n_trials=12, pruner=ALL_FOLDS, cv=2, random_state=0).fit(X, y)
+    search = MultihopSearchClassifier(TREE, n_trials=6, pruner=ALL_FOLDS, cv=2, random_state=0).fit(X, y)
     assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
+    assert {0, 1, 2} <= set(search.results_["hops"])
+    kinds = (RandomForestClassifier, ExtraTreesClassifier, HistGradientBoostingClassifier, VotingClassifier)
+    assert type(search.teacher_) in kinds
 
 
 def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
@@ -512,7 +513,7 @@ class Blank(DecisionTreeClassifier):
 
 def test_an_intermediate_that_predicts_nan_teaches_nobody(blobs: Any) -> None:
     with pytest.warns((FailedTrialsWarning, RetiredWarning)):
-        search = search_for(intermediates=[("blank", Blank()), POOL[1]], n_trials=18, pruner=ALL_FOLDS).fit(*blobs)
+        search = search_for(intermediates=[("blank", Blank()), POOL[1]], n_trials=12, pruner=ALL_FOLDS).fit(*blobs)
     through = search.results_["path"].str.contains("blank")
     assert through.any()
     assert (search.results_.loc[through, "state"] == "FAIL").all()
@@ -561,7 +562,7 @@ def test_inner_parts_may_lack_a_class(blobs: Any) -> None:
 def test_a_frozen_model_inside_the_teacher_is_said_to_be_optimistic(blobs: Any) -> None:
     X, y = blobs
     frozen = FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X, y))
-    search = search_for(teacher=make_pipeline(StandardScaler(), frozen), n_trials=3).fit(X, y)
+    search = few_trials(teacher=make_pipeline(StandardScaler(), frozen), n_trials=3).fit(X, y)
     assert "may have seen" in str(search.verdict_)
 
 
@@ -569,7 +570,7 @@ def test_nullable_columns_are_taken(blobs: Any) -> None:
     X, y = blobs
     frame = pd.DataFrame(X, columns=list("abcdef")).astype({"a": "Float64"})
     frame.loc[3, "a"] = pd.NA
-    search = search_for(n_trials=3).fit(frame, y)
+    search = few_trials().fit(frame, y)
     assert (search.results_["state"] == "COMPLETE").all()
 
 
@@ -578,17 +579,17 @@ def test_a_fold_that_cannot_be_scored_is_left_out_of_the_mean(cancer: Any) -> No
     folds = [(np.arange(200, 569), np.arange(100)), (np.arange(200), np.flatnonzero(y[200:] == "benign") + 200)]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn says that ROC AUC is undefined there
-        search = search_for(cv=folds, scoring="roc_auc", n_trials=2, max_hops=1).fit(X, y)
+        search = few_trials(cv=folds, scoring="roc_auc", n_trials=2).fit(X, y)
     assert np.isnan(search.cv_results_["split1_test_score"]).all()
     assert search.best_score_ == search.cv_results_["split0_test_score"][search.best_index_]
 
 
 def test_a_callback_can_stop_the_search(blobs: Any) -> None:
-    search = search_for(callbacks=[optuna.study.MaxTrialsCallback(3)], n_trials=9).fit(*blobs)
+    search = few_trials(callbacks=[optuna.study.MaxTrialsCallback(3)], n_trials=9).fit(*blobs)
     assert list(search.results_["trial"]) == [0, 1, 2]
     assert len(search.study_.trials) == 3
     with pytest.raises(RuntimeError, match="my own"):
-        search_for(callbacks=[_raise_runtime_error], n_trials=3).fit(*blobs)
+        few_trials(callbacks=[_raise_runtime_error]).fit(*blobs)
 
 
 def _raise_runtime_error(study: Any, trial: Any) -> None:
@@ -610,10 +611,6 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     for place in ("assessment", "resampling"):
         monkeypatch.setattr(f"multihop_search.verdict.{place}.choice_evidence", watched)
     return found
-
-
-def few_trials(**settings: Any) -> MultihopSearchClassifier:
-    return search_for(n_trials=4, cv=2, intermediates=[], **settings)
 
 
 def test_choice_and_verdict_know_what_a_cross_fitted_teacher_believes(believed: list[Any], blobs: Any) -> None:
