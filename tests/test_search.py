@@ -205,7 +205,8 @@ for sampler in ("auto", lambda seed: optuna.samplers.TPESampler(seed=seed, n_sta
         random_state=3,
     ).fit(*load_wine(return_X_y=True))
     found.append((search.results_, search.verdict_, search.best_path_, search.best_index_))
-pickle.dump(found, open({file!r}, "wb"))
+with open({file!r}, "wb") as file:
+    pickle.dump(found, file)
 """
     here, there = (script.replace("{file!r}", repr(str(tmp_path / name))) for name in ("here", "there"))
     exec(here, {})

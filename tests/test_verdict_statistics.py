@@ -28,9 +28,15 @@ LIMIT = 3.5
 """Standard errors; beyond it lie fewer than one in a thousand means."""
 
 
-def replicated(replicate, n_replicates, **settings):
-    with thread_limit():
-        return [replicate(number, **settings) for number in range(n_replicates)]
+@pytest.fixture(scope="module", params=[0.4, pytest.param(1.0, marks=pytest.mark.slow)], ids=["small", "full"])
+def replicated(request):
+    """Return the replicates, or the first of them: the bounds follow how many there are."""
+
+    def rows(replicate, n_replicates, **settings):
+        with thread_limit():
+            return [replicate(number, **settings) for number in range(round(n_replicates * request.param))]
+
+    return rows
 
 
 def mean_and_error(values):
@@ -55,7 +61,7 @@ def around(values, expected):
 
 
 @pytest.fixture(scope="module")
-def null():
+def null(replicated):
     return replicated(benchmark.null_replicate, 150, n_rows=300, n_trials=30, scoring="accuracy")
 
 
@@ -93,12 +99,12 @@ def test_the_score_of_the_winner_is_honest_where_that_of_cross_validation_is_not
 
 
 @pytest.fixture(scope="module")
-def by_labels():
+def by_labels(replicated):
     return replicated(benchmark.null_replicate, 100, n_rows=300, n_trials=30, scoring="accuracy")
 
 
 @pytest.fixture(scope="module", params=[0.85, 0.999], ids=["right of 85 %", "knows the truth"])
-def believing(request):
+def believing(request, replicated):
     settings = {"n_rows": 300, "n_trials": 30, "scoring": "accuracy", "teacher": request.param}
     return replicated(benchmark.null_replicate, 100, **settings)
 
@@ -136,7 +142,7 @@ def alike_replicate(number, n_rows=300, n_trials=30):
     return benchmark.judged(predictions, y, hops, np.full(n_trials, 0.8), **how)
 
 
-def test_that_taught_students_resemble_their_teacher_is_claimed_as_no_gain():
+def test_that_taught_students_resemble_their_teacher_is_claimed_as_no_gain(replicated):
     rows = replicated(alike_replicate, 100)
     assert np.mean([row["hops"] > 0 for row in rows]) > 0.25  # what it believes speaks for them
     assert around(benchmark.column(rows, "gain", 0), 0)
@@ -166,7 +172,7 @@ def independent_replicate(number, *, hops, accuracy, n_rows=300, common=0.7):
     return benchmark.judged(predictions, y, np.array(hops), np.array(accuracy), scoring="accuracy", random_state=number)
 
 
-def test_a_group_with_nine_times_the_trials_claims_no_gain():
+def test_a_group_with_nine_times_the_trials_claims_no_gain(replicated):
     rows = replicated(independent_replicate, 100, hops=[0] * 3 + [1] * 27 + [2] * 3, accuracy=[0.8] * 33)
     gain, naive = benchmark.column(rows, "gain", 0), benchmark.column(rows, "naive", 0)
     assert around(gain, 0)
@@ -174,7 +180,7 @@ def test_a_group_with_nine_times_the_trials_claims_no_gain():
     assert at_most(benchmark.column(rows, "word", 0) == "beats", 0.025)
 
 
-def test_the_claim_is_that_of_the_rule_that_chooses_not_of_the_best_by_score():
+def test_the_claim_is_that_of_the_rule_that_chooses_not_of_the_best_by_score(replicated):
     # the rule often takes two hops, a point or two worse than three: the verdict must not claim the score of three
     rows = replicated(
         independent_replicate,
@@ -191,7 +197,7 @@ def test_the_claim_is_that_of_the_rule_that_chooses_not_of_the_best_by_score():
 
 
 @pytest.fixture(scope="module")
-def searched():
+def searched(replicated):
     return replicated(benchmark.search_replicate, 30, n_rows=400, n_trials=30, scoring="accuracy", tuning_matters=True)
 
 
@@ -216,7 +222,7 @@ FOUND = {0.935: 0.97, 0.56: 0.80}
 
 
 @pytest.fixture(scope="module", params=FOUND)
-def planted(request):
+def planted(request, replicated):
     settings = {"n_rows": 3000, "n_trials": 30, "scoring": "accuracy", "common": request.param}
     return replicated(benchmark.power_replicate, 14, **settings), FOUND[request.param]
 
