@@ -29,7 +29,7 @@ from sklearn.svm import LinearSVC
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor, ExtraTreeClassifier
 
 from multihop_search import MultihopSearchClassifier, RayExecutor
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidSetting, NewLogWarning
 from multihop_search.models import Coefficients, Count, Family, family_of, register, unregister
 from multihop_search.models.complexity import complexity
 from multihop_search.models.registry import FAMILIES, Registered, registered
@@ -209,6 +209,23 @@ def test_a_registered_family_is_asked_on_the_workers_of_ray() -> None:
         there = search_for(GaussianNB(), n_trials=3, executor=RayExecutor(n_workers=1)).fit(*data())
     assert set(there.results_["nodes"]) == {12.0}
     np.testing.assert_array_equal(there.results_["score"], here.results_["score"])
+
+
+def test_a_checkpoint_is_begun_anew_once_a_family_has_changed(tmp_path: Any) -> None:
+    def family(high: float) -> Family:
+        class Smoothed(NaiveBayes):
+            def count(self, model: Any) -> Count:
+                return Count(high, "units")
+
+        return Smoothed()
+
+    with registered(family(2.0)):
+        first = search_for(GaussianNB(), n_trials=3, checkpoint=tmp_path / "log").fit(*data())
+        again = search_for(GaussianNB(), n_trials=3, checkpoint=tmp_path / "log").fit(*data())
+    assert first.results_["nodes"].tolist() == again.results_["nodes"].tolist() == [2.0] * 3
+    with registered(family(3.0)), pytest.warns(NewLogWarning, match="differs in families"):
+        other = search_for(GaussianNB(), n_trials=3, checkpoint=tmp_path / "log").fit(*data())
+    assert other.results_["nodes"].tolist() == [3.0] * 3
 
 
 # Defects
