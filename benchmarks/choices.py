@@ -31,9 +31,9 @@ from quality_parts.data import DATA, ROOT, SETS, load
 from quality_parts.students import STUDENTS, stored_form, student
 
 import multihop_search.engine.student as engine_student
-import multihop_search.search.base as face
-from multihop_search import MultihopSearchClassifier
+import multihop_search.search.run as search_run
 from multihop_search.problem.problem import Role
+from multihop_search import MultihopSearchClassifier
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.verdict.choice import TIE
 from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence
@@ -64,7 +64,7 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
     fresh: dict[tuple[int, str], tuple[float, float]] = {}
     seen: list[Any] = []
     scoring, accuracy = FlooredLogLoss(split.classes), Accuracy(split.classes)
-    fitted, conclude = engine_student._fitted, face.MultihopSearch._conclude
+    fitted, select = engine_student._fitted, search_run.select
 
     def watched_fit(problem: Any, ladder: Any, number: int, path: Any, soft_labels: Any) -> Any:
         model = fitted(problem, ladder, number, path, soft_labels)
@@ -74,19 +74,18 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_end(self: Any, made: Any, assessment: Any, prefixes: Any, *rest: Any) -> None:
-        trials, teacher, _ = rest
-        seen.append((assessment, trials, prefixes.session.result(teacher).outputs))
-        conclude(self, made, assessment, prefixes, *rest)
+    def watched_select(assessment: Any, trials: Any, prefixes: Any, teacher: Any, *more: Any) -> Any:
+        seen.append((assessment, trials, teacher.outputs))
+        return select(assessment, trials, prefixes, teacher, *more)
 
-    engine_student._fitted, face.MultihopSearch._conclude = watched_fit, watched_end
+    engine_student._fitted, search_run.select = watched_fit, watched_select
     start = time.perf_counter()
     try:
         MultihopSearchClassifier(
             [(one, student(one)) for one in STUDENTS], n_trials=trials, random_state=seed, **settings
         ).fit(split.X, split.y, groups=split.groups)
     finally:
-        engine_student._fitted, face.MultihopSearch._conclude = fitted, conclude
+        engine_student._fitted, search_run.select = fitted, select
     assessment, trials, teacher = seen[0]
     n_folds = len(assessment.problem.folds)
     kept = list(trials.kept())

@@ -152,7 +152,7 @@ def record(task: Task) -> str:
         random_state=task.student,
     )
     with threadpool_limits(1):
-        made = search._set_up(X, y)
+        made = search.set_up(X, y)
         plan = Plan(made.space, made.problem.random_state, None)
         session = SerialExecutor().start()
         prefixes = Prefixes(session, made.problem, made.ladder)

@@ -33,6 +33,7 @@ import multihop_search.engine.synthetic_rows as synthetic_rows
 import multihop_search.engine.upper_model as upper_model
 import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
+import multihop_search.search.run as search_run
 from multihop_search import MultihopSearchClassifier, RayExecutor
 from multihop_search.trees import OwnFit
 from multihop_search.verdict.resampling import Resampling
@@ -107,9 +108,9 @@ def fit_key(problem: Any, fold: Any, part: int, positions: Any, spec: Any) -> An
 def clocked() -> Clock:
     """Put a clock round the parts of a search in this process."""
     clock = Clock()
-    clock.around(base.MultihopSearch, "_set_up", "set-up, the rest")
-    clock.around(base.MultihopSearch, "_run", "driver")
-    clock.around(base.MultihopSearch, "_conclude", "choice and refit, the rest")
+    clock.around(base.MultihopSearch, "set_up", "set-up, the rest")
+    clock.around(search_run.Run, "_run_trials", "driver")
+    clock.around(search_run.Run, "_conclude", "choice and refit, the rest")
     for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
         clock.around(holder, name, "hops, the rest")
     clock.around(Resampling, "verdict", "verdict")

@@ -188,7 +188,7 @@ def main() -> None:
     }
     peaks = {name: (max(sizes, default=idle[0]) - idle[0]) / MB for name, sizes in parts.items()}
     whole = (1 + 2 * options.workers) * data / MB
-    folds = len(search._workshop.problem.folds)
+    folds = len(search.setup_.problem.folds)
     added = options.workers * min(folds * MOST_ROWS * X.shape[1] * 8, MOST_BYTES) / MB
     in_flight = sum(models[-options.workers :]) / MB
     lines = [

@@ -31,13 +31,13 @@ from sklearn.tree import DecisionTreeClassifier
 import multihop_search.engine.crossfit as upper_models
 import multihop_search.engine.student as last_hop
 import multihop_search.engine.upper_model as upper_model
-import multihop_search.search.base as base
+import multihop_search.search.run as search_run
+from multihop_search.problem.problem import Role
 from multihop_search import MultihopSearchClassifier, Path
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
 from multihop_search.keys import generator
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
-from multihop_search.problem.problem import Role
 from multihop_search.trees import OwnFit
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"
@@ -124,7 +124,7 @@ def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, A
     """Return seconds and fits of the three ways."""
     X, y = read(name, n_rows)
     fits, spent = Fits(), []
-    run = base.MultihopSearch._run
+    run = search_run.Run._run_trials
 
     def timed(*args: Any) -> Any:
         fits.taken()
@@ -133,7 +133,7 @@ def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, A
         spent.append(time.perf_counter() - start)
         return found
 
-    base.MultihopSearch._run = timed  # type: ignore[method-assign]
+    search_run.Run._run_trials = timed  # type: ignore[method-assign]
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=4),
         tree_fits=[OwnFit()] if own_fit else "auto",
@@ -144,7 +144,7 @@ def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, A
     warnings.simplefilter("ignore")
     search.fit(X, y)
     shared, shared_s = fits.taken()
-    problem, ladder, paths = search._workshop.problem, search._workshop.ladder, list(search._workshop.paths)
+    problem, ladder, paths = search.setup_.problem, search.setup_.ladder, list(search.paths_)
     scores = np.column_stack([search.cv_results_[f"split{fold.number}_test_score"] for fold in problem.folds])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
 

@@ -144,7 +144,7 @@ def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
     with counting() as (shared, refit, probes):
         search.fit(frame.drop(columns="target"), frame["target"])
     loop, after = told[-1] - probes[-1], clock() - told[-1]
-    problem, ladder, paths = search._workshop.problem, search._workshop.ladder, search._workshop.paths
+    problem, ladder, paths = search.setup_.problem, search.setup_.ladder, search.paths_
     nodes = {hops for path in paths for hops in prefixes(path)}
     students = Counter(students=len(problem.folds) * len(set(paths)))
     assert shared == sum((crossfits(problem, ladder, hops) for hops in nodes), students), "counter and arithmetic"

@@ -96,7 +96,7 @@ def run(name: str, trials: int) -> dict[str, Any]:
     assert "FAIL" not in states, search.results_["reason"].tolist()
     best = pickle.loads(pickle.dumps(search.best_estimator_))
     assert best.predict(X.iloc[:100]).shape == (100,)
-    crossed = None if groups is None else crossings(search._workshop.problem, groups)
+    crossed = None if groups is None else crossings(search.setup_.problem, groups)
     assert not crossed, f"{crossed} splits of {name} have a group on both sides"
     shown = ["rmse", "r2"] if kind is MultihopSearchRegressor else ["log_loss", "accuracy"]
     rows = []

@@ -45,7 +45,7 @@ from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
-from multihop_search.search.settings import choose_teacher, submit_candidates
+from multihop_search.search.teacher import choose_teacher, submit_candidates
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
 

@@ -1,10 +1,12 @@
 """The choice and the verdict in plain loops, written from the words of the rules, to hold the fast ones against."""
 
 import math
+from contextlib import contextmanager
 
 import numpy as np
 
 from multihop_search.keys import generator
+from multihop_search.search import run
 from multihop_search.search.selection import select
 
 
@@ -86,6 +88,15 @@ class Watched:
     def __call__(self, assessment, trials, prefixes, teacher, believed, with_fits=()):
         self.problem, self.trials, self.outputs = assessment.problem, trials, teacher.outputs
         return select(assessment, trials, prefixes, teacher, believed, with_fits)
+
+    @contextmanager
+    def watching(self):
+        """Watch the searches that are fitted inside."""
+        run.select = self
+        try:
+            yield
+        finally:
+            run.select = select
 
     def believed(self):
         """Return the calibrated probabilities of the teacher on the held-out rows, fold after fold."""

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from scipy.sparse import csr_matrix
+from searches import searches
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron
@@ -143,9 +144,7 @@ TABLES: list[tuple[Any, Any, dict[str, Any], type[Exception], str]] = [
 ]
 
 
-def search_for(**settings: Any) -> MultihopSearchClassifier:
-    usual = {"student": TREE, "teacher": RandomForestClassifier(5), "n_trials": 3, "cv": 3, "random_state": 0}
-    return MultihopSearchClassifier(**{**usual, **settings})
+search_for = searches(TREE, RandomForestClassifier(5), n_trials=3, cv=3)
 
 
 def is_one_sentence(message: str) -> bool:

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from searches import searches
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.ensemble import (
     GradientBoostingClassifier,
@@ -53,17 +54,14 @@ def values() -> tuple[np.ndarray, np.ndarray]:
     return X, X @ np.array([2.0, -1.5, 1.0, 0.8, 0.6, 0.5, 0.4, 0.3]) + X[:, 0] ** 2 + rng.normal(size=200)
 
 
-def search_for(student: Any, **settings: Any) -> MultihopSearchClassifier:
-    usual = {
-        "teacher": RandomForestClassifier(5, max_depth=8),
-        "intermediates": [("middle", DecisionTreeClassifier(max_depth=7))],
-        "schemes": [KD],
-        "n_trials": 6,
-        "cv": 2,
-        "crossfit_cv": 2,
-        "random_state": 0,
-    }
-    return MultihopSearchClassifier(student, **{**usual, **settings})
+search_for = searches(
+    teacher=RandomForestClassifier(5, max_depth=8),
+    intermediates=[("middle", DecisionTreeClassifier(max_depth=7))],
+    schemes=[KD],
+    n_trials=6,
+    cv=2,
+    crossfit_cv=2,
+)
 
 
 def regression_for(student: Any, **settings: Any) -> MultihopSearchRegressor:
@@ -445,8 +443,7 @@ def watched() -> Watched:
 
 @pytest.fixture(scope="module")
 def four(watched: Watched) -> MultihopSearchClassifier:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("multihop_search.search.base.select", watched)
+    with watched.watching():
         return search_for(FOUR, n_trials=9, schemes=[KD, HardLabels()]).fit(*data(3))
 
 
@@ -457,7 +454,7 @@ def test_each_student_has_as_many_trials_in_equal_thirds(four: MultihopSearchCla
         mine = results[results["student"] == name]
         assert len(mine) == 9
         assert mine["hops"].clip(upper=2).value_counts().to_dict() == {0: 3, 1: 3, 2: 3}
-        assert all(path.student == name for path in np.array(four._workshop.paths, dtype=object)[mine.index])
+        assert all(path.student == name for path in np.array(four.paths_, dtype=object)[mine.index])
 
 
 def test_each_student_has_a_choice_and_a_verdict(four: MultihopSearchClassifier, watched: Watched) -> None:
@@ -495,7 +492,7 @@ def test_the_front_by_brute_force(four: MultihopSearchClassifier) -> None:
 
 def test_the_trial_of_each_student_reads_back(four: MultihopSearchClassifier) -> None:
     for number, trial in enumerate(four.study_.trials):
-        path = four._workshop.paths[number]
+        path = four.paths_[number]
         assert four.space_.suggest(trial) == path
         assert trial.params["student"] == path.student
         assert not [
@@ -521,8 +518,7 @@ def test_students_share_the_prefixes() -> None:
 def test_students_draw_the_same_paths_as_the_others() -> None:
     search = search_for(FOUR[:2], n_trials=9, param_distributions={}).fit(*data())
     shapes = {
-        name: [tuple(map(str, path.prefix)) for path in search._workshop.paths if path.student == name]
-        for name, _ in FOUR[:2]
+        name: [tuple(map(str, path.prefix)) for path in search.paths_ if path.student == name] for name, _ in FOUR[:2]
     }
     assert shapes["stump"] == shapes["tree"]
 

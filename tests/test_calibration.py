@@ -181,7 +181,7 @@ ROWS = make_classification(200, 5, n_informative=3, n_redundant=0, flip_y=0.1, r
 def made_for(teacher, X=ROWS[0], y=ROWS[1], sample_weight=None, **more):
     usual = {"intermediates": [], "schemes": [KnowledgeDistillation()], "n_trials": 4, "cv": 3, "random_state": 0}
     search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), teacher, **{**usual, **more})
-    return search._set_up(X, y, sample_weight=sample_weight)
+    return search.set_up(X, y, sample_weight=sample_weight)
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -249,7 +249,7 @@ def test_regression_has_none():
     search = MultihopSearchRegressor(
         DecisionTreeRegressor(max_depth=2), DecisionTreeRegressor(), intermediates=[], n_trials=4, random_state=0
     )
-    made = search._set_up(X, X[:, 0] + y)
+    made = search.set_up(X, X[:, 0] + y)
     assert crossfit(made.problem, made.ladder, 0, ()).temperature == 1
 
 

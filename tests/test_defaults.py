@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import sklearn
+from searches import searches
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
@@ -31,7 +32,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search import MultihopSearchRegressor
 from multihop_search.errors import DefaultLeftOutWarning, UnsuitableModel
 from multihop_search.models.weights import takes_weights
 from multihop_search.paths import pool
@@ -46,9 +47,7 @@ TREE = DecisionTreeClassifier(max_depth=2)
 pytestmark = pytest.mark.usefixtures("small_teachers")
 
 
-def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
-    given = {"param_distributions": {}, "n_trials": 2, "cv": 2, "max_hops": 1, "random_state": 0, "schemes": "auto"}
-    return MultihopSearchClassifier(student, **{**given, **settings})
+search_for = searches(TREE, param_distributions={}, n_trials=2, cv=2, max_hops=1, schemes="auto")
 
 
 def with_column(values: Any) -> np.ndarray:
@@ -196,7 +195,7 @@ def test_regressors_hand_weights_on(model: Any) -> None:
 def test_the_default_vote_takes_weights(routing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     with sklearn.config_context(enable_metadata_routing=routing):
         full = pool.default_teachers
-        name = "multihop_search.search.settings.default_teachers"
+        name = "multihop_search.search.teacher.default_teachers"
         monkeypatch.setattr(name, lambda *args, **options: {"only": full(*args, **options)["vote"]})
         search = search_for().fit(X, Y, sample_weight=WEIGHT)
     assert isinstance(search.teacher_, VotingClassifier)

@@ -14,6 +14,7 @@ from logs import lines_of, write_log
 from optuna.distributions import CategoricalDistribution
 from optuna.pruners import BasePruner, MedianPruner, NopPruner, ThresholdPruner
 from optuna.trial import FrozenTrial, TrialState
+from searches import searches
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
@@ -154,22 +155,20 @@ class _OutOfOrder:
             self._session.wait([self._waiting.pop(self._rng.integers(len(self._waiting)))])
 
 
-def search_for(student: Any = STUDENTS[0][1], **settings: Any) -> MultihopSearchClassifier:
-    usual = {
-        "teacher": RandomForestClassifier(6),
-        "intermediates": [
-            ("stump", DecisionTreeClassifier(max_depth=1)),
-            ("tree6", DecisionTreeClassifier(max_depth=6)),
-        ],
-        "schemes": [KnowledgeDistillation(), HardLabels()],
-        "max_hops": 2,
-        "n_trials": 36,
-        "cv": N_FOLDS,
-        "crossfit_cv": 2,
-        "tree_fits": [OwnFit()],
-        "random_state": 0,
-    }
-    return MultihopSearchClassifier(student, **{**usual, **settings})
+search_for = searches(
+    STUDENTS[0][1],
+    RandomForestClassifier(6),
+    intermediates=[
+        ("stump", DecisionTreeClassifier(max_depth=1)),
+        ("tree6", DecisionTreeClassifier(max_depth=6)),
+    ],
+    schemes=[KnowledgeDistillation(), HardLabels()],
+    max_hops=2,
+    n_trials=36,
+    cv=N_FOLDS,
+    crossfit_cv=2,
+    tree_fits=[OwnFit()],
+)
 
 
 def recorded(
@@ -208,7 +207,7 @@ def replayed(
 
     Written from rule 21 and the docstrings, on purpose unlike the loop.
     """
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     tests = [fold.test for fold in problem.folds]
     weight = np.ones(problem.n_rows) if problem.sample_weight is None else problem.sample_weight
     unit = np.arange(problem.n_rows) if problem.groups is None else problem.groups
@@ -333,8 +332,8 @@ def test_a_score_that_is_no_mean_over_rows_stops_by_the_default_one(
     data = X.iloc[::4], y.iloc[::4]
     settings = {"scoring": "roc_auc", "n_trials": 12, "n_ahead": 2}
     search, outcomes = recorded(data, pruner=NopPruner(), **settings)
-    folds = search._workshop.problem.folds
-    codes = search._workshop.problem.y
+    folds = search.setup_.problem.folds
+    codes = search.setup_.problem.y
     areas = [
         np.mean([roc_auc_score(codes[fold.test], trial[fold.number].predictions[:, 1]) for fold in folds])
         for trial in outcomes
@@ -369,7 +368,7 @@ class _Pair:
     """Two trials of a search, as `replayed` reads a search."""
 
     def __init__(self, search: Any, numbers: list[int]) -> None:
-        self._workshop, self.space_ = search._workshop, search.space_
+        self.setup_, self.space_ = search.setup_, search.space_
         self.study_ = type("Study", (), {"trials": [search.study_.trials[number] for number in numbers]})
 
 
@@ -470,7 +469,7 @@ def test_a_stopped_trial_keeps_its_record(stopped_early: Any) -> None:
 
 def test_a_stopped_trial_is_told_its_running_means(stopped_early: Any) -> None:
     search, outcomes = stopped_early
-    sizes = np.array([len(fold.test) for fold in search._workshop.problem.folds])
+    sizes = np.array([len(fold.test) for fold in search.setup_.problem.folds])
     told = 0
     for trial, folds in zip(search.study_.trials, outcomes, strict=True):
         row = search.results_.loc[trial.number]
@@ -502,10 +501,10 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(blobs: Any) -> None:
     search, outcomes = recorded(blobs, tree_fits="auto", n_trials=18)
     complete = [number for number, state in enumerate(search.results_["state"]) if state == "COMPLETE"]
     assert len(complete) < 18
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     row = np.concatenate([fold.test for fold in problem.folds])
     fold = np.repeat(np.arange(N_FOLDS), [len(fold.test) for fold in problem.folds])
-    teacher = fit_teacher(problem, search._workshop.ladder)
+    teacher = fit_teacher(problem, search.setup_.ladder)
     verdict = compare(
         [np.concatenate([outcomes[k][fold].predictions for fold in range(N_FOLDS)]) for k in complete],
         search.results_["hops"].to_numpy()[complete],
@@ -555,8 +554,8 @@ def tpe(seed: int) -> Any:
 
 def test_a_sampler_that_learns_is_told_running_means_of_its_half(blobs: Any) -> None:
     search, outcomes = recorded(blobs, sampler=tpe, n_ahead=2)
-    assessment = Assessment(search._workshop.problem, adaptive=True)
-    held_out, y = assessment.held_out, search._workshop.problem.y
+    assessment = Assessment(search.setup_.problem, adaptive=True)
+    held_out, y = assessment.held_out, search.setup_.problem.y
     told = assessment.told_units[held_out.unit] == 1
     assert 110 < told.sum() < 130
     stops = 0
@@ -626,7 +625,7 @@ def test_a_pruner_is_never_asked_after_one_fold_or_the_last(after: int, blobs: A
 
 
 def running_means(search: Any, outcomes: list[dict[int, Outcome]]) -> list[np.ndarray]:
-    sizes = np.array([len(fold.test) for fold in search._workshop.problem.folds])
+    sizes = np.array([len(fold.test) for fold in search.setup_.problem.folds])
     scores = [np.array([folds[fold].score for fold in range(N_FOLDS)]) for folds in outcomes]
     return [np.cumsum(of * sizes) / np.cumsum(sizes) for of in scores]
 

@@ -1,6 +1,9 @@
 """The house: arrows point down only, the public list is true, and importing costs nothing heavy."""
 
 import ast
+import importlib
+import inspect
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import multihop_search
+from multihop_search import errors
 
 pytestmark = pytest.mark.once
 
@@ -137,6 +141,34 @@ def test_the_public_list_is_true() -> None:
         assert name in dir(multihop_search)
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         _ = multihop_search.nothing_of_the_kind
+
+
+def own_methods(kind: type) -> set[str]:
+    """Return the public methods of a class that this package defines; those that depend on the student too."""
+    methods = set()
+    for name in (name for name in dir(kind) if not name.startswith("_")):
+        member = inspect.getattr_static(kind, name)
+        member = getattr(member, "fn", member)  # of scikit-learn's `available_if`
+        if callable(member) and member.__module__.startswith("multihop_search."):
+            methods.add(name)
+    return methods
+
+
+def test_the_page_of_public_names_lists_exactly_them() -> None:
+    public = set(multihop_search.__all__)
+    for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
+        public |= {f"{name}.{method}" for method in own_methods(getattr(multihop_search, name))}
+    for room in ("executors", "experiment", "export", "integrations", "testing", "verdict"):
+        names = importlib.import_module(f"multihop_search.{room}").__all__
+        public |= {f"{room}.{name}" for name in names if name not in multihop_search.__all__}
+    kinds = (errors.MultihopError, errors.MultihopWarning)
+    public |= {
+        f"errors.{name}" for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, kinds)
+    }
+    page = (PACKAGE.parent / "docs" / "api.md").read_text()
+    listed = re.findall(r"^   multihop_search\.(\S+)$", page, flags=re.MULTILINE)
+    assert sorted(listed) == sorted(public)
+    assert "MultihopSearchClassifier.predict_proba" in listed
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

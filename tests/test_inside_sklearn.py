@@ -246,3 +246,76 @@ def test_runs_in_the_real_mlflow(blobs: Any, tmp_path: Any) -> None:
     runs = mlflow.search_runs(search_all_experiments=True)
     assert sorted(runs["metrics.score"]) == pytest.approx(sorted([*search.results_.score] * 2))
     assert set(runs["params.n_hops"]) == {"0", "1"}
+
+
+# models in a list are set by name
+
+
+def two_students() -> MultihopSearchClassifier:
+    line = make_pipeline(StandardScaler(), LogisticRegression())
+    return MultihopSearchClassifier(
+        [("tree", DecisionTreeClassifier(max_depth=3)), ("line", line)],
+        RandomForestClassifier(5),
+        intermediates=[("deep", DecisionTreeClassifier(max_depth=6))],
+        n_trials=3,
+        cv=2,
+        random_state=0,
+    )
+
+
+def test_parameters_of_models_in_a_list_have_names_and_can_be_set() -> None:
+    search = two_students()
+    params = search.get_params()
+    assert params["student__tree"] is search.student[0][1]
+    assert params["student__tree__max_depth"] == 3
+    assert params["student__line__logisticregression__C"] == 1.0
+    assert params["intermediates__deep__max_depth"] == 6
+    assert not any(name.startswith(("student__", "intermediates__")) for name in search.get_params(deep=False))
+    assert clone(search).set_params(**params).get_params() == params
+    changed = clone(search).set_params(
+        student__tree__max_depth=1, student__line__logisticregression__C=0.1, intermediates__deep__max_depth=4
+    )
+    assert changed.get_params()["student__tree__max_depth"] == 1
+    assert changed.student[1][1][-1].C == 0.1
+    assert changed.intermediates[0][1].max_depth == 4
+    assert search.get_params() == params
+
+
+def test_a_model_in_a_list_is_replaced_in_a_new_list() -> None:
+    search = two_students()
+    given = search.student
+    search.set_params(student__tree=DecisionTreeClassifier(max_depth=5), student__tree__min_samples_leaf=4)
+    assert [name for name, _ in search.student] == ["tree", "line"]
+    assert (search.student[0][1].max_depth, search.student[0][1].min_samples_leaf) == (5, 4)
+    assert given[0][1].max_depth == 3
+    search.set_params(student=[("bush", DecisionTreeClassifier())], student__bush__max_depth=2)
+    assert search.student[0][1].max_depth == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("student__bush__max_depth", "student has no model of the name that 'bush__max_depth' begins with"),
+        ("student__tree__depth", "Invalid parameter 'depth' for estimator DecisionTreeClassifier"),
+        ("depth", "Invalid parameter 'depth' for estimator MultihopSearchClassifier"),
+        ("students__tree", "Invalid parameter 'students' for estimator MultihopSearchClassifier"),
+    ],
+)
+def test_a_name_that_no_model_has_is_refused(name: str, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        two_students().set_params(**{name: 1})
+
+
+def test_a_student_alone_keeps_its_names_and_a_list_that_fit_refuses_can_be_read() -> None:
+    assert small_search().set_params(student__max_depth=1).student.max_depth == 1
+    assert "student__max_depth" in small_search().get_params()
+    wrong = MultihopSearchClassifier([DecisionTreeClassifier(), ("tree", "no model")], intermediates=5)
+    assert wrong.get_params()["student__tree"] == "no model"
+
+
+def test_grid_search_over_a_student_in_a_list(blobs: Any) -> None:
+    grid = GridSearchCV(two_students(), {"student__tree__max_depth": [1, 3]}, cv=2).fit(*blobs)
+    best = grid.best_estimator_
+    assert best.student[0][1].max_depth == grid.best_params_["student__tree__max_depth"]
+    depths = {dict(path.params).get("max_depth", 0) for path in best.paths_ if path.student == "tree"}
+    assert max(depths) <= best.student[0][1].max_depth

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from ray import cloudpickle
+from searches import searches
 from sklearn.base import BaseEstimator, clone
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier
@@ -44,9 +45,7 @@ CLASSES = ["barbera", "barolo", "grignolino"]
 OOF = cross_val_predict(RandomForestClassifier(20, random_state=0), X, Y, method="predict_proba")
 
 
-def search_for(teacher: Any, **settings: Any) -> MultihopSearchClassifier:
-    settings = {"n_trials": 6, "cv": 3, "random_state": 0, "intermediates": [], **settings}
-    return MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2, random_state=0), teacher, **settings)
+search_for = searches(DecisionTreeClassifier(max_depth=2, random_state=0), n_trials=6, cv=3, intermediates=[])
 
 
 def told(search: Any) -> list[Any]:

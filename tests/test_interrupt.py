@@ -38,11 +38,11 @@ def slow(study, trial):
     time.sleep(0.05)
 
 if sys.argv[2] == "refit":
-    import multihop_search.search.base as base
+    import multihop_search.search.run as run
     def select(*args):
         Path(sys.argv[1], "refit").write_text("")
         time.sleep(60)
-    base.select = select
+    run.select = select
 X, y = resumable.data()
 before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
 search = resumable.search_for(None, n_trials=1000, callbacks=[slow], ray=int(sys.argv[3]))

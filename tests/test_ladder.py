@@ -42,7 +42,7 @@ from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.probes import Probes
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.responses import stored_form
-from multihop_search.search.settings import teacher_candidates
+from multihop_search.search.teacher import teacher_candidates
 from multihop_search.threads import thread_limit
 
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)

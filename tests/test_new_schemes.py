@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from searches import searches
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
@@ -25,7 +26,6 @@ from multihop_search import (
     Hop,
     KnowledgeDistillation,
     ModelCompression,
-    MultihopSearchClassifier,
     MultihopSearchRegressor,
     OwnFit,
     Path,
@@ -57,17 +57,7 @@ def data(n_rows: int = 150, n_classes: int = 3) -> tuple[np.ndarray, np.ndarray]
     return X, np.digitize(score, np.quantile(score, np.arange(1, n_classes) / n_classes))
 
 
-def search_for(student: Any, teacher: Any, **settings: Any) -> MultihopSearchClassifier:
-    usual = {
-        "intermediates": [],
-        "schemes": [KD],
-        "n_trials": 2,
-        "cv": 3,
-        "crossfit_cv": 3,
-        "param_distributions": {},
-        "random_state": 0,
-    }
-    return MultihopSearchClassifier(student, teacher, **{**usual, **settings})
+search_for = searches(intermediates=[], schemes=[KD], n_trials=2, cv=3, crossfit_cv=3, param_distributions={})
 
 
 # SRatio: the weights by hand
@@ -184,8 +174,8 @@ def test_s_is_the_plain_student_with_the_parameters_of_the_trial_cross_fitted() 
         n_trials=14,
     ).fit(X, y)
     assert (search.results_["state"] == "COMPLETE").all()
-    problem = search._workshop.problem
-    tried = {dict(path.params)["max_depth"] for path in search._workshop.paths if path.hops}
+    problem = search.setup_.problem
+    tried = {dict(path.params)["max_depth"] for path in search.paths_ if path.hops}
     assert tried >= {2, 4}
     for depth in tried:
         for fold in problem.folds:
@@ -213,13 +203,11 @@ def test_s_of_a_hop_to_an_intermediate_is_that_intermediate_without_a_teacher() 
         max_hops=2,
         n_trials=3,
     ).fit(X, y)
-    path = next(path for path in search._workshop.paths if len(path.hops) == 2)
+    path = next(path for path in search.paths_ if len(path.hops) == 2)
     assert path.hops[0].model == "middle"
-    fold = search._workshop.problem.folds[0]
+    fold = search.setup_.problem.folds[0]
     s = by_hand(middle, X, y, fold)
-    np.testing.assert_allclose(
-        crossfit_plain(search._workshop.problem, search._workshop.ladder, 0, "middle"), s, atol=1e-6
-    )
+    np.testing.assert_allclose(crossfit_plain(search.setup_.problem, search.setup_.ladder, 0, "middle"), s, atol=1e-6)
     # Where it is cross-fitted it is taught on two of three parts: their rows of s, and nothing else.
     for part in fold.inner:
         rest = np.setdiff1d(np.arange(len(fold.train)), part)
@@ -234,7 +222,7 @@ def test_the_student_is_the_one_fitted_by_hand_with_these_weights() -> None:
     student = DecisionTreeClassifier(max_depth=3, random_state=0)
     scheme = SRatio(margin=0.0, beta=4.0)
     search = search_for(student, GaussianNB(), schemes=[scheme], tree_fits=[OwnFit()], max_hops=1).fit(X, y)
-    whole = search._workshop.problem.whole
+    whole = search.setup_.problem.whole
     q, s = by_hand(GaussianNB(), X, y, whole), by_hand(student, X, y, whole)
     rows = np.arange(len(y))
     passed = (q.argmax(axis=1) == y).mean() >= (s.argmax(axis=1) == y).mean()
@@ -270,7 +258,7 @@ def test_the_teacher_is_graded_by_its_stages(teacher: Any) -> None:
 
 
 def made_for(search: Any, X: Any, y: Any, **more: Any) -> Any:
-    made = search._set_up(X, y, **more)
+    made = search.set_up(X, y, **more)
     return made.problem, made.ladder
 
 
@@ -391,7 +379,7 @@ def test_a_search_over_all_generators() -> None:
         n_trials=30,
     ).fit(X, y)
     assert search.results_["state"].isin(["COMPLETE", "PRUNED"]).all()
-    hops = [hop for path in search._workshop.paths for hop in path.hops]
+    hops = [hop for path in search.paths_ for hop in path.hops]
     assert {hop.compression.generator for hop in hops if hop.compression} == set(GENERATORS)
     again = clone(search).fit(X, y)
     np.testing.assert_array_equal(search.results_["score"], again.results_["score"])
@@ -461,10 +449,10 @@ def test_an_intermediate_learns_from_no_synthetic_row_of_a_parent_that_it_predic
         schemes=[HardLabels(), ModelCompression(multiple=3, generator="munge")],
         n_trials=3,
     ).fit(X, y)
-    path = next(path for path in search._workshop.paths if len(path.hops) == 2)
+    path = next(path for path in search.paths_ if len(path.hops) == 2)
     assert path.hops[0].compression == ModelCompression(multiple=3, generator="munge")
-    fold = search._workshop.problem.folds[0]
-    pool = synthetic_rows(search._workshop.problem, fold)["munge"]
+    fold = search.setup_.problem.folds[0]
+    pool = synthetic_rows(search.setup_.problem, fold)["munge"]
     train_X = X[fold.train]
     found = 0
     for part in fold.inner:
@@ -536,7 +524,7 @@ def test_the_student_is_fitted_on_real_and_synthetic_rows_that_weigh_as_much_as_
         schemes=[HardLabels(), ModelCompression(multiple=4, generator="munge")],
         max_hops=1,
     ).fit(X, y, sample_weight=weight)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     checked = 0
     for fold in (*problem.folds, problem.whole):
         n = len(fold.train)
@@ -603,10 +591,10 @@ def test_alone_it_keeps_true_labels_on_the_real_rows() -> None:
         max_hops=1,
     ).fit(X, y)
     assert (search.results_["state"] == "COMPLETE").all()
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     pool = synthetic_rows(problem, problem.whole)["munge"]
-    outputs = crossfit(problem, search._workshop.ladder, -1, ())
-    path = search._workshop.paths[1]
+    outputs = crossfit(problem, search.setup_.ladder, -1, ())
+    path = search.paths_[1]
     soft_labels = SoftLabels(path.hops[-1].scheme, path.hops[-1].compression, outputs)
     transfer = soft_labels.transfer_set(problem, problem.whole, np.arange(len(y)))
     np.testing.assert_array_equal(transfer.targets, np.eye(3)[y])
@@ -671,9 +659,9 @@ def test_rows_without_a_label_are_used_the_same_way() -> None:
         schemes=[HardLabels(), ModelCompression(multiple=1, generator="unlabeled")],
         max_hops=1,
     ).fit(X, y, X_unlabeled=more)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     fold = problem.folds[0]
-    outputs = crossfit(problem, search._workshop.ladder, 0, ())
+    outputs = crossfit(problem, search.setup_.ladder, 0, ())
     pool = synthetic_rows(problem, fold)["unlabeled"]
     np.testing.assert_array_equal(np.sort(pool.X, axis=0), np.sort(more, axis=0))
     assert not np.array_equal(pool.X, more)  # in an order of its own: a table may be sorted
@@ -705,7 +693,7 @@ def test_auto_searches_both_kinds_where_rows_without_a_label_are_given() -> None
     )
     both = search.fit(X, y, X_unlabeled=unlabeled())
     assert both.space_.distributions["ModelCompression.generator"].choices == ("munge", "unlabeled")
-    assert {path.hops[0].compression.generator for path in both._workshop.paths if path.hops} == {"munge", "unlabeled"}
+    assert {path.hops[0].compression.generator for path in both.paths_ if path.hops} == {"munge", "unlabeled"}
     assert "ModelCompression.generator" not in clone(search).fit(X, y).space_.distributions
 
 

@@ -13,6 +13,7 @@ from optuna.distributions import IntDistribution
 from optuna.pruners import NopPruner
 from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
+from searches import searches
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LogisticRegression
@@ -21,7 +22,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from multihop_search import (
     HardLabels,
     KnowledgeDistillation,
-    MultihopSearchClassifier,
     MultihopSearchRegressor,
     OneHopPruner,
     OwnFit,
@@ -54,18 +54,16 @@ class CountingForest(RandomForestClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def search_for(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:
-    usual = {
-        "teacher": RandomForestClassifier(6),
-        "intermediates": [("stump", DecisionTreeClassifier(max_depth=1)), ("six", DecisionTreeClassifier(max_depth=6))],
-        "schemes": [KnowledgeDistillation(), HardLabels()],
-        "tree_fits": [OwnFit()],
-        "max_hops": 2,
-        "cv": N_FOLDS,
-        "crossfit_cv": 2,
-        "random_state": 0,
-    }
-    return MultihopSearchClassifier(student, **{**usual, **settings})
+search_for = searches(
+    TREE,
+    RandomForestClassifier(6),
+    intermediates=[("stump", DecisionTreeClassifier(max_depth=1)), ("six", DecisionTreeClassifier(max_depth=6))],
+    schemes=[KnowledgeDistillation(), HardLabels()],
+    tree_fits=[OwnFit()],
+    max_hops=2,
+    cv=N_FOLDS,
+    crossfit_cv=2,
+)
 
 
 def study_with(pruner: Any = None, seed: int = 0, **settings: Any) -> optuna.Study:

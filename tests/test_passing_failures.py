@@ -14,13 +14,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from searches import searches
 from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
 from sklearn.tree import DecisionTreeClassifier
 
-import multihop_search.search.base as base
+import multihop_search.search.run as running
 import multihop_search.search.selection as selecting
 import multihop_search.verdict.resampling as resampling
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
@@ -92,11 +93,16 @@ def rows() -> tuple[np.ndarray, np.ndarray]:
     return X, y
 
 
-def search_for(**settings: Any) -> MultihopSearchClassifier:
-    given = {"schemes": [HardLabels(), KnowledgeDistillation()], "n_trials": N_TRIALS, "cv": 3, **settings}
-    return MultihopSearchClassifier(
-        Tree(max_depth=2), Forest(5), intermediates=[], crossfit_cv=2, max_hops=1, random_state=0, **given
-    )
+search_for = searches(
+    Tree(max_depth=2),
+    Forest(5),
+    schemes=[HardLabels(), KnowledgeDistillation()],
+    n_trials=N_TRIALS,
+    cv=3,
+    intermediates=[],
+    crossfit_cv=2,
+    max_hops=1,
+)
 
 
 def after_trial(number: int, what: Callable[[], None]) -> list[Any]:
@@ -363,7 +369,7 @@ def test_a_verdict_that_cannot_be_prepared_leaves_the_model(
     def fail(*args: Any, **settings: Any) -> None:
         raise ZeroDivisionError("no nested search")
 
-    monkeypatch.setattr(base, "method_for", fail)
+    monkeypatch.setattr(running, "method_for", fail)
     search = search_for()
     with pytest.raises(SearchFailed, match="the verdict could not be given, it said: no nested search"):
         search.fit(*rows)
@@ -406,7 +412,7 @@ def test_a_session_that_is_lost_at_the_end_loses_nothing(
     def lost(*args: Any, **settings: Any) -> None:
         raise ClusterLost("the node is gone")
 
-    monkeypatch.setattr(base, "teacher_of", lost)
+    monkeypatch.setattr(SerialSession, "last_result", lost)
     with pytest.warns(RefitWarning, match="the last step runs in this process: the node is gone"):
         same(search_for().fit(*rows), undisturbed)
 

@@ -191,7 +191,7 @@ def test_a_search_with_both_in_classification() -> None:
         random_state=0,
     ).fit(X, y)
     assert set(search.results_["state"]) <= {"COMPLETE", "PRUNED"}
-    used = {type(hop.scheme) for path in search._workshop.paths for hop in path.hops}
+    used = {type(hop.scheme) for path in search.paths_ for hop in path.hops}
     assert used == {ProfWeight, LossCorrection}
     assert set(search.predict(X)) <= {"a", "b", "c"}
     params = search.study_.trials[0].params
@@ -213,8 +213,8 @@ def test_a_search_with_loss_correction_in_regression() -> None:
         random_state=0,
     ).fit(X, y)
     assert set(search.results_["state"]) == {"COMPLETE"}
-    assert {len(path.hops) for path in search._workshop.paths} == {0, 1}
-    taught = search.refit_trial(next(i for i, path in enumerate(search._workshop.paths) if path.hops))
+    assert {len(path.hops) for path in search.paths_} == {0, 1}
+    taught = search.refit_trial(next(i for i, path in enumerate(search.paths_) if path.hops))
     assert np.corrcoef(taught.predict(X), y)[0, 1] > 0.7
 
 

@@ -25,6 +25,7 @@ import ray.cloudpickle
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
 from optuna.pruners import BasePruner, NopPruner
 from optuna.trial import FrozenTrial
+from searches import searches
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
@@ -123,21 +124,20 @@ STUDENTS = [
 ]
 
 
-def search_for(student: Any = STUDENTS, **settings: Any) -> MultihopSearchClassifier:
-    usual = {
-        "teacher": RandomForestClassifier(8),
-        "intermediates": [
-            ("forest", make_pipeline(StandardScaler(), RandomForestClassifier(3, max_depth=4))),
-            ("stump", DecisionTreeClassifier(max_depth=1)),
-        ],
-        "schemes": [KnowledgeDistillation(), HardLabels(), Moody()],
-        "n_trials": 15,
-        "cv": 4,
-        "crossfit_cv": 2,
-        "n_ahead": 6,
-        "random_state": 1,
-    }
-    return MultihopSearchClassifier(student, **{**usual, **settings})
+search_for = searches(
+    STUDENTS,
+    RandomForestClassifier(8),
+    intermediates=[
+        ("forest", make_pipeline(StandardScaler(), RandomForestClassifier(3, max_depth=4))),
+        ("stump", DecisionTreeClassifier(max_depth=1)),
+    ],
+    schemes=[KnowledgeDistillation(), HardLabels(), Moody()],
+    n_trials=15,
+    cv=4,
+    crossfit_cv=2,
+    n_ahead=6,
+    random_state=1,
+)
 
 
 def small(student: Any = TREE, **settings: Any) -> MultihopSearchClassifier:

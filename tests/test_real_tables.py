@@ -323,13 +323,13 @@ def test_no_group_stands_on_both_sides_of_any_split_heart_disease(data_folder: A
         random_state=0,
     ).fit(X, y, groups=decade)
     assert_complete(search)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     assert shared_groups(problem) == []
     # A fake mistake is caught: the same folds cut without the groups.
     without = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=3), RandomForestClassifier(5), intermediates=[], n_trials=1, cv=3
     ).fit(X, y)
-    mistaken = shared_groups(problem, without._workshop.problem.folds)
+    mistaken = shared_groups(problem, without.setup_.problem.folds)
     assert {"outer", "inner"} <= {kind for kind, *_ in mistaken}
 
 
@@ -349,7 +349,7 @@ def test_no_group_stands_on_both_sides_of_any_split_wisdm(data_folder: Any) -> N
         random_state=0,
     ).fit(X, y, groups=persons)
     assert_complete(search)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     assert len(np.unique(problem.groups)) > 20
     assert shared_groups(problem) == []
 
@@ -429,7 +429,7 @@ def test_transformers_are_fitted_once_for_each_part_of_a_fold_on_real_rows(compr
         random_state=0,
     ).fit(X, y)
     assert_complete(search)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     folds = (*problem.folds, problem.whole)
     allowed = [fold.train for fold in folds]
     allowed += [np.delete(fold.train, part) for fold in folds for part in fold.inner]
@@ -599,7 +599,7 @@ def test_sample_weight_reaches_the_last_step_at_mean_1() -> None:
     search = MultihopSearchClassifier(
         student, RandomForestClassifier(5), intermediates=[], schemes=[KD], n_trials=1, cv=2, random_state=0
     ).fit(X, y, sample_weight=10 * weight)
-    problem = search._workshop.problem
+    problem = search.setup_.problem
     given = [seen for n, seen in WeightedTree.weights if seen is not None]
     assert len(given) == len(WeightedTree.weights)
     for fold in problem.folds:
@@ -672,10 +672,8 @@ def test_metadata_routing_hands_weights_and_groups_to_the_search() -> None:
             error_score="raise",
         )
     for (train, test), fitted, score in zip(folds, found["estimator"], found["test_score"], strict=True):
-        np.testing.assert_array_equal(
-            fitted._workshop.problem.sample_weight, checked_weights(weight[train], len(train))
-        )
-        assert shared_groups(fitted._workshop.problem) == []
+        np.testing.assert_array_equal(fitted.setup_.problem.sample_weight, checked_weights(weight[train], len(train)))
+        assert shared_groups(fitted.setup_.problem) == []
         by_hand = small_search().fit(X[train], y[train], sample_weight=weight[train], groups=groups[train])
         np.testing.assert_array_equal(fitted.predict_proba(X), by_hand.predict_proba(X))
         assert score == by_hand.score(X[test], y[test], sample_weight=weight[test])
@@ -701,7 +699,7 @@ def test_weights_reach_a_search_inside_a_pipeline_and_a_grid_search_with_routing
     outer = GridSearchCV(pipeline, {"search__max_hops": [0, 1]}, cv=2, error_score="raise")
     outer.fit(X, y, search__sample_weight=weight)
     best = outer.best_estimator_
-    np.testing.assert_array_equal(best["search"]._workshop.problem.sample_weight, checked_weights(weight, len(weight)))
+    np.testing.assert_array_equal(best["search"].setup_.problem.sample_weight, checked_weights(weight, len(weight)))
     scaled = StandardScaler().fit_transform(X)
     by_hand = small_search(max_hops=outer.best_params_["search__max_hops"]).fit(scaled, y, sample_weight=weight)
     np.testing.assert_array_equal(best.predict_proba(X), by_hand.predict_proba(scaled))

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 import pandas as pd
 import pytest
+from searches import searches
 from sklearn.base import clone
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import (
@@ -51,9 +52,9 @@ def diabetes() -> tuple[pd.DataFrame, pd.Series]:
     return load_diabetes(return_X_y=True, as_frame=True)
 
 
-def search_for(student: Any = TREE, teacher: Any = TEACHER, **settings: Any) -> MultihopSearchRegressor:
-    usual = {"intermediates": POOL, "schemes": [KD], "n_trials": 9, "cv": 3, "crossfit_cv": 2, "random_state": 0}
-    return MultihopSearchRegressor(student, teacher, **{**usual, **settings})
+search_for = searches(
+    TREE, TEACHER, kind=MultihopSearchRegressor, intermediates=POOL, schemes=[KD], n_trials=9, cv=3, crossfit_cv=2
+)
 
 
 @pytest.fixture(scope="module")
@@ -235,7 +236,7 @@ def test_a_taught_student_is_the_one_fitted_by_hand(diabetes: Any) -> None:
         student, teacher, intermediates=[], n_trials=2, max_hops=1, param_distributions={}, tree_fits=[OwnFit()]
     )
     search.fit(X, y, sample_weight=weight)
-    fold, weight = search._workshop.problem.whole, search._workshop.problem.sample_weight
+    fold, weight = search.setup_.problem.whole, search.setup_.problem.sample_weight
     q = np.empty(len(y))
     for part in fold.inner:
         rest = np.setdiff1d(np.arange(len(y)), part)
@@ -262,7 +263,7 @@ def test_a_frozen_teacher_is_used_as_it_is(diabetes: Any) -> None:
 
 
 def made_for(search: MultihopSearchRegressor, X: Any, y: Any) -> Any:
-    return search._set_up(X, y)
+    return search.set_up(X, y)
 
 
 def by_unseen_trees(forest: Any, X: np.ndarray) -> np.ndarray:

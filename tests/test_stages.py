@@ -382,7 +382,7 @@ def test_a_search_with_a_teacher_that_is_graded(kind: str) -> None:
     teacher = MLPClassifier((6, 4), max_iter=50) if kind == "network" else booster(kind, 2, n_estimators=20)
     search = graded_search(teacher, intermediates=[], max_hops=1, schemes=[ProfWeight(), ModelCompression()]).fit(X, y)
     assert set(search.results_["state"]) == {"COMPLETE"}
-    assert search._workshop.ladder.stage_sizes == ((2, 1) if kind == "network" else (10,))
+    assert search.setup_.ladder.stage_sizes == ((2, 1) if kind == "network" else (10,))
     assert search.score(X, y) < 0
 
 
@@ -396,16 +396,16 @@ def test_a_search_through_a_truncated_teacher(library: str, n_classes: int) -> N
     schemes = [KnowledgeDistillation()]
     search = face(student, teacher, schemes=schemes, n_trials=9, max_hops=2, cv=2, crossfit_cv=2, random_state=0)
     search.fit(X, y)
-    truncations = search._workshop.ladder.truncations
+    truncations = search.setup_.ladder.truncations
     assert {hop.k for hop in truncations} <= {10, 30}
     assert truncations
     assert set(search.results_["state"]) <= {"COMPLETE", "PRUNED"}
-    number = next(i for i, path in enumerate(search._workshop.paths) if path.only_truncated)
+    number = next(i for i, path in enumerate(search.paths_) if path.only_truncated)
     assert type(search.refit_trial(number)) is type(student)
 
 
 def test_a_network_is_no_truncated_teacher() -> None:
     X, y = data()
     search = graded_search(MLPClassifier((6, 4), max_iter=50), n_trials=3, max_hops=2).fit(X, y)
-    assert search._workshop.ladder.truncations == ()
-    assert search._workshop.ladder.stage_sizes == (2, 1)
+    assert search.setup_.ladder.truncations == ()
+    assert search.setup_.ladder.stage_sizes == (2, 1)

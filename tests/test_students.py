@@ -295,7 +295,7 @@ def taught_student(search, student, X):
     number = int(search.results_.index[search.results_["hops"] == 1][-1])
     for made, path in (
         (search.best_estimator_, search.best_path_),
-        (search.refit_trial(number), search._workshop.paths[number]),
+        (search.refit_trial(number), search.paths_[number]),
     ):
         assert_is_the_users(made, clone(student).set_params(**dict(path.params)), X)
     return made

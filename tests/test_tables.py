@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from searches import searches
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
@@ -81,11 +82,15 @@ Y = np.where(X["a"] > X["c"], "yes", "no")
 REVERSED = X[["b", "a", "c"]]
 
 
-def search_for(**settings: Any) -> MultihopSearchClassifier:
-    given = {"param_distributions": {}, "n_trials": 2, "cv": 2, "max_hops": 1, "random_state": 0, "tree_fits": "auto"}
-    return MultihopSearchClassifier(
-        DecisionTreeClassifier(max_depth=3), DecisionTreeClassifier(max_depth=5), **{**given, **settings}
-    )
+search_for = searches(
+    DecisionTreeClassifier(max_depth=3),
+    DecisionTreeClassifier(max_depth=5),
+    param_distributions={},
+    n_trials=2,
+    cv=2,
+    max_hops=1,
+    tree_fits="auto",
+)
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from searches import searches
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
@@ -23,7 +24,6 @@ from multihop_search import (
     HardLabels,
     Hop,
     KnowledgeDistillation,
-    MultihopSearchClassifier,
     MultihopSearchRegressor,
     NearOptimal,
     OwnFit,
@@ -65,22 +65,12 @@ def space_of(fits=FITS, students=("student",), **settings):
     return PathSpace(["forest"], [kd, HardLabels()], own, **{"max_hops": 2, **settings})
 
 
-def search_for(student=TREE, **more):
-    usual = {
-        "teacher": RandomForestClassifier(30),
-        "intermediates": [],
-        "max_hops": 1,
-        "n_trials": 8,
-        "cv": 3,
-        "crossfit_cv": 2,
-        "random_state": 0,
-    }
-    return MultihopSearchClassifier(student, **{**usual, **more})
+search_for = searches(TREE, RandomForestClassifier(30), intermediates=[], max_hops=1, n_trials=8, cv=3, crossfit_cv=2)
 
 
 def made_for(X, y, student=TREE, **more):
     """The problem, ladder and space of a search that is not run."""
-    return search_for(student, **more)._set_up(X, y)
+    return search_for(student, **more).set_up(X, y)
 
 
 @pytest.fixture(scope="module")
@@ -194,7 +184,7 @@ def test_trials_take_the_fits_in_turn(students):
     [("auto", False), ("neg_log_loss", False), ("accuracy", True), ("balanced_accuracy", True)],
 )
 def test_structures_of_few_errors_are_searched_where_decisions_count(scoring, searched, few):
-    names = search_for(tree_fits="auto", scoring=scoring)._set_up(*few).space.distributions
+    names = search_for(tree_fits="auto", scoring=scoring).set_up(*few).space.distributions
     assert ("student.NearOptimal.loss" in names) is searched
     assert ("student.Refined.loss" in names) is searched
     assert "student.NearOptimal.smoothing" in names

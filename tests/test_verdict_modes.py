@@ -132,8 +132,8 @@ def test_a_nested_search_of_plain_students_by_hand():
     fitted = search(
         max_hops=0, n_trials=5, cv=4, verdict="nested", param_distributions={"min_samples_leaf": [1, 5, 10, 20, 40]}
     ).fit(X, Y)
-    folds = fitted._workshop.problem.folds
-    params = [dict(path.params) for path in fitted._workshop.paths]
+    folds = fitted.setup_.problem.folds
+    params = [dict(path.params) for path in fitted.paths_]
     assert len({str(param) for param in params}) > 1
 
     def proba(param, train, test):
@@ -168,7 +168,7 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
     monkeypatch.setattr(prefixes, "judge", counted)
     fitted = search(cv=4, n_trials=4, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
     of_pairs = [key for key in seen if key[0] >= 4]
-    n_paths = len({path.key for path in fitted._workshop.paths})
+    n_paths = len({path.key for path in fitted.paths_})
     assert len(of_pairs) == len(set(of_pairs)) == n_paths * 6
 
 
@@ -200,7 +200,7 @@ def test_held_out_rows_neither_train_nor_choose():
         return search.fit(X, y)
 
     one = fitted(y)
-    rows = one._workshop.problem.held_out.test
+    rows = one.setup_.problem.held_out.test
     assert len(rows) == 50
     spoilt = y.copy()
     spoilt[rows] = np.random.default_rng(0).permutation(spoilt[rows])
@@ -216,7 +216,7 @@ def test_held_out_rows_neither_train_nor_choose():
 def test_held_out_groups_stay_together():
     groups = np.repeat(np.arange(40), 4)
     fitted = search(verdict=0.3).fit(X, Y, groups=groups)
-    problem = fitted._workshop.problem
+    problem = fitted.setup_.problem
     out = set(groups[problem.held_out.test])
     assert len(out) == 12
     assert not out & set(groups[problem.held_out.train])
@@ -225,7 +225,7 @@ def test_held_out_groups_stay_together():
 
 def test_a_list_of_splits_loses_the_rows_held_out():
     splits = [(np.arange(80, 160), np.arange(80)), (np.arange(80), np.arange(80, 160))]
-    problem = search(verdict=0.25, cv=splits).fit(X, Y)._workshop.problem
+    problem = search(verdict=0.25, cv=splits).fit(X, Y).setup_.problem
     out = set(problem.held_out.test)
     assert len(out) == 40
     assert all(not out & set(np.concatenate([fold.train, fold.test])) for fold in problem.folds)

@@ -31,7 +31,7 @@ def outputs_of(teacher, number=0, labels=Y, search=MultihopSearchClassifier, stu
         cv=3,
         random_state=0,
         **{"schemes": [ModelCompression(multiple=1)], **more},
-    )._set_up(X, labels)
+    ).set_up(X, labels)
     return made.problem, crossfit(made.problem, made.ladder, number, ())
 
 
@@ -104,7 +104,7 @@ def test_the_default_teachers_end_with_a_vote_of_the_others():
 
 def test_the_vote_is_taken_where_it_fits_held_out_rows_best():
     settings = {"n_trials": 1, "max_hops": 0, "cv": 3, "random_state": 0}
-    taken = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), **settings)._set_up(X, Y).ladder.teacher
+    taken = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), **settings).set_up(X, Y).ladder.teacher
     problem = outputs_of(BAYES)[0]
     losses = {}
     for name, candidate in default_teachers(X, 3).items():

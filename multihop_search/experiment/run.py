@@ -22,7 +22,7 @@ from multihop_search.experiment.rows import student_row, teacher_row, trial_rows
 from multihop_search.experiment.same_scheme import SameScheme
 from multihop_search.experiment.watch import WatchedSearch, tried
 from multihop_search.problem.responses import stored_form
-from multihop_search.search.set_up import check_settings
+from multihop_search.search.settings import check_settings
 
 PACKAGES = ("numpy", "optuna", "scikit-learn")
 

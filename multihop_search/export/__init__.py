@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnsuitableModel
+from multihop_search.export.skops import read_skops, write_skops
 from multihop_search.files import in_a_folder, path_of, whole_file
+
+__all__ = ["export_model", "read_skops"]
 
 SUFFIXES = (".skops", ".onnx", ".sql", ".py", ".txt")
 
@@ -97,8 +100,6 @@ def export_model(
     content = None if file.suffix == ".skops" else _content(model, file.suffix, as_pandas("X", X), columns, table)
     with whole_file(file) as made:
         if content is None:
-            from multihop_search.export.skops import write_skops
-
             try:
                 write_skops(model, made)
             except (TypeError, pickle.PicklingError) as error:

@@ -9,8 +9,8 @@ from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags, get_tags
 from sklearn.utils.metaestimators import available_if
 
-from multihop_search.problem.problem import Problem
-from multihop_search.search.base import MultihopSearch, student_has
+from multihop_search.search.base import MultihopSearch
+from multihop_search.search.delegation import student_has
 from multihop_search.search.settings import named_students
 
 
@@ -125,6 +125,13 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Every told trial, with the scores that the sampler was told.
     space_ : PathSpace
         What was searched.
+    paths_ : tuple of Path
+        The path of each told trial.
+    setup_ : Setup or None
+        For a look inside: `problem` (rows, folds, score), `ladder` (models by name) and `space`, as `set_up` returns
+        them. None after unpickling: it holds the training rows.
+    making_ : Making
+        Rows, columns, folds, seconds and versions of the search, as its page shows them.
     teacher_ : classifier
         The teacher, fitted on all rows.
     path_models_ : dict of str to classifier
@@ -178,9 +185,6 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         of_students = [get_tags(student).classifier_tags for student in named_students(self.student).values()]
         tags.classifier_tags.multi_class = all(of is None or of.multi_class for of in of_students)
         return tags
-
-    def _keep_task(self, problem: Problem) -> None:
-        self.classes_ = problem.classes
 
     @available_if(student_has("predict_proba"))  # type: ignore[untyped-decorator]
     def predict_proba(self, X: Any) -> np.ndarray:

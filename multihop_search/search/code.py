@@ -9,12 +9,10 @@ installed are noted: their versions say what their code does.
 
 from __future__ import annotations
 
-import dis
 import functools
 import hashlib
 import importlib
 import io
-import json
 import pickle
 import sys
 import sysconfig
@@ -22,7 +20,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
 from pathlib import Path as File
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 import joblib
@@ -30,24 +28,12 @@ import numpy as np
 from sklearn.frozen import FrozenEstimator
 
 from multihop_search.keys import canonical
+from multihop_search.search.bytecode import changed_by, in_order, instructions, names_in
 from multihop_search.versions import distributions
 
 OURS = "multihop_search"
 NONE: dict[str, Any] = {}
 """How `None` is described; nothing else is a dict."""
-CONSTANTS = (str, int, float, complex, bytes, type(None), type(...))
-CHANGES = frozenset(
-    {"add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "setdefault"}
-    | {"reverse", "sort", "update"}
-)
-"""Methods of containers that change them."""
-STORED = {"STORE_GLOBAL": "global", "DELETE_GLOBAL": "global", "STORE_DEREF": "cell", "STORE_ATTR": "attribute"}
-LOADED = {
-    "LOAD_GLOBAL": ("global",),
-    "LOAD_NAME": ("global",),
-    "LOAD_DEREF": ("cell",),
-    "LOAD_ATTR": ("attribute", "count"),
-}
 DERIVED = frozenset(
     {"__abstractmethods__", "__annotate__", "__annotate_func__", "__annotations__", "__annotations_cache__"}
     | {"__classdictcell__", "__dataclass_fields__", "__dataclass_params__", "__dict__", "__doc__", "__firstlineno__"}
@@ -156,11 +142,11 @@ class Code:
             if again:
                 return ["again"]
             if isinstance(value, Mapping):
-                return _sorted([each(name), each(item)] for name, item in value.items())
+                return in_order([each(name), each(item)] for name, item in value.items())
             if isinstance(value, (list, tuple)):
                 return [each(item) for item in value]
             if isinstance(value, (set, frozenset)):
-                return _sorted(each(item) for item in value)
+                return in_order(each(item) for item in value)
             if callable(value):
                 return self._callable(value, each)
             if hasattr(value, "_asdict"):  # Optuna's distributions
@@ -213,8 +199,8 @@ class Code:
             seen.add(name)
             method = getattr(type(value), name, None)
             if isinstance(method, FunctionType):
-                changed |= {what for kind, what in _changed(method.__code__) if kind == "attribute"}
-                waiting |= _names(method.__code__)[1]
+                changed |= {what for kind, what in changed_by(method.__code__) if kind == "attribute"}
+                waiting |= names_in(method.__code__)[1]
         held = [[name, each(item)] for name, item in sorted(vars(value).items()) if name not in changed]
         return [self._class(type(value)), held]
 
@@ -255,7 +241,7 @@ class Code:
         members = {key: member for key, member in vars(kind).items() if key not in DERIVED}
         functions = [getattr(member, "__func__", member) for member in members.values()]
         codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
-        changed = {name for code in codes for sort, name in _changed(code) if sort == "count"}
+        changed = {name for code in codes for sort, name in changed_by(code) if sort == "count"}
         held = [[key, self._refer(members[key])] for key in sorted(members) if key not in changed]
         return [name, [self._class(base) for base in kind.__bases__], held]
 
@@ -270,10 +256,10 @@ class Code:
         if number is not None:
             return ["again", number]
         code = function.__code__
-        changed = _changed(code)
+        changed = changed_by(code)
         return [
             name,
-            _instructions(code),
+            instructions(code),
             self._refer(function.__defaults__),
             self._refer(function.__kwdefaults__),
             [[cell, self._refer(cells[cell])] for cell in sorted(cells) if ("cell", cell) not in changed],
@@ -282,12 +268,12 @@ class Code:
 
     def _globals(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
         """Yield what a function refers to outside itself, by name."""
-        names, attributes, imports = _names(function.__code__)
+        names, attributes, imports = names_in(function.__code__)
         for name in sorted(names):
             value = function.__globals__.get(name)
             if isinstance(value, ModuleType):
                 yield name, self._module(value, attributes)
-            elif name in function.__globals__ and ("global", name) not in _changed(function.__code__):
+            elif name in function.__globals__ and ("global", name) not in changed_by(function.__code__):
                 yield name, self._refer(value)
         for name in sorted(imports):
             module = _imported(name, function.__globals__.get("__package__"))
@@ -310,10 +296,6 @@ class Code:
             return [name, inside]
 
 
-def _sorted(items: Any) -> list[Any]:
-    return sorted(items, key=lambda item: json.dumps(item, sort_keys=True))
-
-
 def _cells(function: FunctionType) -> dict[str, Any]:
     cells = {}
     for name, cell in zip(function.__code__.co_freevars, function.__closure__ or (), strict=True):
@@ -334,82 +316,6 @@ def _own(value: Any) -> Iterator[Any]:
                 yield thing
         elif isinstance(plain, type) and not is_installed(plain.__module__):
             yield thing
-
-
-def _constant(value: Any) -> Any:
-    if isinstance(value, CodeType):
-        return _instructions(value)
-    if isinstance(value, tuple):
-        return ["tuple", *map(_constant, value)]
-    if isinstance(value, frozenset):
-        return ["frozenset", *_sorted(map(_constant, value))]
-    if isinstance(value, CONSTANTS):
-        return f"{type(value).__name__} {value!r}"
-    return getattr(value, "__qualname__", type(value).__qualname__)
-
-
-@functools.lru_cache(maxsize=1024)
-def _hash_of(code: CodeType) -> str:
-    steps = [[step.opname, _constant(step.argval)] for step in dis.get_instructions(code) if step.opname != "NOP"]
-    n_arguments = code.co_argcount + code.co_kwonlyargcount
-    arguments = [code.co_argcount, code.co_posonlyargcount, *code.co_varnames[:n_arguments], code.co_flags & 0x3FF]
-    text = json.dumps([arguments, steps, code.co_exceptiontable.hex()])
-    return hashlib.blake2b(text.encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()
-
-
-def _instructions(code: CodeType) -> str:
-    """Return the hash of what code does; where it stands in a file, and what is said of it, is left out."""
-    return _hash_of(code)
-
-
-def _inner(code: CodeType) -> Iterator[CodeType]:
-    yield code
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            yield from _inner(constant)
-
-
-def _names(code: CodeType) -> tuple[frozenset[str], frozenset[str], frozenset[str]]:
-    """Return the global names that code reads, all names of attributes in it, and the modules that it imports."""
-    names, attributes, imports = set(), set(), set()
-    for inner in _inner(code):
-        attributes |= set(inner.co_names)
-        for step in dis.get_instructions(inner):
-            if step.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS"):
-                names.add(str(step.argval))
-            elif step.opname == "IMPORT_NAME":
-                imports.add(str(step.argval))
-    return frozenset(names), frozenset(attributes), frozenset(imports)
-
-
-@functools.lru_cache(maxsize=1024)
-def _changed(code: CodeType) -> frozenset[tuple[str, str]]:
-    """Return what code changes outside itself, as (kind, name): names bound anew, and containers written to.
-
-    Kinds are "global", "cell", "attribute", and "count" for attributes that are counted up or written to.
-    """
-    changed: set[tuple[str, str]] = set()
-    for inner in _inner(code):
-        steps = [step for step in dis.get_instructions(inner) if step.opname not in ("NOP", "CACHE")]
-        for place, step in enumerate(steps):
-            before = [one.opname for one in steps[max(0, place - 2) : place]]
-            if step.opname in STORED:
-                kinds = ["attribute", "count"] if before[-1:] == ["SWAP"] else ["attribute"]
-                kinds = kinds if step.opname == "STORE_ATTR" else [STORED[step.opname]]
-                changed |= {(kind, step.argval) for kind in kinds}
-            elif step.opname in ("STORE_SUBSCR", "DELETE_SUBSCR") and place > 1:
-                changed |= _loaded(steps[place - 2])
-            elif (step.opname == "BINARY_SUBSCR" or step.argrepr == "[]") and before == ["COPY", "COPY"]:
-                changed |= _loaded(steps[place - 4])
-            elif step.opname in ("LOAD_ATTR", "LOAD_METHOD") and step.argval in CHANGES and place:
-                changed |= _loaded(steps[place - 1])
-        changed -= {("cell", name) for name in inner.co_cellvars}
-    return frozenset(changed)
-
-
-def _loaded(step: dis.Instruction) -> set[tuple[str, str]]:
-    kinds = next((kinds for begin, kinds in LOADED.items() if step.opname.startswith(begin)), ())
-    return {(kind, step.argval) for kind in kinds}
 
 
 def _imported(name: str, package: Any) -> ModuleType | None:

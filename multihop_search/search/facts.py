@@ -110,16 +110,16 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
         Whether the best plain and one-hop students are fitted on all rows, to be measured; False: their sizes are those
         that they had in the folds.
     """
-    path, workshop = search.best_path_, search._workshop
+    path, setup = search.best_path_, search.setup_
     best = path.student
     remarks: tuple[str, ...] = ()
-    if workshop is None or not refit:
-        remarks = (UNPICKLED * (workshop is None) + NOT_REFITTED,)
+    if setup is None or not refit:
+        remarks = (UNPICKLED * (setup is None) + NOT_REFITTED,)
     classes = getattr(search, "classes_", None)
     return Facts(
         verdicts=search.verdicts_,
         best=best,
-        compared=tuple(_compared(search, best, refit=refit and workshop is not None)),
+        compared=tuple(_compared(search, best, refit=refit and setup is not None)),
         others={
             name: _measured_in_folds(search, name, Group.SELECTED, number, name)
             for name, number in search.chosen_.items()
@@ -135,14 +135,14 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
         results=search.results_,
         labels={name: label_of(search, name) for name in search.verdicts_},
         chosen=search.chosen_,
-        making=search._making,
+        making=search.making_,
         remarks=remarks,
     )
 
 
 def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
     numbers, scores, teacher = contenders(search, student), search.verdicts_[student].scores, search.teacher_
-    row, nan = search._workshop.problem.rows(np.array([0])) if refit else None, float("nan")
+    row, nan = search.setup_.problem.rows(np.array([0])) if refit else None, float("nan")
     if TEACHER in scores.index:
         yield Compared(
             TEACHER,

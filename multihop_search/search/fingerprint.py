@@ -23,7 +23,7 @@ from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.leaks import used_as_it_is
 from multihop_search.search.code import Code
-from multihop_search.search.set_up import SetUp
+from multihop_search.search.setup import Setup
 from multihop_search.transfer.synthetic import GENERATORS
 
 PLAIN = (bool, int, float, str, type(None))
@@ -40,7 +40,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    made: SetUp, plan: Plan, pruner: Any, settings: Mapping[str, Any], *, halves: bool = False
+    made: Setup, plan: Plan, pruner: Any, settings: Mapping[str, Any], *, halves: bool = False
 ) -> Fingerprint:
     """Return what a search depends on; what only says how long or where it runs is left out.
 

@@ -71,72 +71,120 @@ def select(
     SearchFailed
         If no trial is within the budget, or none can be fitted on all rows.
     """
-    problem, ladder = prefixes.problem, prefixes.ladder
-    failures: list[str] = []
+    chooser = _Chooser(assessment, trials, prefixes, teacher, believed, with_fits)
+    for name in prefixes.ladder.students:
+        chooser.choose(name)
+    while chooser.cases:
+        name = chooser.best_student()
+        case = chooser.cases[name]
+        record = case.records[case.chosen]
+        model = chooser.refits.get(name) or chooser.refitted(record)
+        if model is not None:
+            return Selection(record, model, chooser.cases)
+        chooser.strike(name, case.chosen)
+        chooser.choose(name)
+    if chooser.failures:
+        raise SearchFailed(
+            f"some path must be fitted on all rows, none could: {chooser.failures[-1]}: results_ holds the trials."
+        )
+    raise SearchFailed(_nearest(trials, prefixes.ladder))
 
-    def refitted(record: TrialRecord) -> PathModels | None:
-        """Return the refit of a trial; None if it fails."""
-        try:
-            return refit(prefixes, record.path, teacher)
-        except Exception as error:
-            said = f"trial {record.number} ({record.path}) could not be fitted on all rows, it said: {_said(error)}"
-            failures.append(said)
-            if len(failures) == MOST_REFITS:
-                raise SearchFailed(
-                    f"some path must be fitted on all rows, {MOST_REFITS} could not: {said}: results_ holds the "
-                    "trials, refit_trial(number) tries another one."
-                ) from error
-            warn(f"{said}: the next best path is taken.", RefitWarning)
-            return None
 
-    cases: dict[str, Case] = {}
-    refits: dict[str, PathModels] = {}
-    inside = {
-        name: [
-            (record, found)
-            for record, found in trials.kept(name)
-            if record.inside and (teacher is not None or not record.hops)
-        ]
-        for name in ladder.students
-    }
-    tried = {name: [record for record in trials.records if record.path.student == name] for name in ladder.students}
+class _Chooser:
+    """Chooses a trial of each student; one that cannot be fitted, or is too large on all rows, makes way for the next.
 
-    def choose(name: str) -> None:
-        """Choose a trial of a student, within the budget on all rows too."""
-        cases.pop(name, None)
-        while inside[name]:
-            records, predictions = [record for record, _ in inside[name]], [found for _, found in inside[name]]
-            position = assessment.choose(records, predictions, believed)
+    Attributes
+    ----------
+    cases : dict of str to Case
+        The choice of each student that has one.
+    refits : dict of str to PathModels
+        Of the choices that were refitted to see whether they are within the budget.
+    failures : list of str
+        Why refits failed.
+    """
+
+    def __init__(
+        self,
+        assessment: Assessment,
+        trials: Trials,
+        prefixes: Prefixes,
+        teacher: FittedTeacher | None,
+        believed: TeacherOutputs | None,
+        with_fits: Collection[str],
+    ) -> None:
+        self.cases: dict[str, Case] = {}
+        self.refits: dict[str, PathModels] = {}
+        self.failures: list[str] = []
+        self._assessment, self._prefixes, self._teacher = assessment, prefixes, teacher
+        self._believed, self._with_fits = believed, with_fits
+        students = prefixes.ladder.students
+        self._tried = {name: [record for record in trials.records if record.path.student == name] for name in students}
+        self._candidates = {
+            name: [
+                (record, predictions)
+                for record, predictions in trials.kept(name)
+                if record.inside and (teacher is not None or not record.hops)
+            ]
+            for name in students
+        }
+
+    def best_student(self) -> str:
+        """Return the student whose choice has the best score."""
+        scores = {name: self._assessment.score(case.records[case.chosen]) for name, case in self.cases.items()}
+        return max(scores, key=lambda name: scores[name])
+
+    def strike(self, name: str, position: int) -> None:
+        """Take a trial of a student out of what is chosen among."""
+        del self._candidates[name][position]
+
+    def choose(self, name: str) -> None:
+        """Choose a trial of a student, within the budget on all rows too; without one the student is left out."""
+        self.cases.pop(name, None)
+        problem, ladder = self._prefixes.problem, self._prefixes.ladder
+        while self._candidates[name]:
+            records = [record for record, _ in self._candidates[name]]
+            predictions = [of_record for _, of_record in self._candidates[name]]
+            position = self._assessment.choose(records, predictions, self._believed)
             if ladder.budget.bounds:  # on all rows a model may be larger than in the folds
-                model = refitted(records[position])
+                model = self.refitted(records[position])
                 if model is None or not _fits(problem, ladder, model):
-                    del inside[name][position]
+                    self.strike(name, position)
                     continue
-                refits[name] = model
-            cases[name] = Case(records, predictions, position, tried[name], name in with_fits)
+                self.refits[name] = model
+            self.cases[name] = Case(records, predictions, position, self._tried[name], name in self._with_fits)
             return
-        complete = any(record.complete for record in tried[name])
-        why = "is within the budget" if complete and ladder.budget.bounds else "is complete"
-        why = "can be fitted on all rows" if failures else why
         if len(ladder.students) > 1:
+            why = self._why_none(name)
             warn(f"no trial of student {name!r} {why}, so it is left out: see results_.", StudentLeftOutWarning)
 
-    for name in ladder.students:
-        choose(name)
-    while cases:
-        name = max(cases, key=lambda name: assessment.score(cases[name].records[cases[name].chosen]))
-        case = cases[name]
-        best = case.records[case.chosen]
-        model = refits.get(name) or refitted(best)
-        if model is not None:
-            return Selection(best, model, cases)
-        del inside[name][case.chosen]
-        choose(name)
-    if failures:
-        raise SearchFailed(
-            f"some path must be fitted on all rows, none could: {failures[-1]}: results_ holds the trials."
-        )
-    raise SearchFailed(_nearest(trials, ladder))
+    def _why_none(self, name: str) -> str:
+        if self.failures:
+            return "can be fitted on all rows"
+        complete = any(record.complete for record in self._tried[name])
+        return "is within the budget" if complete and self._prefixes.ladder.budget.bounds else "is complete"
+
+    def refitted(self, record: TrialRecord) -> PathModels | None:
+        """Return the refit of a trial; None, and a warning, if it fails.
+
+        Raises
+        ------
+        SearchFailed
+            If as many have failed as may.
+        """
+        prefixes = self._prefixes
+        try:
+            return refit(prefixes, record.path, self._teacher)
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}"
+            failure = f"trial {record.number} ({record.path}) could not be fitted on all rows, it said: {reason}"
+            self.failures.append(failure)
+            if len(self.failures) == MOST_REFITS:
+                raise SearchFailed(
+                    f"some path must be fitted on all rows, {MOST_REFITS} could not: {failure}: results_ holds the "
+                    "trials, refit_trial(number) tries another one."
+                ) from error
+            warn(f"{failure}: the next best path is taken.", RefitWarning)
+            return None
 
 
 def verdicts_of(selection: Selection, method: Method, ladder: Ladder) -> dict[str, Verdict]:
@@ -151,10 +199,6 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder) -> dict[st
         said = f"it is the best of {len(verdicts)} students by these very rows"
         verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, said))
     return verdicts
-
-
-def _said(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}"
 
 
 def _fits(problem: Problem, ladder: Ladder, fitted: PathModels) -> bool:

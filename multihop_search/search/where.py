@@ -11,7 +11,7 @@ from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
 from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.executors.nested import inside_worker
 from multihop_search.paths.probes import PROBE_ROWS
-from multihop_search.search.set_up import Begun
+from multihop_search.search.setup import Begun
 
 WORTH_STARTING_S = 10.0
 """Searches estimated to take less work than this are not worth the start of Ray (4 to 6 s)."""

@@ -119,7 +119,7 @@ class PathObjective:
                 f"values must be a list of names among {', '.join(MEASURED)}, got {values!r}: pass ('score', 'nodes')."
             )
         _check_settings(search)
-        made = search._set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        made = search.set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
         self.space = made.space
         self.values = tuple(values)
         self._budget = made.ladder.budget

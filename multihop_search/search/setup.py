@@ -20,27 +20,22 @@ from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.leaks import leaks_of_models
 from multihop_search.problem.problem import Problem
-from multihop_search.search.settings import (
+from multihop_search.search.defaults import (
     able_intermediates,
-    check_models,
-    check_numbers,
     choose_schemes,
-    choose_teacher,
     choose_tree_fits,
-    named_students,
-    own_teacher,
     searched_of,
     servable,
     student_spaces,
-    submit_candidates,
-    teacher_candidates,
     with_rows,
 )
+from multihop_search.search.settings import named_students
+from multihop_search.search.teacher import choose_teacher, own_teacher, submit_candidates, teacher_candidates
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 
 
 @dataclass(frozen=True)
-class SetUp:
+class Setup:
     """What a search needs to begin."""
 
     problem: Problem
@@ -67,13 +62,6 @@ class SetUp:
         return leaks_of_models(named)
 
 
-def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
-    """Raise unless the arguments of the search can be used; nothing is fitted, no row is looked at."""
-    check_numbers(settings)
-    students = named_students(settings["student"])
-    check_models(students, settings["teacher"], settings["scoring"], regression=regression)
-
-
 @dataclass(frozen=True)
 class Begun:
     """A set-up as far as it goes without fits on all rows; every model that is known was fitted on a few."""
@@ -95,7 +83,7 @@ class Begun:
     def problem(self) -> Problem:
         return self.probes.problem
 
-    def finish(self, session: Session) -> SetUp:
+    def finish(self, session: Session) -> Setup:
         """Choose the teacher, whose fits `session` runs, and make ladder and space."""
         problem, settings, students = self.problem, self.settings, dict(self.students)
         futures = submit_candidates(self.candidates, problem, session)
@@ -113,7 +101,7 @@ class Begun:
             truncations=ladder.truncations,
             max_hops=settings["max_hops"],
         )
-        return SetUp(problem, ladder, space)
+        return Setup(problem, ladder, space)
 
 
 def begin(

@@ -1,0 +1,259 @@
+"""One run of a search: its trials, then the choice, the refit and the verdict, as far as it goes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, closing, nullcontext
+from typing import Any
+
+import optuna
+import pandas as pd
+
+from multihop_search.engine.crossfit import FittedTeacher
+from multihop_search.interrupt import Interrupted, interruptible
+from multihop_search.engine.log import Log
+from multihop_search.engine.loop import Loop
+from multihop_search.engine.patience import Patience
+from multihop_search.engine.plan import Plan, make_pruner, make_sampler
+from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.record import FAIL
+from multihop_search.engine.study import Callbacks, new_study
+from multihop_search.errors import (
+    ClusterLost,
+    FailedTrialsWarning,
+    RefitWarning,
+    SearchFailed,
+    StoppedWarning,
+    warn,
+)
+from multihop_search.executors import Future, SerialExecutor, Session
+from multihop_search.problem.leaks import leaks_of_folds
+from multihop_search.report.progress import progress
+from multihop_search.search.fingerprint import fingerprint, packages_of
+from multihop_search.search.selection import Selection, select, verdicts_of
+from multihop_search.search.setup import Setup
+from multihop_search.transfer.transfer_set import TeacherOutputs
+from multihop_search.verdict.assessment import Assessment, fidelity
+from multihop_search.verdict.method import Method, method_for, runs_hops
+from multihop_search.verdict.outside import FreshRows
+from multihop_search.verdict.table import cv_results, results_table
+from multihop_search.verdict.trials import Trials
+from multihop_search.verdict.verdict import BBC, Verdict
+
+
+class Run:
+    """One run of a search; what it learned is there as far as it went, whatever ended it.
+
+    Parameters
+    ----------
+    setup : Setup
+        Problem, ladder and space.
+    settings : mapping
+        The arguments of the search, checked.
+    session : Session
+        Runs the hops.
+    fresh : FreshRows or None
+        Rows of the user's that judge.
+
+    Attributes
+    ----------
+    study : optuna.Study
+        The told trials, with scores that the sampler was told.
+    trials : Trials
+        Their records and predictions.
+    fidelities : dict of int to float
+        How often each trial says what the teacher says, by number.
+    selection : Selection or None
+        What was chosen and refitted.
+    verdicts : dict of str to Verdict
+        On each student's choice.
+    refit_seconds : float or None
+        How long choice, refit and verdict took.
+    """
+
+    def __init__(
+        self, setup: Setup, settings: Mapping[str, Any], session: Session, fresh: FreshRows | None = None
+    ) -> None:
+        session.share(setup.space)  # what cannot be sent to workers is told before the first trial
+        self.setup, self.fresh = setup, fresh
+        self.study = new_study()
+        self.fidelities: dict[int, float] = {}
+        self.selection: Selection | None = None
+        self.verdicts: dict[str, Verdict] = {}
+        self.refit_seconds: float | None = None
+        self._settings, self._session = settings, session
+        plan, model_leaks = self._plan(), setup.model_leaks()
+        verdict = settings["verdict"]
+        self._assessment = Assessment(
+            setup.problem,
+            plan.adaptive and fresh is None and isinstance(verdict, str) and verdict == BBC,
+            bool(model_leaks),
+            (*model_leaks, *leaks_of_folds(setup.problem)),
+            setup.space.max_hops > 0,
+        )
+        self.trials = Trials(self._assessment)
+
+    def run(self, n_trials: int, deadline: float | None) -> None:
+        """Run the trials, choose, refit and judge.
+
+        Raises
+        ------
+        SearchFailed
+            If no trial worked, or a later part failed; what is there by then is kept.
+        """
+        with self._opened_log() as log:
+            prefixes = Prefixes(self._session, self.setup.problem, self.setup.ladder)
+            teacher = prefixes.teacher()
+            try:
+                self._run_trials(prefixes, log, n_trials, deadline)
+            finally:
+                self._report_failures()
+            self._conclude(prefixes, teacher)
+
+    def tables(self, study: optuna.Study, students: Mapping[str, Any]) -> tuple[pd.DataFrame, dict[str, Any]]:
+        """Return `results_` and `cv_results_`; `study` holds the told trials."""
+        records = self.trials.records
+        scores = {record.number: self.trials.score(record) for record in records if record.complete}
+        labels = {name: name if len(students) > 1 else type(model).__name__ for name, model in students.items()}
+        results = results_table(records, labels, scores, self.fidelities)
+        return results, cv_results(records, results, [trial.params for trial in study.get_trials(deepcopy=False)])
+
+    def _plan(self) -> Plan:
+        seed = self.setup.problem.random_state
+        return Plan(self.setup.space, seed, make_sampler(self._settings["sampler"], seed))
+
+    def _opened_log(self, without: int | None = None) -> AbstractContextManager[Log | None]:
+        """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""
+        settings = self._settings
+        if settings["checkpoint"] is None:
+            return nullcontext()
+        pruner = make_pruner(settings["pruner"])
+        known = fingerprint(self.setup, self._plan(), pruner, settings, halves=self._assessment.adaptive)
+        parts = known.parts if without is None else {**known.parts, "without": str(without)}
+        packages = packages_of(self.setup.ladder) | known.packages
+        return closing(Log(settings["checkpoint"], parts, packages, quiet=without is not None))
+
+    def _progress(self, n_steps: int, *, shown: bool = True) -> Any:
+        name = self.setup.problem.scoring.unit.name
+        return progress(n_steps, name, shown=shown and self._settings["verbose"] > 0)
+
+    def _run_trials(self, prefixes: Prefixes, log: Log | None, n_trials: int, deadline: float | None) -> None:
+        """Run the trials to their end, or until something stops them."""
+        settings, trials = self._settings, self.trials
+        patience = Patience(settings["n_trials_no_change"], len(self.setup.space.students))
+        callbacks = Callbacks(settings["callbacks"])
+        loop = self._loop(self.study, prefixes, self._assessment, log)
+        try:
+            with self._progress(n_trials) as show, interruptible():
+                for record, predictions in loop.run(n_trials, deadline):
+                    trials.add(record, predictions)
+                    score = self._assessment.score(record) if record.inside else float("nan")
+                    show(record.hops, score)
+                    if callbacks.stop(self.study, record.number) or patience.ends(record, score):
+                        break
+        except Interrupted as signal:
+            if not trials.records:
+                raise
+            trials.ended = True
+            warn(
+                f"{signal} ended the search after {len(trials.records)} of {n_trials} trials: the best of them is "
+                "fitted and judged now, a second signal stops that too.",
+                StoppedWarning,
+            )
+
+    def _loop(self, study: optuna.Study, prefixes: Any, assessment: Assessment, log: Log | None) -> Loop:
+        return Loop(
+            study,
+            self._plan(),
+            prefixes,
+            assessment,
+            budget=self.setup.ladder.budget,
+            pruner=make_pruner(self._settings["pruner"]),
+            n_ahead=self._settings["n_ahead"],
+            log=log,
+        )
+
+    def _report_failures(self) -> None:
+        """Warn of failed trials."""
+        records = self.trials.records
+        failed = [record for record in records if record.state == FAIL]
+        if failed:
+            warn(
+                f"{len(failed)} of {len(records)} trials failed, the first by {failed[0].reason}: see results_.",
+                FailedTrialsWarning,
+            )
+
+    def _conclude(self, prefixes: Prefixes, future: Future) -> None:
+        """Choose, refit and judge."""
+        records = self.trials.records
+        if all(record.state == FAIL for record in records):
+            raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {records[0].reason}")
+        local = Prefixes(SerialExecutor().start(), self.setup.problem, self.setup.ladder)
+        limited = self._settings["hop_timeout"] is not None  # else workers hold no memory while this process refits
+        try:
+            last = not limited and not runs_hops(self.setup.problem, self.fresh)
+            teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
+        except ClusterLost as error:
+            warn(f"the last step runs in this process: {error}", RefitWarning)
+            prefixes, teacher = local, local.session.result(local.teacher())
+        except Exception as error:
+            best = self._select(prefixes if limited else local, None, None).best
+            raise SearchFailed(
+                f"the teacher must be fitted on all rows for the verdict, it was not ({type(error).__name__}: "
+                f"{error}): best_estimator_ is the best student without a teacher, of trial {best.number}, without a "
+                "verdict."
+            ) from error
+        by_row, n_outputs = teacher.outputs.table[self._assessment.held_out.row], self.setup.problem.n_outputs
+        self.fidelities = {
+            record.number: fidelity(predictions, by_row, n_outputs) for record, predictions in self.trials.kept()
+        }
+        method, failure = None, None
+        try:
+            method = self._method(prefixes, teacher)
+        except Exception as error:  # what was learned comes first
+            failure = error
+        start = time.perf_counter()
+        believed = teacher.outputs if method is None else method.believed
+        selection = self._select(prefixes if limited else local, teacher, believed)
+        try:
+            if method is None:
+                raise failure or AssertionError
+            self.verdicts = verdicts_of(selection, method, self.setup.ladder)
+        except ClusterLost:
+            raise
+        except Exception as error:
+            raise SearchFailed(
+                f"best_estimator_ is fitted, but the verdict could not be given, it said: {error} "
+                "(results_ holds the trials)."
+            ) from error
+        self.refit_seconds = time.perf_counter() - start
+
+    def _select(self, prefixes: Prefixes, teacher: FittedTeacher | None, believed: TeacherOutputs | None) -> Selection:
+        self.selection = select(self._assessment, self.trials, prefixes, teacher, believed, self.setup.with_fits)
+        return self.selection
+
+    def _method(self, prefixes: Prefixes, teacher: FittedTeacher) -> Method:
+        """Return the method of the verdict; a nested search runs as many trials as were told."""
+        problem, n_trials = self.setup.problem, len(self.trials.records)
+        with self._progress(n_trials * len(problem.folds), shown=bool(problem.pairs)) as show:
+
+            def again(number: int, without: Any, of_fold: Assessment) -> Trials:
+                """Run the search again without an outer fold."""
+                inner = Trials(of_fold)
+                with self._opened_log(number) as log:
+                    for record, predictions in self._loop(new_study(), without, of_fold, log).run(n_trials):
+                        inner.add(record, predictions)
+                        show(record.hops, of_fold.score(record) if record.inside else float("nan"))
+                return inner
+
+            return method_for(
+                self._assessment,
+                prefixes,
+                teacher,
+                self.fresh,
+                again=again,
+                with_fits=self.setup.with_fits,
+                learns=self._plan().adaptive,
+                ended=self.trials.ended,
+            )
