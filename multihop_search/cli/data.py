@@ -81,8 +81,8 @@ def read_table(file: File, target: str) -> Table:
     """
     frame = read_frame(file, target)
     if target not in frame.columns:
-        known = ", ".join(map(str, frame.columns[:10])) + (", ..." if len(frame.columns) > 10 else "")
-        raise InvalidData(f"--target must name a column of {file.name}, got {target!r}: its columns are {known}.")
+        columns = ", ".join(map(str, frame.columns[:10])) + (", ..." if len(frame.columns) > 10 else "")
+        raise InvalidData(f"--target must name a column of {file.name}, got {target!r}: its columns are {columns}.")
     if holds_containers(frame[target]):
         raise InvalidData(
             f"--target must name a column of one number or word a row, {target!r} holds lists, structs or bytes: "

@@ -98,15 +98,15 @@ def parse_budget(spec: str | None) -> dict[str, float] | None:
     """
     if spec is None:
         return None
-    found = {}
+    bounds = {}
     for item in spec.split(","):
         name, _, bound = item.partition("=")
-        if name.strip() in found:
+        if name.strip() in bounds:
             raise InvalidSetting(f"--budget must name each bound once, got {name.strip()!r} twice: leave one out.")
         try:
-            found[name.strip()] = float(bound)
+            bounds[name.strip()] = float(bound)
         except ValueError as error:
             raise InvalidSetting(
                 f"--budget must be NAME=NUMBER items with commas between, got {item!r}: pass for instance nodes=31."
             ) from error
-    return found
+    return bounds

@@ -105,11 +105,11 @@ def run(
         say(_headline(table))
         for note in table.notes():
             say(f"note: {note}")
-        with warnings.catch_warnings(record=True) as given:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("ignore")
             warnings.simplefilter("always", MultihopWarning)
             search.fit(table.X, table.y)
-            for message in dict.fromkeys(str(warning.message) for warning in given):
+            for message in dict.fromkeys(str(warning.message) for warning in warned):
                 say(f"note: {message}")
         _hand_over(search, table, out)
 
@@ -215,8 +215,8 @@ def _lost(search: MultihopSearch, out: File, failures: dict[str, str]) -> str:
     if written:
         return f"{first}: a copy of {written} is in {copy}, move it where there is room."
     shutil.rmtree(copy.parent, ignore_errors=True)
-    kept = "run the same command again, its trials are kept in --checkpoint" if search.checkpoint else "run it again"
-    return f"{first}, nor anywhere else: make room and {kept}."
+    advice = "run the same command again, its trials are kept in --checkpoint" if search.checkpoint else "run it again"
+    return f"{first}, nor anywhere else: make room and {advice}."
 
 
 def _write(search: MultihopSearch, out: File) -> dict[str, str]:

@@ -387,10 +387,10 @@ class MultihopSearch(Delegation):
 
     def _repr_mimebundle_(self, **kwargs: Any) -> dict[str, str]:
         """Return what a notebook shows: of a fitted search the short form of its page, else scikit-learn's diagram."""
-        shown: dict[str, str] = super()._repr_mimebundle_(**kwargs)
-        if "text/html" in shown and hasattr(self, "making_"):
-            shown["text/html"] = fragment(facts_of(self, refit=False))
-        return shown
+        bundle: dict[str, str] = super()._repr_mimebundle_(**kwargs)
+        if "text/html" in bundle and hasattr(self, "making_"):
+            bundle["text/html"] = fragment(facts_of(self, refit=False))
+        return bundle
 
     def __getstate__(self) -> dict[str, Any]:
         state = dict(super().__getstate__())

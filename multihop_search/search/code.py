@@ -201,8 +201,8 @@ class Code:
             if isinstance(method, FunctionType):
                 changed |= {what for kind, what in changed_by(method.__code__) if kind == "attribute"}
                 waiting |= names_in(method.__code__)[1]
-        held = [[name, each(item)] for name, item in sorted(vars(value).items()) if name not in changed]
-        return [self._class(type(value)), held]
+        attributes = [[name, each(item)] for name, item in sorted(vars(value).items()) if name not in changed]
+        return [self._class(type(value)), attributes]
 
     def _content(self, value: Any) -> list[Any]:
         """Return the hash of what a value holds, and the code behind it.
@@ -242,8 +242,8 @@ class Code:
         functions = [getattr(member, "__func__", member) for member in members.values()]
         codes = [function.__code__ for function in functions if isinstance(function, FunctionType)]
         changed = {name for code in codes for sort, name in changed_by(code) if sort == "count"}
-        held = [[key, self._refer(members[key])] for key in sorted(members) if key not in changed]
-        return [name, [self._class(base) for base in kind.__bases__], held]
+        values = [[key, self._refer(members[key])] for key in sorted(members) if key not in changed]
+        return [name, [self._class(base) for base in kind.__bases__], values]
 
     def _function(self, function: FunctionType) -> Any:
         name = f"{function.__module__}.{function.__qualname__}"
@@ -263,7 +263,7 @@ class Code:
             self._refer(function.__defaults__),
             self._refer(function.__kwdefaults__),
             [[cell, self._refer(cells[cell])] for cell in sorted(cells) if ("cell", cell) not in changed],
-            [[known, value] for known, value in self._globals(function)],
+            [[name, value] for name, value in self._globals(function)],
         ]
 
     def _globals(self, function: FunctionType) -> Iterator[tuple[str, Any]]:
@@ -291,8 +291,8 @@ class Code:
             inside: list[Any] = []
             for attribute in sorted(attributes & set(vars(module))):
                 value = vars(module)[attribute]
-                known = self._module(value, attributes) if isinstance(value, ModuleType) else self._refer(value)
-                inside.append([attribute, known])
+                content = self._module(value, attributes) if isinstance(value, ModuleType) else self._refer(value)
+                inside.append([attribute, content])
             return [name, inside]
 
 
@@ -308,8 +308,8 @@ def _cells(function: FunctionType) -> dict[str, Any]:
 
 def _own(value: Any) -> Iterator[Any]:
     """Yield the functions and classes of the user's in what a decorator of a package holds."""
-    held = list(value.values()) if isinstance(value, Mapping) else value
-    for thing in held if isinstance(held, (list, tuple)) else [held]:
+    things = list(value.values()) if isinstance(value, Mapping) else value
+    for thing in things if isinstance(things, (list, tuple)) else [things]:
         plain = getattr(thing, "__func__", thing)
         if isinstance(plain, FunctionType):
             if not is_installed(str(plain.__globals__.get("__name__"))) or hasattr(plain, "__wrapped__"):
@@ -320,9 +320,9 @@ def _own(value: Any) -> Iterator[Any]:
 
 def _imported(name: str, package: Any) -> ModuleType | None:
     """Return a module of the user's that code imports when it runs."""
-    for known in (name, f"{package}.{name}" if package else name):
-        if known in sys.modules:
-            return sys.modules[known]
+    for full_name in (name, f"{package}.{name}" if package else name):
+        if full_name in sys.modules:
+            return sys.modules[full_name]
     try:
         return importlib.import_module(name) if not is_installed(name) else None
     except Exception:  # the code will say so

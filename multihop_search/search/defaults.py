@@ -65,12 +65,12 @@ def choose_schemes(
         chosen = default_schemes(regression=regression) if regression else _served(students)
         _check_intermediates(intermediates, chosen, regression=regression)
         return chosen, ModelCompression().for_rows(unlabeled)
-    known = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), HardLabels(), *MORE_SCHEMES))
+    names = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), HardLabels(), *MORE_SCHEMES))
     if isinstance(schemes, str) or not isinstance(schemes, (list, tuple)) or not schemes:
-        raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {known}.")
+        raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {names}.")
     for scheme in schemes:
         if not isinstance(scheme, (Scheme, ModelCompression)):
-            raise InvalidSetting(f"schemes must hold Scheme instances, got {scheme!r}: choose among {known}.")
+            raise InvalidSetting(f"schemes must hold Scheme instances, got {scheme!r}: choose among {names}.")
         scheme.check()
     added = [scheme for scheme in schemes if isinstance(scheme, ModelCompression)]
     if len(added) > 1:
@@ -119,9 +119,9 @@ def with_rows(compression: ModelCompression, X: Any, *, asked: bool) -> ModelCom
     InvalidData
         If the user asked for them by name.
     """
-    made = [name for name in compression.generators if name in GENERATORS]
+    generators = [name for name in compression.generators if name in GENERATORS]
     try:
-        for name, (rows, n_synthetic) in product(made, ((X, 0), (X[:50], 1))):
+        for name, (rows, n_synthetic) in product(generators, ((X, 0), (X[:50], 1))):
             GENERATORS[name](rows, n_synthetic, lambda turn: np.random.default_rng(turn + 1))
     except (InvalidData, TypeError) as error:
         if asked:
@@ -146,8 +146,10 @@ def _served(students: Mapping[str, Any]) -> tuple[Scheme, ...]:
 
 
 def _check_intermediates(intermediates: Any, schemes: tuple[Scheme, ...], *, regression: bool) -> None:
-    known = intermediates == "auto" if isinstance(intermediates, str) else isinstance(intermediates, (list, tuple))
-    if not known:
+    is_list_or_auto = (
+        intermediates == "auto" if isinstance(intermediates, str) else isinstance(intermediates, (list, tuple))
+    )
+    if not is_list_or_auto:
         raise InvalidSetting(
             f"intermediates must be 'auto' or a list of (name, estimator), got {intermediates!r}: pass one of these."
         )
@@ -241,13 +243,13 @@ def searched_of(
     InvalidSetting
         If a name is no parameter of a student, or a value no distribution.
     """
-    found = {}
+    distributions = {}
     for name, student in students.items():
-        wanted = param_distributions
-        if len(students) > 1 and isinstance(wanted, Mapping):
-            wanted = _of_student(name, students, wanted)
-        found[name] = student_distributions(student, wanted, variance=variance)
-    return found
+        of_student = param_distributions
+        if len(students) > 1 and isinstance(of_student, Mapping):
+            of_student = _of_student(name, students, of_student)
+        distributions[name] = student_distributions(student, of_student, variance=variance)
+    return distributions
 
 
 def student_spaces(
@@ -257,22 +259,22 @@ def student_spaces(
     fits: Mapping[str, tuple[TreeFit, ...]],
 ) -> dict[str, StudentSpace]:
     """Return what is searched of each student, from the user's parameters up."""
-    found = {}
+    spaces = {}
     for name, student in students.items():
         params = student.get_params(deep=True)
         defaults = {param: params[param] for param in searched[name]}
-        found[name] = StudentSpace(searched[name], defaults, ladder.above(name), fits[name])
-    return found
+        spaces[name] = StudentSpace(searched[name], defaults, ladder.above(name), fits[name])
+    return spaces
 
 
-def _of_student(name: str, students: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
-    for key in wanted:
+def _of_student(name: str, students: Mapping[str, Any], distributions: Mapping[str, Any]) -> dict[str, Any]:
+    for key in distributions:
         if str(key).partition("__")[0] not in students:
             raise InvalidSetting(
                 f"param_distributions must name parameters as student__parameter, got {key!r}: begin with one of "
                 f"{', '.join(students)}."
             )
-    return {key.partition("__")[2]: value for key, value in wanted.items() if key.partition("__")[0] == name}
+    return {key.partition("__")[2]: value for key, value in distributions.items() if key.partition("__")[0] == name}
 
 
 def able_ones(models: Mapping[str, tuple[str, Any]], probes: Probes, kind: str) -> dict[str, Any]:

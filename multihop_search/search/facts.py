@@ -49,8 +49,8 @@ def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
 
 
 def _versions(ladder: Ladder) -> dict[str, str]:
-    found = versions_of([*PACKAGES, *sorted(packages_of(ladder))])
-    named = {DISTRIBUTIONS.get(module, module): version for module, version in found.items()}
+    versions = versions_of([*PACKAGES, *sorted(packages_of(ladder))])
+    named = {DISTRIBUTIONS.get(module, module): version for module, version in versions.items()}
     return {"Python": platform.python_version(), **named}
 
 

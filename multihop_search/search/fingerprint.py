@@ -40,7 +40,7 @@ class Fingerprint:
 
 
 def fingerprint(
-    made: Setup, plan: Plan, pruner: Any, settings: Mapping[str, Any], *, halves: bool = False
+    setup: Setup, plan: Plan, pruner: Any, settings: Mapping[str, Any], *, halves: bool = False
 ) -> Fingerprint:
     """Return what a search depends on; what only says how long or where it runs is left out.
 
@@ -52,7 +52,7 @@ def fingerprint(
     InvalidSetting
         If a part has no name that another process would know it by.
     """
-    problem, ladder, space = made.problem, made.ladder, made.space
+    problem, ladder, space = setup.problem, setup.ladder, setup.space
     cv = settings["cv"]
     values: dict[str, Any] = {
         "X": _rows(problem.X),
@@ -130,8 +130,8 @@ def _hash(name: str, value: Any, packages: set[str]) -> str:
 
 def _generators(space: PathSpace) -> list[Any]:
     """Return who makes the synthetic rows: a user may add to them."""
-    wanted = () if space.compression is None else space.compression.generators
-    return [GENERATORS[name] for name in wanted if name in GENERATORS]
+    generators = () if space.compression is None else space.compression.generators
+    return [GENERATORS[name] for name in generators if name in GENERATORS]
 
 
 def _model(model: Any) -> Any:

@@ -129,9 +129,9 @@ class Run:
         if settings["checkpoint"] is None:
             return nullcontext()
         pruner = make_pruner(settings["pruner"])
-        known = fingerprint(self.setup, self._plan(), pruner, settings, halves=self._assessment.adaptive)
-        parts = known.parts if without is None else {**known.parts, "without": str(without)}
-        packages = packages_of(self.setup.ladder) | known.packages
+        identity = fingerprint(self.setup, self._plan(), pruner, settings, halves=self._assessment.adaptive)
+        parts = identity.parts if without is None else {**identity.parts, "without": str(without)}
+        packages = packages_of(self.setup.ladder) | identity.packages
         return closing(Log(settings["checkpoint"], parts, packages, quiet=without is not None))
 
     def _progress(self, n_steps: int, *, shown: bool = True) -> Any:

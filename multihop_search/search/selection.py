@@ -196,8 +196,8 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder) -> dict[st
     verdicts = {name: method.verdict(replace(case, notes=notes)) for name, case in selection.cases.items()}
     name = selection.best.path.student
     if len(verdicts) > 1 and verdicts[name].method in (BBC, NESTED):
-        said = f"it is the best of {len(verdicts)} students by these very rows"
-        verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, said))
+        note = f"it is the best of {len(verdicts)} students by these very rows"
+        verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, note))
     return verdicts
 
 

@@ -165,17 +165,17 @@ def check_models(students: Mapping[str, Any], teacher: Any, scoring: Any, *, reg
 
 def _check_kind(name: str, model: Any, *, regression: bool) -> None:
     kind, example = ("regressor", "Regressor") if regression else ("classifier", "Classifier")
-    shown = model.__name__ if isinstance(model, type) else type(model).__name__
+    class_name = model.__name__ if isinstance(model, type) else type(model).__name__
     fits = hasattr(model, "fit") and hasattr(model, "get_params")
     if isinstance(model, type) or not fits or not offers(model, "predict"):
         instance = f"RandomForest{example}()" if name == TEACHER else f"DecisionTree{example}(max_depth=4)"
         raise UnsuitableModel(
-            f"{name} must be a scikit-learn {kind} instance, got {shown}: pass for instance {instance}."
+            f"{name} must be a scikit-learn {kind} instance, got {class_name}: pass for instance {instance}."
         )
     if (is_classifier if regression else is_regressor)(model):
         other = "classifier" if regression else "regressor"
         raise UnsuitableModel(
-            f"{name} must be a {kind}, {shown} is a {other}: pass a {kind}, or use "
+            f"{name} must be a {kind}, {class_name} is a {other}: pass a {kind}, or use "
             f"MultihopSearch{'Classifier' if regression else 'Regressor'}."
         )
 

@@ -135,7 +135,7 @@ def begin(
     compression = servable(compression, settings["teacher"], asked=asked)
     if compression is not None and settings["max_hops"]:
         compression = with_rows(compression, X, asked=asked)
-    wanted = {} if compression is None else dict.fromkeys(compression.generators, compression.most)
+    most_rows = {} if compression is None else dict.fromkeys(compression.generators, compression.most)
     problem = make_problem(
         X,
         y,
@@ -146,7 +146,7 @@ def begin(
         scoring=settings["scoring"],
         random_state=random_state,
         regression=regression,
-        synthetic={name: most for name, most in wanted.items() if most and settings["max_hops"]},
+        synthetic={name: most for name, most in most_rows.items() if most and settings["max_hops"]},
         unlabeled=unlabeled,
         threads=threads,
         verdict=settings["verdict"],

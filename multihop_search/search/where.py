@@ -38,9 +38,9 @@ def choose_executor(
     Inside somebody's Ray worker a search stays in its process: it holds the worker's CPU, and hops would wait for it
     for ever.
     """
-    known = known_executor(executor, n_jobs, hop_timeout=hop_timeout)
-    if known is not None:
-        return known
+    obvious = known_executor(executor, n_jobs, hop_timeout=hop_timeout)
+    if obvious is not None:
+        return obvious
     seconds = estimated_seconds(begun, n_trials)
     if seconds < WORTH_STARTING_S:
         warn(

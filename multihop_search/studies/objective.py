@@ -119,12 +119,12 @@ class PathObjective:
                 f"values must be a list of names among {', '.join(MEASURED)}, got {values!r}: pass ('score', 'nodes')."
             )
         _check_settings(search)
-        made = search.set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
-        self.space = made.space
+        setup = search.set_up(X, y, sample_weight=sample_weight, groups=groups, X_unlabeled=X_unlabeled)
+        self.space = setup.space
         self.values = tuple(values)
-        self._budget = made.ladder.budget
-        self._prefixes = Prefixes(SerialExecutor().start(), made.problem, made.ladder)
-        self._assessment = Assessment(made.problem, adaptive=False)
+        self._budget = setup.ladder.budget
+        self._prefixes = Prefixes(SerialExecutor().start(), setup.problem, setup.ladder)
+        self._assessment = Assessment(setup.problem, adaptive=False)
         self._lock = threading.Lock()
 
     @property
@@ -160,13 +160,13 @@ class PathObjective:
         study = getattr(trial, "study", None)
         if study is None:
             return
-        wanted = ["maximize" if name == "score" else "minimize" for name in self.values]
+        expected = ["maximize" if name == "score" else "minimize" for name in self.values]
         directions = [direction.name.lower() for direction in study.directions]
-        if directions != wanted:
+        if directions != expected:
             values = ", ".join(self.values)
             raise InvalidSetting(
-                f"the study must have the directions {wanted} for the values {values}, it has {directions}: pass "
-                f"optuna.create_study({_argument(wanted)})."
+                f"the study must have the directions {expected} for the values {values}, it has {directions}: pass "
+                f"optuna.create_study({_argument(expected)})."
             )
 
     def __getstate__(self) -> dict[str, Any]:
