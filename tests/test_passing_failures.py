@@ -23,6 +23,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.search.run as running
 import multihop_search.search.selection as selecting
+import multihop_search.search.teacher as search_teacher
 import multihop_search.verdict.resampling as resampling
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
 from multihop_search.errors import (

@@ -1,5 +1,7 @@
 """What people read in the terminal and see in the picture."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
+from multihop_search.paths.groups import COMPARISONS
 from multihop_search.report.figures import draw_search
 from multihop_search.report.progress import progress
 from multihop_search.report.text import comparison, describe
@@ -61,15 +64,15 @@ def test_the_comparison_has_a_line_for_each_model() -> None:
 def test_the_picture_shows_every_trial_and_every_comparison(hops: list[int]) -> None:
     y = np.random.default_rng(0).integers(2, size=60)
     predictions = np.stack([np.eye(2)[y] * gain + (1 - gain) / 2 for gain in (0.1, 0.2, 0.3)])
-    results = pd.DataFrame({"trial": [0, 1, 2], "hops": hops, "score": [-0.6, -0.5, -0.4]})
-    figure = draw_search(results, judge(predictions, y, hops, random_state=0), best=2)
-    trials, gains = figure.axes
-    assert sum(len(points.get_offsets()) for points in trials.collections) == 3 + 1  # and the ring round the chosen one
-    assert [label.get_text() for label in gains.get_yticklabels()] == [
-        "one-hop vs plain",
-        "multi-hop vs one-hop",
-        "selected vs plain",
-    ]
+    results = pd.DataFrame({"trial": [0, 1, 2], "hops": hops, "score": [-0.6, -0.5, -0.4], "state": "COMPLETE"})
+    results = results.assign(on_front=True, within_budget=True)
+    picture = ElementTree.fromstring(draw_search(results, judge(predictions, y, hops, random_state=0), best=2))
+    classes = [element.get("class", "") for element in picture.iter()]
+    assert sum(name.startswith("mark ") for name in classes) == 3
+    assert classes.count("ring") == 1
+    text = " ".join(element.text or "" for element in picture.iter() if element.tag.endswith("text"))
+    comparisons = [one.label for one in COMPARISONS if f"{one.label}: " in text]
+    assert len(comparisons) == sum(name.startswith("strip") for name in classes) == 3
 
 
 def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(

@@ -22,6 +22,7 @@ from multihop_search.paths.groups import Group
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
+from multihop_search.report.figures import draw_search
 from multihop_search.report.text import comparison, describe
 from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
@@ -239,18 +240,14 @@ def _write(search: MultihopSearch, out: File) -> dict[str, str]:
     return failures
 
 
-def _draw(search: MultihopSearch, file: File) -> None:
-    from multihop_search.report.figures import draw_search  # imports a plotting library
-
-    draw_search(search.results_, search.verdict_, search.best_index_).savefig(file)
-
-
 FILES: dict[str, Callable[[Any, File], Any]] = {
     "model.skops": lambda search, file: write_skops(search.best_estimator_, file),
     "results.csv": lambda search, file: search.results_.to_csv(file, index=False),
     "verdict.csv": lambda search, file: search.verdict_.table.to_csv(file, index_label="comparison"),
     "verdict.txt": lambda search, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
     "report.html": lambda search, file: search.report(file),
-    "search.svg": _draw,
+    "search.svg": lambda search, file: file.write_text(
+        draw_search(search.results_, search.verdict_, search.best_index_), encoding="utf-8"
+    ),
 }
 """What the folder holds, the most important first, and how each is written."""

@@ -1,21 +1,33 @@
-"""Figures: one picture of a search, what every trial scored and what of it survives."""
+"""Figures: one picture of a search as a file of its own, made of the charts of its page."""
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
+from multihop_search.report.charts import HEIGHT, history_chart
+from multihop_search.report.gains import STRIP, gains
+from multihop_search.report.markup import join, tag
 from multihop_search.verdict.verdict import Verdict
+from multihop_search.verdict.words import gains_to_read
 
-COLOURS = {"plain": "#7f7f7f", "one hop": "#1f77b4", "two or more": "#d95f02"}
-WORDS = {"beats": "#2a7f3f", "loses": "#b2182b", "equivalent": "#555555", "inconclusive": "#999999"}
+WIDTH, MARGIN, GAP, TITLE, ROW = 960, 16, 40, 34, 62
+LEFT_WIDTH = 540
+STYLE = """
+text { font: 11.5px system-ui, sans-serif; fill: #5d5a53; } .title { font-size: 14px; fill: #1f1e1b; }
+.grid { stroke: #dcd8cf; } .axis, .zero { stroke: #5d5a53; } .region { fill: #f1eee7; }
+.mark { fill: #fbfaf7; stroke-width: 1.4; } .mark.plain { stroke: #6d6d6d; }
+.mark.one-hop, .baseline { stroke: #1b6db0; }
+.mark.multi-hop { stroke: #b8480b; } .ring { fill: none; stroke: #1f1e1b; stroke-width: 1.8; }
+.best { stroke: #1f1e1b; stroke-width: 1.6; } .baseline { stroke-width: 1.6; stroke-dasharray: 5 4; }
+.stopped { stroke: #5d5a53; stroke-width: 1.6; } .failed { stroke: #b3261e; stroke-width: 2.4; }
+.bar { stroke: currentColor; stroke-width: 2.5; } .strip circle { fill: currentColor; } .strip { color: #80600a; }
+.strip.beats { color: #1d7438; } .strip.loses { color: #b3261e; } .strip.equivalent { color: #5d5a53; }
+"""
+LEGEND = "grey: plain, blue: one hop, orange: more hops, ringed: chosen; lines: best so far, best one-hop path so far"
 
 
-def draw_search(results: pd.DataFrame, verdict: Verdict, best: int) -> Figure:
-    """Return a figure: left the score of every trial by its hops, right the honest gains with their intervals.
+def draw_search(results: pd.DataFrame, verdict: Verdict, best: int) -> str:
+    """Return a picture as SVG: left the score of every trial in order, right the gains with their intervals.
 
     Parameters
     ----------
@@ -26,40 +38,20 @@ def draw_search(results: pd.DataFrame, verdict: Verdict, best: int) -> Figure:
     best : int
         Number of the chosen trial.
     """
-    figure = Figure(figsize=(10, 3.6), layout="constrained")
-    trials, gains = figure.subplots(1, 2, width_ratios=(3, 2))
-    _draw_trials(trials, results, verdict, best)
-    _draw_gains(gains, verdict)
-    figure.legend(*trials.get_legend_handles_labels(), loc="outside lower left", frameon=False, ncols=4)
-    return figure
-
-
-def _draw_trials(axes: Any, results: pd.DataFrame, verdict: Verdict, best: int) -> None:
-    groups = zip(COLOURS.items(), (results["hops"] == 0, results["hops"] == 1, results["hops"] >= 2), strict=True)
-    for (name, colour), members in groups:
-        axes.scatter(results.loc[members, "trial"], results.loc[members, "score"], s=14, color=colour, label=name)
-    one_hop = results.loc[results["hops"] == 1, "score"]
-    if one_hop.notna().any():
-        axes.axhline(one_hop.max(), color=COLOURS["one hop"], linewidth=0.8, linestyle=":")
-    axes.scatter([best], [results["score"][best]], s=90, facecolors="none", edgecolors="black", label="chosen")
-    low, high = np.nanpercentile(results["score"], [10, 100])
-    span = (high - low) or 1.0  # all scores may be equal
-    axes.set_ylim(low - 0.15 * span, high + 0.1 * span)
-    sign = "minus " if verdict.score == "log-loss" else ""
-    axes.set(xlabel="trial", ylabel=f"cross-validated {sign}{verdict.score}", title="What each trial scored")
-    axes.spines[["top", "right"]].set_visible(False)
-
-
-def _draw_gains(axes: Any, verdict: Verdict) -> None:
-    table = verdict.table
-    for place, (_, row) in enumerate(table.iterrows()):
-        colour = WORDS[row["verdict"]]
-        axes.plot([row["low"], row["high"]], [place, place], color=colour, linewidth=2)
-        axes.plot(row["gain"], place, "o", color=colour)
-        axes.annotate(row["verdict"], (row["gain"], place), (0, 7), textcoords="offset points", ha="center", fontsize=8)
-    axes.axvline(0, color="black", linewidth=0.8)
-    axes.set_yticks(range(len(table)), list(table.index))
-    axes.set_ylim(len(table) - 0.5, -0.5)
-    axes.set(xlabel=f"gain in {verdict.score}, 95 % interval", title="What survives on other rows")
-    axes.spines[["top", "right", "left"]].set_visible(False)
-    axes.tick_params(axis="y", length=0)
+    unit, gain_unit, right = verdict.unit, gains_to_read(verdict)[1], MARGIN + LEFT_WIDTH + GAP
+    parts = [
+        tag("style", STYLE),
+        tag("rect", width="100%", height="100%", fill="#fbfaf7"),
+        tag("text", f"What each trial scored: {unit.name}", x=MARGIN, y=24, class_="title"),
+        tag("text", "What is gained, with the 95 % interval", x=right, y=24, class_="title"),
+        tag("svg", history_chart(results, unit, best), x=MARGIN, y=TITLE, width=LEFT_WIDTH, height=HEIGHT),
+        tag("text", LEGEND, x=MARGIN, y=TITLE + HEIGHT + 14),
+    ]
+    for place, gain in enumerate(gains(verdict)):
+        top = TITLE + 14 + place * ROW
+        words = f"{gain.name}: {gain.said} {gain_unit.text}, {gain.word}"
+        strip = tag("svg", gain.strip, x=right, y=top + 6, width=WIDTH - right - MARGIN, height=STRIP)
+        parts += [tag("text", words, x=right, y=top), strip]
+    height = TITLE + HEIGHT + 28
+    size = {"width": WIDTH, "height": height, "viewBox": f"0 0 {WIDTH} {height:.0f}"}
+    return str(tag("svg", join(parts), xmlns="http://www.w3.org/2000/svg", **size))
