@@ -141,7 +141,7 @@ def test_a_family_of_ones_own_keeps_the_contract_and_is_searched() -> None:
     with registered(NaiveBayes()):
         search = search_for(make_pipeline("passthrough", GaussianNB())).fit(X, y)
         assert complexity(search.best_estimator_) == 12.0  # 3 means and 3 variances of 2 classes
-    smoothings = {path.params for path in search._workshop.paths}
+    smoothings = {path.params for path in search.paths_}
     assert all(name == "gaussiannb__var_smoothing" for params in smoothings for name, _ in params)
     assert len(smoothings) > 1
 

@@ -158,7 +158,7 @@ def test_the_page_of_public_names_lists_exactly_them() -> None:
     public = set(multihop_search.__all__)
     for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
         public |= {f"{name}.{method}" for method in own_methods(getattr(multihop_search, name))}
-    for room in ("executors", "experiment", "export", "integrations", "testing", "verdict"):
+    for room in ("executors", "experiment", "export", "integrations", "models", "testing", "verdict"):
         names = importlib.import_module(f"multihop_search.{room}").__all__
         public |= {f"{room}.{name}" for name in names if name not in multihop_search.__all__}
     kinds = (errors.MultihopError, errors.MultihopWarning)

@@ -43,13 +43,13 @@ def draw_search(results: pd.DataFrame, verdict: Verdict, best: int) -> str:
         tag("style", STYLE),
         tag("rect", width="100%", height="100%", fill="#fbfaf7"),
         tag("text", f"What each trial scored: {unit.name}", x=MARGIN, y=24, class_="title"),
-        tag("text", "What is gained, with the 95 % interval", x=right, y=24, class_="title"),
+        tag("text", f"What is gained, {gain_unit.text}, and the 95 % interval", x=right, y=24, class_="title"),
         tag("svg", history_chart(results, unit, best), x=MARGIN, y=TITLE, width=LEFT_WIDTH, height=HEIGHT),
         tag("text", LEGEND, x=MARGIN, y=TITLE + HEIGHT + 14),
     ]
     for place, gain in enumerate(gains(verdict)):
         top = TITLE + 14 + place * ROW
-        words = f"{gain.name}: {gain.said} {gain_unit.text}, {gain.word}"
+        words = f"{gain.name}: {gain.said}, {gain.word}"
         strip = tag("svg", gain.strip, x=right, y=top + 6, width=WIDTH - right - MARGIN, height=STRIP)
         parts += [tag("text", words, x=right, y=top), strip]
     height = TITLE + HEIGHT + 28

@@ -22,8 +22,8 @@ from multihop_search.errors import (
     warn,
 )
 from multihop_search.models.steps import last_step, through
-from multihop_search.models.weights import takes_weights
 from multihop_search.models.tuning import student_distributions
+from multihop_search.models.weights import takes_weights
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
