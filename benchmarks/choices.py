@@ -32,8 +32,8 @@ from quality_parts.students import STUDENTS, stored_form, student
 
 import multihop_search.engine.student as engine_student
 import multihop_search.search.run as search_run
-from multihop_search.problem.problem import Role
 from multihop_search import MultihopSearchClassifier
+from multihop_search.problem.problem import Role
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.verdict.choice import TIE
 from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence

@@ -32,12 +32,12 @@ import multihop_search.engine.crossfit as upper_models
 import multihop_search.engine.student as last_hop
 import multihop_search.engine.upper_model as upper_model
 import multihop_search.search.run as search_run
-from multihop_search.problem.problem import Role
 from multihop_search import MultihopSearchClassifier, Path
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
 from multihop_search.keys import generator
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
+from multihop_search.problem.problem import Role
 from multihop_search.trees import OwnFit
 
 PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"

@@ -23,7 +23,6 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Future, Session
 from multihop_search.models.complexity import SelfMeasured
-from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import VOTE, default_teachers
