@@ -12,7 +12,6 @@ import optuna
 from optuna.trial import FrozenTrial
 from sklearn.utils.validation import check_is_fitted, check_random_state
 
-from multihop_search.filters import lasting_filters
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import COMPLETE
@@ -25,6 +24,7 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Executor, SerialExecutor, Session
 from multihop_search.export import export_model
+from multihop_search.filters import lasting_filters
 from multihop_search.paths.path import TEACHER, Path
 from multihop_search.problem.rows import checked_rows, checked_unlabeled
 from multihop_search.problem.tables import as_pandas

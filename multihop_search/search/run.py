@@ -11,7 +11,6 @@ import optuna
 import pandas as pd
 
 from multihop_search.engine.crossfit import FittedTeacher
-from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
 from multihop_search.engine.patience import Patience
@@ -28,6 +27,7 @@ from multihop_search.errors import (
     warn,
 )
 from multihop_search.executors import Future, SerialExecutor, Session
+from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.report.progress import progress
 from multihop_search.search.fingerprint import fingerprint, packages_of
