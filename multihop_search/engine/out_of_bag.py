@@ -31,10 +31,10 @@ class Votes:
             self._counts[mine] += 1
 
     def average(self) -> np.ndarray:
-        found = np.zeros((len(self._counts), self._n_outputs))
+        averages = np.zeros((len(self._counts), self._n_outputs))
         nobody = (self._counts == 0)[:, None]
-        found[:, self._columns] = (self._totals + self._base * nobody) / np.maximum(self._counts, 1)[:, None]
-        return found
+        averages[:, self._columns] = (self._totals + self._base * nobody) / np.maximum(self._counts, 1)[:, None]
+        return averages
 
 
 def shares_or_mean(problem: Problem, train: np.ndarray, forest: Any) -> np.ndarray:

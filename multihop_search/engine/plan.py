@@ -101,17 +101,17 @@ def make_sampler(sampler: Any, random_state: int) -> BaseSampler | None:
             f"sampler must be 'auto' or a function of a seed that returns an Optuna sampler, got {sampler!r}: pass for "
             "instance lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=30)."
         )
-    made = factory(seed(random_state, "sampler"))
-    if isinstance(made, (GridSampler, BruteForceSampler)):
+    drawer = factory(seed(random_state, "sampler"))
+    if isinstance(drawer, (GridSampler, BruteForceSampler)):
         raise InvalidSetting(
-            f"sampler must draw from the whole space at every trial, {type(made).__name__} enumerates it: "
+            f"sampler must draw from the whole space at every trial, {type(drawer).__name__} enumerates it: "
             "use RandomSampler, QMCSampler or TPESampler."
         )
-    if not isinstance(made, BaseSampler):
+    if not isinstance(drawer, BaseSampler):
         raise InvalidSetting(
-            f"sampler must return an optuna.samplers.BaseSampler, got {type(made).__name__}: see optuna.samplers."
+            f"sampler must return an optuna.samplers.BaseSampler, got {type(drawer).__name__}: see optuna.samplers."
         )
-    return made
+    return drawer
 
 
 def make_pruner(pruner: Any) -> BasePruner | str | None:

@@ -41,8 +41,8 @@ class SoftLabels:
         place[positions] = np.arange(len(positions))
         rows = safe_indexing(pool.X, chosen)
         labels = self.scheme.label(outputs.synthetic[name])
-        made = SyntheticSet(rows, labels, place[pool.parent[chosen]], place=(name, chosen))
-        return replace(self.scheme.transfer_set(outputs, y), synthetic=made)
+        synthetic = SyntheticSet(rows, labels, place[pool.parent[chosen]], place=(name, chosen))
+        return replace(self.scheme.transfer_set(outputs, y), synthetic=synthetic)
 
 
 def added_rows(pool: SyntheticRows, n_train: int, multiple: int, positions: np.ndarray) -> np.ndarray:

@@ -119,8 +119,8 @@ class UpperModel:
             )
             for name in problem.synthetic
         }
-        made = self.stored(teacher.outputs_on_rows(problem.given_numbers(fold.train), problem.classes), {})
-        return with_temperature(problem, fold, replace(made, synthetic=labelled))
+        outputs = self.stored(teacher.outputs_on_rows(problem.given_numbers(fold.train), problem.classes), {})
+        return with_temperature(problem, fold, replace(outputs, synthetic=labelled))
 
     def grader(self, model: Any, positions: np.ndarray, sizes: tuple[int, ...]) -> Grader:
         """Return what any rows are graded by: a model fitted on some of the training rows, with its probes."""
@@ -148,21 +148,21 @@ class UpperModel:
     def by_parts(self, estimator: Any, sizes: tuple[int, ...]) -> TeacherOutputs:
         """Predict each inner part, and the synthetic rows made from it, by a model fitted on the others."""
         problem, n_train, pools = self.problem, len(self.fold.train), self.pools
-        made = _Table(n_train, problem, sizes)
+        real = _Table(n_train, problem, sizes)
         tables: list[np.ndarray] = []
         labelled = {name: _Table(len(pool.parent), problem, sizes) for name, pool in pools.items()}
-        for part, held in enumerate(self.fold.inner):
-            others = np.setdiff1d(np.arange(n_train), held)
+        for part, left_out in enumerate(self.fold.inner):
+            others = np.setdiff1d(np.arange(n_train), left_out)
             model = self.fit_part(others, part, estimator)
-            tables.extend(self.tables(model, held))
+            tables.extend(self.tables(model, left_out))
             grade = self.grader(model, others, sizes)
-            made.fill(held, *grade(problem.rows(self.fold.train[held])))
+            real.fill(left_out, *grade(problem.rows(self.fold.train[left_out])))
             for name, pool in pools.items():
-                mine = np.flatnonzero(np.isin(pool.parent, held))
+                mine = np.flatnonzero(np.isin(pool.parent, left_out))
                 if len(mine):
                     labelled[name].fill(mine, *grade(safe_indexing(pool.X, mine)))
         synthetic = {name: table.outputs() for name, table in labelled.items()}
-        return replace(made.outputs(), synthetic=synthetic, response=self.response(self.fold.inner, tables))
+        return replace(real.outputs(), synthetic=synthetic, response=self.response(self.fold.inner, tables))
 
     def tables(self, model: Any, positions: np.ndarray) -> list[np.ndarray]:
         """Return what the score reads of a model on some of the training rows; nothing unless it is scored."""
@@ -189,20 +189,20 @@ class UpperModel:
         base = shares_or_mean(problem, train, forest)
         whole = Votes(problem.rows(train), np.arange(len(train)), problem, forest, base)
         votes = {name: Votes(pool.X, pool.parent, problem, forest, base) for name, pool in pools.items()}
-        kept: dict[int, dict[str, np.ndarray]] = {}
+        stages: dict[int, dict[str, np.ndarray]] = {}
         for k, (predict, seen) in enumerate(family_of(forest).bags(forest), start=1):
             unseen = np.ones(len(train), dtype=bool)
             unseen[seen] = False
             for vote in (whole, *votes.values()):
                 vote.count(predict, unseen)
             if k in self.sizes and k >= BAG_SIZE:
-                kept[k] = {"": whole.average(), **{name: vote.average() for name, vote in votes.items()}}
+                stages[k] = {"": whole.average(), **{name: vote.average() for name, vote in votes.items()}}
         labelled = {
-            name: self.stored(vote.average(), {k: stage[name] for k, stage in kept.items()})
+            name: self.stored(vote.average(), {k: stage[name] for k, stage in stages.items()})
             for name, vote in votes.items()
         }
-        made = self.stored(whole.average(), {k: stage[""] for k, stage in kept.items()})
-        return replace(made, synthetic=labelled)
+        outputs = self.stored(whole.average(), {k: stage[""] for k, stage in stages.items()})
+        return replace(outputs, synthetic=labelled)
 
 
 def mean_outputs(parts: Sequence[TeacherOutputs]) -> TeacherOutputs:
