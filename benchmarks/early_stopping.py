@@ -596,7 +596,7 @@ classes with fewer than {FEWEST_OF_A_CLASS} rows in the sample are left out. {fa
 Rows: {", ".join(sizes.values())}.
 
 Replayed under {N_ORDERS} random orders of the folds: after {FEWEST_FOLDS} or more folds and before the last, a path of
-several hops is stopped if it is at least one paired standard error behind its baseline (rule 21). That is the best of
+several hops is stopped if it is at least one paired standard error behind its baseline. That is the best of
 the one-hop paths that had been told when it was asked: those whose numbers are lower by {N_AHEAD} or more.
 In the first {N_CHECKED} orders of every search the package's own loop was run on the recorded predictions: on each of
 {checked:,} paths it ran as many folds as the replay. A path drawn again costs nothing and is not counted.

@@ -205,7 +205,7 @@ def replayed(
 ) -> dict[int, Stop]:
     """Return the trials of a search without early stopping that the rule stops, from its stored predictions.
 
-    Written from rule 21 and the docstrings, on purpose unlike the loop.
+    Written from the documented rule (clearly worse by one paired standard error), on purpose unlike the loop.
     """
     problem = search.setup_.problem
     tests = [fold.test for fold in problem.folds]

@@ -35,9 +35,10 @@ from multihop_search.report.charts import history_chart, size_chart
 from multihop_search.report.facts import Facts, Measured
 from multihop_search.report.gains import gains
 from multihop_search.report.markup import shown, tag
-from multihop_search.report.page import fragment, page, reasons_of
+from multihop_search.report.page import fragment, page
 from multihop_search.report.portrait import portrait
 from multihop_search.report.scales import Scale
+from multihop_search.report.sections import reasons_of
 from multihop_search.report.steps import steps_of
 from multihop_search.report.text import describe
 from multihop_search.report.trees import MOST_LEAVES, draw_tree

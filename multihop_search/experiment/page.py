@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable
-from importlib.resources import files
 from pathlib import Path as File
 from typing import Any
 
@@ -18,14 +17,13 @@ from multihop_search.experiment.sign import skills
 from multihop_search.experiment.statistics import Estimate, estimate
 from multihop_search.experiment.store import Records, read_records
 from multihop_search.files import path_of, whole_file
-from multihop_search.report.markup import join, shown, spelled_out, tag
+from multihop_search.report.elements import note, section
+from multihop_search.report.markup import shown, tag
+from multihop_search.report.page import document
 
 SEVERAL = claims.NAMES[1]
 PAGE = "report.html"
 STYLE = """
-html { background: #fbfaf7; } body { margin: 0; }
-@media (prefers-color-scheme: dark) { html { background: #171613; } }
-main.mhs { max-width: 68rem; margin: 0 auto; padding: 3rem clamp(1rem, 4vw, 3rem) 4rem; }
 .mhs .scroll thead th { white-space: normal; vertical-align: bottom; }
 .mhs .scroll small { display: block; color: var(--soft); }
 .mhs .scroll th:not(.num), .mhs .scroll td:not(.num) { min-width: 10rem; }
@@ -65,20 +63,8 @@ def page(records: Records) -> str:
         lambda: _maps(cells),
         lambda: _made(cells, trials),
     ]
-    css = files("multihop_search.report").joinpath("templates/page.css").read_text(encoding="utf-8")
-    head = join(
-        [
-            tag("meta", charset="utf-8"),
-            tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-            tag("meta", name="color-scheme", content="light dark"),
-            tag("title", shown(title)),
-            tag("style", Markup(css + STYLE)),
-        ]
-    )
     header = tag("header", tag("h1", shown(title)), tag("p", _first(cells), class_="first"))
-    main = tag("main", header, *(part() for part in parts), class_="mhs")
-    text = f"<!DOCTYPE html>\n{tag('html', tag('head', head), tag('body', main), lang='en')}\n"
-    return spelled_out(text, keep="\n")
+    return document(shown(title), [header, *(part() for part in parts)], width="68rem", css=STYLE)
 
 
 def _first(cells: pd.DataFrame) -> str:
@@ -89,14 +75,6 @@ def _first(cells: pd.DataFrame) -> str:
         return "No cell has both one-hop and multi-hop trials."
     said = f"Several hops instead of one: cross-validation claims {naive.mean:+.1f} % of the log-loss, fresh rows say "
     return f"{said}{fresh.mean:+.1f} % ({fresh.low:+.1f} to {fresh.high:+.1f}, {fresh.n_sets} data sets)."
-
-
-def _section(title: str, *parts: Any) -> Markup:
-    return tag("section", tag("h2", title), *parts)
-
-
-def _note(said: str) -> Markup:
-    return tag("p", said, class_="note")
 
 
 def table(frame: pd.DataFrame, heads: dict[str, str]) -> Markup:
@@ -146,11 +124,11 @@ def _claimed(cells: pd.DataFrame) -> Markup:
         )
         pictures += [tag("h3", f"{SEVERAL}, {unit}"), scatter(naive, fresh, names, unit)]
         pictures.append(
-            _note(f"Across: {unit} claimed by plain cross-validation; up: what fresh rows say of the two paths.")
+            note(f"Across: {unit} claimed by plain cross-validation; up: what fresh rows say of the two paths.")
         )
-    return _section(
+    return section(
         "As claimed, and on fresh rows",
-        _note(
+        note(
             "Plain cross-validation claims the best score of the one group minus the best of the other. Each mean is "
             "over data sets, with its 95 % interval; the dashed line is where a claim is true."
         ),
@@ -164,8 +142,8 @@ def _wins(cells: pd.DataFrame) -> Markup:
     heads = {"comparison": "comparison", "student": "student", "wins": "wins", "ties": "ties"}
     heads |= {"losses": "losses", "gain": "mean gain", "p_value": "p (Wilcoxon, Holm)"}
     region = f"{claims.POINTS:g} points or {claims.PER_CENT:g} %"
-    said = _note(f"Data sets by their mean gain on fresh rows; a tie is within {region}.")
-    return _section("Wins, ties, losses", said, *_by_measure(found, heads))
+    said = note(f"Data sets by their mean gain on fresh rows; a tie is within {region}.")
+    return section("Wins, ties, losses", said, *_by_measure(found, heads))
 
 
 def _differences(cells: pd.DataFrame) -> Markup:
@@ -175,9 +153,9 @@ def _differences(cells: pd.DataFrame) -> Markup:
         for name, part in gains.groupby(cells["data"])
     }
     shown_: dict[str, Estimate] = {**by_set, "all data sets": estimate(gains, cells["data"])}
-    return _section(
+    return section(
         f"Paired differences: {SEVERAL}",
-        _note(
+        note(
             "Gain on fresh rows, % of the log-loss. The interval of a data set is over its seeds, that of all over "
             "data sets."
         ),
@@ -189,11 +167,11 @@ def _ranks(cells: pd.DataFrame) -> Markup:
     ranks = claims.group_ranks(cells)
     if ranks.n_sets < 2:
         return Markup("")
-    said = _note(
+    said = note(
         f"Mean ranks by fresh log-loss over {ranks.n_sets} data sets; Friedman's test p = {ranks.p_value:.3g}, "
         f"critical difference (Nemenyi, 5 %) {ranks.difference:.2f}. A bar covers what cannot be told apart."
     )
-    return _section("Critical difference", said, critical_difference(ranks))
+    return section("Critical difference", said, critical_difference(ranks))
 
 
 def _schemes(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
@@ -202,9 +180,9 @@ def _schemes(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
         return Markup("")
     heads = {"scheme": "scheme", "rule": "paths picked by", "gain": "mean gain", "best": "best case"}
     heads |= {"cells": "cells", "n_one_hop": "one-hop trials", "n_multi_hop": "multi-hop trials"}
-    return _section(
+    return section(
         "Several hops with a scheme against one hop with the same scheme",
-        _note(
+        note(
             "The abstract of the paper says: more than 2 % on average, up to 8 %. Gains on fresh rows, by who picks "
             "the two paths; the constructed truncation of a teacher counts as a hop."
         ),
@@ -221,7 +199,7 @@ def _conditions(cells: pd.DataFrame) -> Markup:
     skill = skills(cells)
     said = [str(one) for one in skill] or ["Too few data sets, or gains of one sign only: no model was fitted."]
     parts += [tag("h3", "Can the sign of the gain be foreseen?"), *(tag("p", line) for line in said)]
-    return _section(f"Conditions of a gain: {SEVERAL}, % of the log-loss on fresh rows", *parts)
+    return section(f"Conditions of a gain: {SEVERAL}, % of the log-loss on fresh rows", *parts)
 
 
 def _maps(cells: pd.DataFrame) -> Markup:
@@ -234,7 +212,7 @@ def _maps(cells: pd.DataFrame) -> Markup:
     for down, across in drawn:
         shaded = heat(claims.landscape(cells, across, down), down, across)
         parts += [tag("h3", f"{down} and {across}"), tag("div", shaded, class_="scroll", tabindex="0")]
-    return _section(f"Maps on generated data: {SEVERAL}, % of the log-loss on fresh rows", *parts)
+    return section(f"Maps on generated data: {SEVERAL}, % of the log-loss on fresh rows", *parts)
 
 
 def _made(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
@@ -249,7 +227,7 @@ def _made(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
         "versions": "; ".join(_pairs(cells["versions"].unique())),
     }
     rows = [part for name, said in facts.items() for part in (tag("dt", name), tag("dd", said))]
-    return _section("How it was made", tag("dl", *rows, class_="made"))
+    return section("How it was made", tag("dl", *rows, class_="made"))
 
 
 def _pairs(texts: Iterable[str]) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
-from multihop_search.paths.groups import Group
+from multihop_search.paths.groups import BY_HOPS, Group
 from multihop_search.problem.units import Unit
 from multihop_search.report.markup import join, number, percent, tag
 from multihop_search.report.scales import Scale, ends
@@ -43,25 +43,25 @@ def mark(group: Group, x: float, y: float, extra: str = "", title: str = "") -> 
 
 def size_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
     """Return the picture of score against size of all complete trials, the front and the chosen one marked."""
-    known = results[(results["state"] == COMPLETE) & results["score"].notna() & (results["nodes"] > 0)]
-    shown = thinned(known, known["on_front"] | (known["trial"] == best))
-    low, high = float(known["nodes"].min()), float(known["nodes"].max())
+    complete = results[(results["state"] == COMPLETE) & results["score"].notna() & (results["nodes"] > 0)]
+    drawn = thinned(complete, complete["on_front"] | (complete["trial"] == best))
+    low, high = float(complete["nodes"].min()), float(complete["nodes"].max())
     x = (
         Scale(low / 1.08, high * 1.08, LEFT, RIGHT, log=True)
         if high > 8 * low
         else Scale(*ends((low, high)), LEFT, RIGHT)
     )
-    y = _score_scale(known["score"])
-    order = shown.assign(late=shown["on_front"].astype(int) + (shown["trial"] == best)).sort_values("late")
+    y = _score_scale(complete["score"])
+    order = drawn.assign(late=drawn["on_front"].astype(int) + (drawn["trial"] == best)).sort_values("late")
     marks = []
     for row in order.itertuples():
         extra = ("front " if row.on_front else "") + ("chosen" if row.trial == best else "")
-        said = f"trial {row.trial}: {number(unit.sign * row.score)}, size {number(row.nodes)}, {row.hops} hops"
+        text = f"trial {row.trial}: {number(unit.sign * row.score)}, size {number(row.nodes)}, {row.hops} hops"
         if row.trial == best:
             marks.append(ring(x(row.nodes), y(row.score)))
-        marks.append(mark(Group.of(row.hops), x(row.nodes), y(row.score), extra, said))
+        marks.append(mark(Group.of(row.hops), x(row.nodes), y(row.score), extra, text))
     return _picture(
-        f"{len(known)} complete trials by size and {unit.name}; {int(known['on_front'].sum())} are on the front",
+        f"{len(complete)} complete trials by size and {unit.name}; {int(complete['on_front'].sum())} are on the front",
         [*_grid(y, unit), *_bottom(x, "size"), *marks],
     )
 
@@ -72,7 +72,7 @@ def history_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
     Stopped and failed trials stand below the axis.
     """
     complete = results[(results["state"] == COMPLETE) & results["score"].notna()]
-    shown = thinned(complete, complete["on_front"] | (complete["trial"] == best))
+    drawn = thinned(complete, complete["on_front"] | (complete["trial"] == best))
     x = Scale(*ends((results["trial"].min(), results["trial"].max()), 0.02), LEFT, RIGHT)
     y = _score_scale(complete["score"])
     inside = complete[complete["within_budget"]]
@@ -84,7 +84,7 @@ def history_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
             y(row.score),
             title=f"trial {row.trial}: {number(unit.sign * row.score)}, {row.hops} hops",
         )
-        for row in shown.itertuples()
+        for row in drawn.itertuples()
     ]
     if best in set(complete["trial"]):
         marks.append(ring(x(best), y(float(complete.set_index("trial")["score"][best]))))
@@ -100,6 +100,38 @@ def history_chart(results: pd.DataFrame, unit: Unit, best: int) -> Markup:
 
 
 STATES = {COMPLETE: "complete", PRUNED: "stopped early", FAIL: "failed"}
+
+
+def legend(*, front: bool = False, lines: bool = False, stopped: bool = False, failed: bool = False) -> Markup:
+    """Return what the marks of a chart mean, and where they are drawn those on the front, its lines and its strokes."""
+    items = [tag("li", _key(group), group.label) for group in BY_HOPS]
+    items.append(tag("li", _icon(18, 18, tag("circle", r="7.5", class_="ring"), "-9 -9 18 18"), "chosen"))
+    if front:
+        items.append(tag("li", *(_key(group, "front") for group in BY_HOPS), "on the front"))
+    for kind, meaning in (("best", "best so far"), ("baseline", "best one-hop path so far")) if lines else ():
+        items.append(tag("li", _icon(22, 8, tag("line", x1="0", x2="22", y1="4", y2="4", class_=kind)), meaning))
+    for kind, is_drawn in (("stopped", stopped), ("failed", failed)):
+        if is_drawn:
+            stroke = tag("line", x1="3", x2="3", y1="1", y2="11", class_=kind)
+            items.append(tag("li", _icon(6, 12, stroke), "stopped early" if kind == "stopped" else kind))
+    return tag("ul", *items, class_="legend")
+
+
+def _key(group: Group, extra: str = "") -> Markup:
+    kind = f"mark {group} {extra}".strip()
+    if group == Group.PLAIN:
+        shape = tag("circle", r="4", class_=kind)
+    elif group == Group.ONE_HOP:
+        shape = tag("rect", x="-3.5", y="-3.5", width="7", height="7", class_=kind)
+    else:
+        shape = tag("path", d="M0 -5 L4.6 3.4 L-4.6 3.4 Z", class_=kind)
+    return _icon(12, 12, shape, "-6 -6 12 12")
+
+
+def _icon(width: int, height: int, shape: Markup, view: str | None = None) -> Markup:
+    return tag(
+        "svg", shape, width=width, height=height, aria_hidden="true", **{} if view is None else {"viewBox": view}
+    )
 
 
 def ring(x: float, y: float) -> Markup:
@@ -145,10 +177,10 @@ def _bottom(x: Scale, name: str) -> Iterator[Markup]:
     yield tag("text", name, x="0", y=HEIGHT - 10, class_="tick")
 
 
-def _steps(told: pd.DataFrame, x: Scale, y: Scale, kind: str) -> Iterator[Markup]:
+def _steps(trials: pd.DataFrame, x: Scale, y: Scale, kind: str) -> Iterator[Markup]:
     """Yield the line of the best score so far."""
     best, since = -math.inf, 0.0
-    for row in told.itertuples():
+    for row in trials.itertuples():
         if row.score > best:
             if math.isfinite(best):
                 yield _line(x(since), x(row.trial), y(best), y(best), kind)

@@ -46,22 +46,22 @@ def gains(verdict: Verdict) -> list[Gain]:
     places = unit.places
     low, high = ends([*table["low"], *table["high"], 0.0], 0.08)
     scale = Scale(low, high, 0.01, 0.99)
-    found = []
+    strips = []
     for comparison, meaning in MEANINGS.items():
         name = comparison.name
         if name not in table.index:
             continue
         gain, least, most, region = (float(value) for value in table.loc[name])
-        said = f"{gain:+.{places}f}" if math.isfinite(gain) else ABSENT
+        text = f"{gain:+.{places}f}" if math.isfinite(gain) else ABSENT
         interval = f"{least:+.{places}f} to {most:+.{places}f}" if least < most else ""
         word = str(verdict.table.loc[name, "verdict"])
         if not math.isfinite(gain):
             word = "not compared"
         advice = verdict.advice.get(name, "") if word == INCONCLUSIVE else ""
-        label = f"{comparison.label}: {said} {unit.text}, {word}" + (f", 95 % interval {interval}" if interval else "")
+        label = f"{comparison.label}: {text} {unit.text}, {word}" + (f", 95 % interval {interval}" if interval else "")
         strip = _strip(scale, (gain, least, most), region, label, word)
-        found.append(Gain(comparison.label, meaning, word, said, interval, advice, strip))
-    return found
+        strips.append(Gain(comparison.label, meaning, word, text, interval, advice, strip))
+    return strips
 
 
 def _strip(scale: Scale, gains: tuple[float, float, float], region: float, label: str, word: str) -> Markup:

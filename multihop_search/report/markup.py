@@ -17,6 +17,8 @@ HIDDEN = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 REORDERING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the order of what stands beside them."""
 ABSENT = "\u2013"
+VOID = {"meta", "link"}
+"""Elements without content."""
 
 
 def shown(name: Any, most: int | None = None) -> str:
@@ -58,7 +60,7 @@ def tag(element: str, *children: Any, **attributes: Any) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{element}{inside}>{join(children)}</{element}>")
+    return Markup(f"<{element}{inside}>" + ("" if element in VOID else f"{join(children)}</{element}>"))
 
 
 def join(parts: Iterable[Any]) -> Markup:

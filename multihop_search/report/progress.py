@@ -24,7 +24,7 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         for name in best.keys() & {"best", Group.of(hops).label}:
             if not value <= best[name] and not math.isnan(value):
                 best[name] = value
-        bar.set_postfix({name: f"{found:.4f}" for name, found in best.items()}, refresh=False)
+        bar.set_postfix({name: f"{value:.4f}" for name, value in best.items()}, refresh=False)
         bar.update()
 
     with tqdm(total=n_trials, desc=f"search by {score}", unit="trial") as bar:

@@ -55,9 +55,9 @@ class Scale:
 
 def ends(values: Iterable[float], room: float = 0.06) -> tuple[float, float]:
     """Return lowest and highest of the finite values with some room beyond; 0 and 1 if there is none."""
-    known = np.array([value for value in values if math.isfinite(value)])
-    if len(known) == 0:
+    finite = np.array([value for value in values if math.isfinite(value)])
+    if len(finite) == 0:
         return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
+    low, high = float(finite.min()), float(finite.max())
     more = room * (high - low) or 0.05 * abs(high) or 1.0
     return low - more, high + more

@@ -30,19 +30,19 @@ class Step:
 
 def steps_of(path: Path, models: Mapping[str, Measured], *, regression: bool = False) -> list[Step]:
     """Return the steps from the teacher to the student; the student alone where the path has no hop."""
-    found = [Step(TEACHER, *_told(models, TEACHER))] if path.hops else []
+    steps = [Step(TEACHER, *_kind_and_size(models, TEACHER))] if path.hops else []
     for hop in path.hops[:-1]:
-        found.append(Step(shown(hop.model), *_told(models, hop.model), recipes=_recipes(hop)))
+        steps.append(Step(shown(hop.model), *_kind_and_size(models, hop.model), recipes=_recipes(hop)))
     settings = [(shown(name), _value(value)) for name, value in path.params]
     if path.fit is not None:
         settings += [("fitted by", type(path.fit).__name__), *_settings(path.fit)]
         if regression:  # whatever the recipe says, a regression tree is fitted to squares
             settings = [(name, "squared" if name == "loss" else value) for name, value in settings]
     last = _recipes(path.hops[-1]) if path.hops else ()
-    return [*found, Step("student", *_told(models, path.student), recipes=last, settings=tuple(settings))]
+    return [*steps, Step("student", *_kind_and_size(models, path.student), recipes=last, settings=tuple(settings))]
 
 
-def _told(models: Mapping[str, Measured], name: str) -> tuple[str, str]:
+def _kind_and_size(models: Mapping[str, Measured], name: str) -> tuple[str, str]:
     model = models[name]
     return model.kind, f"{number(model.size)} {model.unit}" if math.isfinite(model.size) else "size not known"
 

@@ -77,11 +77,11 @@ class Assessment:
         return [self._told_score(predictions, done) for done in folds]
 
     def _told_score(self, predictions: np.ndarray, n_folds: int) -> float:
-        told = self._entries(self.told_units == 1)
-        told = told[self.held_out.fold[told] < n_folds]
-        if len(told) == 0:
+        entries = self._entries(self.told_units == 1)
+        entries = entries[self.held_out.fold[entries] < n_folds]
+        if len(entries) == 0:
             return float("nan")
-        evidence = evidence_for([predictions[told]], self.held_out.take(told), self.problem.scoring)
+        evidence = evidence_for([predictions[entries]], self.held_out.take(entries), self.problem.scoring)
         return float(evidence.means(np.ones((1, evidence.n_units)))[0, 0])
 
     def gap(self, predictions: np.ndarray, baseline: np.ndarray) -> Gap:
@@ -92,15 +92,15 @@ class Assessment:
         scoring, held_out, seen = self.problem.scoring, self.held_out, len(predictions)
         if not isinstance(scoring, RowScoring):
             scoring = default_row_scoring(self.problem.classes)
-        told = np.flatnonzero(self.told_units[held_out.unit[:seen]])  # the other half judges, so it must not choose
-        if len(told) == 0:
+        entries = np.flatnonzero(self.told_units[held_out.unit[:seen]])  # the other half judges, so it must not choose
+        if len(entries) == 0:
             return Gap(0.0, 0.0)
-        y, weight = held_out.y[told], held_out.sample_weight
+        y, weight = held_out.y[entries], held_out.sample_weight
         return paired_gap(
-            scoring.rows(y, predictions[told]),
-            scoring.rows(y, baseline[told]),
-            held_out.unit[told],
-            None if weight is None else weight[told],
+            scoring.rows(y, predictions[entries]),
+            scoring.rows(y, baseline[entries]),
+            held_out.unit[entries],
+            None if weight is None else weight[entries],
         )
 
     @cached_property
@@ -121,10 +121,10 @@ class Assessment:
             weights = np.bincount(self.held_out.fold, weights=weight, minlength=len(self.problem.folds))
             weights = weights[: len(record.fold_scores)]
         scores = np.asarray(record.fold_scores)
-        known = np.isfinite(scores)  # a fold may lack a class that the score needs
-        if not known.any():
+        finite = np.isfinite(scores)  # a fold may lack a class that the score needs
+        if not finite.any():
             return float("nan")
-        return float(np.average(scores[known], weights=None if weights is None else weights[known]))
+        return float(np.average(scores[finite], weights=None if weights is None else weights[finite]))
 
     def standard_error(self, record: TrialRecord, predictions: np.ndarray) -> float:
         """Return the standard error of `score`."""

@@ -135,8 +135,8 @@ def guesses_for(held_out: HeldOut, scoring: Scoring) -> np.ndarray | None:
 
 
 def _mean(values: np.ndarray) -> float:
-    known = values[np.isfinite(values)]
-    return float(known.mean()) if len(known) else float("nan")
+    finite = values[np.isfinite(values)]
+    return float(finite.mean()) if len(finite) else float("nan")
 
 
 def _guess_in_words(scoring: Scoring) -> str:

@@ -128,7 +128,7 @@ class RowEvidence:
         return self._last[1]
 
     def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
-        found = np.empty((len(draws), len(trials)))
+        errors = np.empty((len(draws), len(trials)))
         for leader in np.unique(best):
             mine = np.flatnonzero(best == leader)
             counts = draws[mine]
@@ -139,8 +139,8 @@ class RowEvidence:
                 gaps = self._sums[leader] - self._sums[trials[some]]
                 mean = (counts @ gaps.T) / total[:, None]
                 squares = counts @ (gaps**2).T - 2 * mean * (counts @ (gaps * self._weights).T) + mean**2 * spread
-                found[mine, some] = np.sqrt(np.maximum(squares, 0.0)) / total[:, None]
-        return found
+                errors[mine, some] = np.sqrt(np.maximum(squares, 0.0)) / total[:, None]
+        return errors
 
     def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         trials, place = np.unique(chosen, return_inverse=True)  # few: nothing is known of the others
@@ -167,11 +167,11 @@ class ReplayedEvidence:
         return _mean_over_folds(self._fold_scores(draws))
 
     def errors(self, draws: np.ndarray, best: np.ndarray, trials: np.ndarray) -> np.ndarray:
-        found = np.empty((len(draws), len(trials)))
+        errors = np.empty((len(draws), len(trials)))
         for place, (scores, leader) in enumerate(zip(self._fold_scores(draws), best, strict=True)):
             gaps = scores[leader] - scores[trials]
-            found[place] = paired_error(gaps[:, np.isfinite(gaps).all(axis=0)])
-        return found
+            errors[place] = paired_error(gaps[:, np.isfinite(gaps).all(axis=0)])
+        return errors
 
     def scores_of(self, draws: np.ndarray, chosen: np.ndarray) -> np.ndarray:
         if self._outside is None or self._outside[0] is not draws:
@@ -190,16 +190,16 @@ class ReplayedEvidence:
         return self._last[1]
 
     def _replay(self, draw: np.ndarray, trial: int) -> np.ndarray:
-        held = self._held_out
+        rows = self._held_out
         scores = np.full(len(self._folds), np.nan)
         for place, entries in enumerate(self._folds):
-            drawn = np.repeat(entries, draw[held.unit[entries]].astype(int))
-            weight = None if held.sample_weight is None else held.sample_weight[drawn]
+            drawn = np.repeat(entries, draw[rows.unit[entries]].astype(int))
+            weight = None if rows.sample_weight is None else rows.sample_weight[drawn]
             if not len(drawn) or (weight is not None and not weight.sum() > 0):  # no row of the fold counts
                 continue
             small = len(entries) <= FEW_ROWS
             scores[place] = (self._remembered if small else self._score)(
-                held.y[drawn], self._predictions[trial][drawn], weight
+                rows.y[drawn], self._predictions[trial][drawn], weight
             )
         return scores
 
@@ -229,15 +229,15 @@ class ModelEvidence:
         self._models, self._held_out, self._scoring = models, held_out, scoring
 
     def means(self, draws: np.ndarray) -> np.ndarray:
-        found = np.full((len(draws), len(self._models)), np.nan)
+        means = np.full((len(draws), len(self._models)), np.nan)
         for place, draw in enumerate(draws):
             drawn = np.repeat(np.arange(len(self._held_out.y)), draw[self._held_out.unit].astype(int))
             weight = None if self._held_out.sample_weight is None else self._held_out.sample_weight[drawn]
             for trial, (model, X) in enumerate(self._models):
                 with contextlib.suppress(ValueError):  # a draw may lack a class: NaN
                     rows, y = safe_indexing(X, drawn), self._held_out.y[drawn]
-                    found[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), weight)
-        return found
+                    means[place, trial] = self._scoring.score_model(model, rows, y, np.empty(0), weight)
+        return means
 
 
 class FoldEvidence:
@@ -266,9 +266,9 @@ def paired_error(gaps: np.ndarray) -> np.ndarray:
 
 
 def _mean_over_folds(scores: np.ndarray) -> np.ndarray:
-    known = np.isfinite(scores)
-    total = np.where(known, scores, 0.0).sum(axis=-1)
-    count = known.sum(axis=-1)
+    finite = np.isfinite(scores)
+    total = np.where(finite, scores, 0.0).sum(axis=-1)
+    count = finite.sum(axis=-1)
     return np.asarray(np.divide(total, count, out=np.full(np.shape(total), np.nan), where=count > 0))
 
 

@@ -149,9 +149,9 @@ def _out_of_bag(
                     values.append(np.full(len(bags), np.nan))
                 continue
             picks = choose(choosing, hops, bags, trials)
-            known = np.isfinite(choosing.means(bags)[:, trials]).any(axis=1)  # a draw may lack a class
+            can_choose = np.isfinite(choosing.means(bags)[:, trials]).any(axis=1)  # a draw may lack a class
             for name, one in evidence.items():
-                parts[group][name].append(np.where(known, one.scores_of(outside, picks), np.nan))
+                parts[group][name].append(np.where(can_choose, one.scores_of(outside, picks), np.nan))
     return {group: {name: np.concatenate(values) for name, values in by.items()} for group, by in parts.items()}
 
 

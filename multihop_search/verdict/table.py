@@ -90,8 +90,8 @@ def on_front(values: np.ndarray) -> np.ndarray:
 def _apply(measure: Callable[[Any], Any], table: Sequence[Sequence[float]] | np.ndarray) -> np.ndarray:
     """Return a measure of what is known of each row; NaN where nothing is."""
     rows = [np.asarray(row, dtype=np.float64) for row in table]
-    known = [row[np.isfinite(row)] for row in rows]
-    return np.array([measure(row) if len(row) else np.nan for row in known])
+    finite = [row[np.isfinite(row)] for row in rows]
+    return np.array([measure(row) if len(row) else np.nan for row in finite])
 
 
 def cv_results(
@@ -101,7 +101,7 @@ def cv_results(
     n_folds = max((len(record.fold_scores) for record in records), default=0)
     folds = np.array([[*record.fold_scores, *[np.nan] * (n_folds - len(record.fold_scores))] for record in records])
     score = results["score"].to_numpy()
-    found: dict[str, Any] = {
+    columns: dict[str, Any] = {
         "params": list(params),
         "mean_test_score": score,
         "std_test_score": np.where(np.isfinite(score), _apply(np.std, folds), np.nan),
@@ -114,11 +114,11 @@ def cv_results(
         "mean_score_time": _apply(np.mean, [record.score_times for record in records]),
         "std_score_time": _apply(np.std, [record.score_times for record in records]),
     }
-    found |= {f"split{fold}_test_score": folds[:, fold] for fold in range(n_folds)}
+    columns |= {f"split{fold}_test_score": folds[:, fold] for fold in range(n_folds)}
     for name in dict.fromkeys(name for drawn in params for name in drawn):
         column: Any = np.ma.masked_array(np.empty(len(params), dtype=object), mask=True)
         for place, drawn in enumerate(params):
             if name in drawn:
                 column[place] = drawn[name]
-        found[f"param_{name}"] = column
-    return found
+        columns[f"param_{name}"] = column
+    return columns

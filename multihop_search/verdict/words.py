@@ -116,8 +116,8 @@ def gains_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
     unit = verdict.unit
     worse = {one.name: one.worse.value for one in COMPARISONS}
     losses = verdict.scores["score"].abs().reindex([worse.get(name) for name in gains.index]).to_numpy()
-    known = np.isfinite(gains["gain"].to_numpy())
-    readable = verdict.n_rows >= FEWEST_FOR_RATIO and (gains["high"].to_numpy() <= losses)[known].all()
-    if unit.is_loss and readable and (losses[known] > 0).all():
+    compared = np.isfinite(gains["gain"].to_numpy())
+    readable = verdict.n_rows >= FEWEST_FOR_RATIO and (gains["high"].to_numpy() <= losses)[compared].all()
+    if unit.is_loss and readable and (losses[compared] > 0).all():
         return unit.relative.factor * gains.div(losses, axis=0), unit.relative
     return unit.gain.factor * gains, unit.gain
