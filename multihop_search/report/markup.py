@@ -19,6 +19,11 @@ REORDERING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u
 ABSENT = "\u2013"
 VOID = {"meta", "link"}
 """Elements without content."""
+BLOCKS = {
+    *("dd", "details", "div", "dl", "dt", "h1", "h2", "h3", "header"),
+    *("li", "link", "meta", "ol", "p", "section", "style", "table", "tr", "ul"),
+}
+"""Elements after which a line ends."""
 
 
 def shown(name: Any, most: int | None = None) -> str:
@@ -60,7 +65,8 @@ def tag(element: str, *children: Any, **attributes: Any) -> Markup:
         for name, value in attributes.items()
         if value is not None
     )
-    return Markup(f"<{element}{inside}>" + ("" if element in VOID else f"{join(children)}</{element}>"))
+    content = "" if element in VOID else f"{join(children)}</{element}>"
+    return Markup(f"<{element}{inside}>{content}" + "\n" * (element in BLOCKS))
 
 
 def join(parts: Iterable[Any]) -> Markup:
@@ -69,6 +75,8 @@ def join(parts: Iterable[Any]) -> Markup:
 
 
 def _attribute(value: Any) -> str:
+    if isinstance(value, Markup):
+        return value
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -77,7 +77,7 @@ def document(title: str, parts: list[Any], *, width: str, css: str = "") -> str:
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", **{"http-equiv": "Content-Security-Policy"}, content=POLICY),
+        tag("meta", **{"http-equiv": "Content-Security-Policy"}, content=Markup(POLICY)),
         tag("meta", name="color-scheme", content="light dark"),
         tag("title", title),
         tag("link", rel="icon", href="data:,"),
