@@ -52,14 +52,19 @@ def table(tmp_path: Path) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def small_forest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--teacher forest` is one of 12 trees: these tests are about the command."""
+def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`--teacher forest` is one of 5 trees, one tree stands between: these tests are about the command."""
+    intermediates = pool.default_intermediates
 
     def teachers(*, regression: bool = False) -> dict[str, Any]:
-        small = (RandomForestRegressor if regression else RandomForestClassifier)(12)
+        small = (RandomForestRegressor if regression else RandomForestClassifier)(5)
         return {**pool.teachers(regression=regression), "forest": small}
 
+    def one_tree(*arguments: Any) -> dict[str, Any]:
+        return {"tree(8)": intermediates(*arguments)["tree(8)"]}
+
     monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
+    monkeypatch.setattr("multihop_search.search.settings.default_intermediates", one_tree)
 
 
 def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: Path) -> None:
@@ -96,9 +101,9 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
     assert (labels == frame["kind"]).mean() > 0.6
 
 
-@pytest.mark.parametrize("student", ["logistic", "boosting:2", "tree:1"])
+@pytest.mark.parametrize("student", ["logistic", "boosting:2"])
 def test_an_example_needs_no_file(student: str) -> None:
-    result = run("--example", "wine", "--trials", 3, "--student", student, "--teacher", "boosting", "--timeout", 100)
+    result = run("--example", "wine", "--trials", 1, "--student", student, "--teacher", "boosting", "--timeout", 100)
     assert result.exit_code == 0, result.output
     assert "178 rows" in result.output
 
@@ -135,7 +140,7 @@ def test_an_existing_folder_is_refused_before_the_search_and_left_as_it_is(table
     assert list(out.iterdir()) == []
 
 
-QUICK = ["--target", "kind", "--student", "tree:1", "--teacher", "boosting", "--trials", 1]
+QUICK = ["--target", "kind", "--student", "tree:1", "--teacher", "forest", "--trials", 1]
 
 
 def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(

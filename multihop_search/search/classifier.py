@@ -169,7 +169,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     >>> from multihop_search import MultihopSearchClassifier
     >>> X, y = load_wine(return_X_y=True)
     >>> search = MultihopSearchClassifier(
-    ...     DecisionTreeClassifier(max_depth=2), RandomForestClassifier(30), n_trials=9, random_state=0
+    ...     DecisionTreeClassifier(max_depth=2), RandomForestClassifier(30), n_trials=3, random_state=0
     ... ).fit(X, y)
     >>> type(search.best_estimator_).__name__, search.best_estimator_.get_depth()
     ('DecisionTreeClassifier', 2)

@@ -45,7 +45,7 @@ scoring, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_
     >>> from multihop_search import MultihopSearchRegressor
     >>> X, y = load_diabetes(return_X_y=True)
     >>> search = MultihopSearchRegressor(
-    ...     DecisionTreeRegressor(max_depth=2), RandomForestRegressor(30), n_trials=9, random_state=0
+    ...     DecisionTreeRegressor(max_depth=2), RandomForestRegressor(30), n_trials=3, random_state=0
     ... ).fit(X, y)
     >>> type(search.best_estimator_).__name__, search.best_estimator_.get_depth()
     ('DecisionTreeRegressor', 2)
