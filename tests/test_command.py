@@ -53,11 +53,11 @@ def table(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`--teacher forest` is one of 5 trees, one tree stands between: these tests are about the command."""
+    """`--teacher forest` is one of 12 trees, one tree stands between: these tests are about the command."""
     intermediates = pool.default_intermediates
 
     def teachers(*, regression: bool = False) -> dict[str, Any]:
-        small = (RandomForestRegressor if regression else RandomForestClassifier)(5)
+        small = (RandomForestRegressor if regression else RandomForestClassifier)(12)
         return {**pool.teachers(regression=regression), "forest": small}
 
     def one_tree(*arguments: Any) -> dict[str, Any]:
@@ -65,6 +65,13 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
     monkeypatch.setattr("multihop_search.search.settings.default_intermediates", one_tree)
+
+
+@pytest.fixture
+def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page and the figure, which cost as much as a search, are not written."""
+    files = {name: write for name, write in command.FILES.items() if name not in ("report.html", "search.svg")}
+    monkeypatch.setattr(command, "FILES", files)
 
 
 def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: Path) -> None:
@@ -311,6 +318,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 # ---- several students, a budget
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     students = ["tree:2", "tree:3", "logistic"]
@@ -341,6 +349,7 @@ def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> Non
     assert set(read_skops(out / "model.skops").predict(frame.drop(columns="kind"))) <= {"keep", "drop"}
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_budget_binds_what_would_be_larger(tmp_path: Path) -> None:
     largest = []
     for budget in ([], ["--budget", "nodes=5"]):
@@ -398,6 +407,7 @@ def test_a_bad_option_is_met_with_one_line_and_nothing_is_written(
 # ---- values
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_table_of_values_is_a_regression(tmp_path: Path) -> None:
     out = tmp_path / "out"
     students = ["--student", "tree:3,linear"]
@@ -417,6 +427,7 @@ def test_a_table_of_values_is_a_regression(tmp_path: Path) -> None:
     assert (pd.read_csv(out / "results.csv")["score"] < 0).all()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_table_with_gaps_and_words_is_a_regression_too(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table).drop(columns="kind")
     frame["price"] = np.where(frame["colour"] == "red", 10.0, 3.0) + np.arange(120) / 40
@@ -450,6 +461,7 @@ def test_a_student_for_classes_does_not_serve_values() -> None:
 # ---- what is read and what is left out
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     file = tmp_path / "table.parquet"
@@ -465,6 +477,7 @@ def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> N
     pd.testing.assert_frame_equal(*kept)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_a_parquet_table_keeps_its_categories(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     rng = np.random.default_rng(0)
@@ -502,13 +515,14 @@ def test_without_pyarrow_the_command_says_what_to_install(tmp_path: Path, monkey
     assert "needs pyarrow, which is not here: pip install multihop_search[parquet]" in result.output
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_names_dates_and_texts_are_said_to_be_left_out(table: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(table)
     frame["id"] = [f"row {number}" for number in range(120)]
     frame["day"] = pd.date_range("2020-01-01", periods=120).astype(str)
     file, out = tmp_path / "ids.csv", tmp_path / "out"
     frame.to_csv(file, index=False)
-    result = run(file, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3, "--out", out)
+    result = run(file, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 1, "--out", out)
     assert result.exit_code == 0, result.output
     assert "left out, nearly all different: id, day" in result.output
     model = read_skops(out / "model.skops")
@@ -525,6 +539,7 @@ def test_a_table_of_names_alone_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("student", ["tree:3", "logistic", "boosting:3"])
+@pytest.mark.usefixtures("no_figures")
 def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     result = run(table, "--target", "kind", "--student", student, "--teacher", "forest", "--trials", 2, "--out", out)
@@ -542,6 +557,7 @@ def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path
 # ---- where it runs
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_jobs_on_a_small_search_are_noted_and_change_nothing(
     table: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
