@@ -33,7 +33,7 @@ from multihop_search.verdict import judge
 
 pytestmark = pytest.mark.once
 
-few = settings(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
+few = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 some = settings(max_examples=40, deadline=None)
 FITS = [Refined(smoothing=2.0, loss="log-loss"), NearOptimal(smoothing=2.0, loss="error")]
 
@@ -50,7 +50,7 @@ def regression(y: np.ndarray, student: Any, teacher: Any, **more: Any) -> Any:
 def classification(rows: Any = slice(None), **more: Any) -> Any:
     weight, groups = more.pop("weight", None), more.pop("groups", None)
     X, y = more.pop("X", X_CLASSES), more.pop("y", Y_CLASSES)
-    asked = {"teacher": RandomForestClassifier(30, max_depth=5), "n_trials": 6, "cv": 3, "random_state": 0, **more}
+    asked = {"teacher": RandomForestClassifier(30, max_depth=5), "n_trials": 3, "cv": 2, "random_state": 0, **more}
     asked = {"max_hops": 2, "intermediates": [("logistic", LogisticRegression())], **asked}
     search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=3), **asked)
     return search.fit(
@@ -179,7 +179,7 @@ CALLS: dict[str, dict[str, Any]] = {
     "trees": {"tree_fits": FITS, "schemes": [KnowledgeDistillation(), ModelCompression(generator="interpolation")]},
     "groups": {"groups": np.arange(len(X_CLASSES)) // 3},
     "held out": {"verdict": 0.3},
-    "nested": {"verdict": "nested", "n_trials": 3},
+    "nested": {"verdict": "nested", "cv": 3},
 }
 
 
