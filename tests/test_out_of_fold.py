@@ -1,14 +1,21 @@
 """Evidence: scores and paired errors under resampling, against brute force and against scikit-learn's own scorers."""
 
+import pickle
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import make_classification
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.metrics import balanced_accuracy_score, f1_score, make_scorer, roc_auc_score
+from sklearn.tree import DecisionTreeClassifier
 from slow_reference import slow_blend
 
+from multihop_search import MultihopSearchClassifier
+from multihop_search.errors import InvalidSetting
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.problem.scorers import scoring_for
 from multihop_search.verdict.choice import choose
@@ -380,3 +387,26 @@ def test_repetitions_and_weights_count_in_the_blend_as_in_the_score():
     for trial, mean in zip(proba, found, strict=True):
         blend = slow_blend(trial[rows], y[rows], believed[rows])
         assert mean == pytest.approx(np.average(blend, weights=weight[rows]))
+
+
+def test_a_fitted_search_has_what_it_chose_by() -> None:
+    X, y = make_classification(120, random_state=0)
+    student, teacher = DecisionTreeClassifier(max_depth=2), RandomForestClassifier(5)
+    search = MultihopSearchClassifier(student, teacher, n_trials=9, cv=3, crossfit_cv=2, random_state=0).fit(X, y)
+    out_of_fold = search.out_of_fold_
+    numbers = list(out_of_fold.records)
+    assert sorted(out_of_fold.rows) == list(range(120))
+    np.testing.assert_array_equal(out_of_fold.y, y[out_of_fold.rows])
+    for number in numbers:  # the score by hand, from probabilities floored at 0.001
+        proba = np.clip(out_of_fold.predictions(number)[:, :2].astype(float), 0.001, None)
+        proba /= proba.sum(axis=1, keepdims=True)
+        by_hand = np.log(proba[np.arange(120), out_of_fold.y]).mean()
+        assert search.results_.loc[number, "score"] == pytest.approx(by_hand)
+    assert out_of_fold.choose(numbers) == search.best_index_
+    plain = [number for number in numbers if search.results_.loc[number, "hops"] == 0]
+    assert out_of_fold.choose(plain) in plain
+    table = out_of_fold.verdict(numbers, search.best_index_, fits=True).table
+    pd.testing.assert_frame_equal(table, search.verdict_.table)
+    with pytest.raises(InvalidSetting, match="must be some of the trials in records, got 1000"):
+        out_of_fold.choose([1000])
+    assert pickle.loads(pickle.dumps(search)).out_of_fold_ is None

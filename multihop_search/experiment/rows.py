@@ -15,18 +15,15 @@ from multihop_search.experiment.data import Split
 from multihop_search.experiment.watch import (
     MEASURES,
     UNITS,
-    Seen,
     Tried,
-    WatchedSearch,
-    believed,
     chosen,
     fresh_scores,
     naive,
 )
 from multihop_search.paths.groups import BY_HOPS, COMPARISONS, OURS_VS_OWN_FIT, Comparison, Group, groups_of
 from multihop_search.paths.path import Path, Truncate
-from multihop_search.verdict.case import Case
-from multihop_search.verdict.resampling import Resampling
+from multihop_search.search.classifier import MultihopSearchClassifier
+from multihop_search.verdict import OutOfFoldPredictions
 from multihop_search.verdict.verdict import BBC, Verdict
 
 
@@ -57,20 +54,22 @@ def fresh_column(group: Group, measure: str) -> str:
 class Judged:
     """The trials of one student by group, and what is picked of each."""
 
-    seen: Seen
+    out_of_fold: OutOfFoldPredictions
     rows: Split
     groups: Mapping[Group, Sequence[Tried]]
     ours: Mapping[Group, Tried]
     """What the program's choice picks of each group that has a trial."""
 
 
-def student_row(search: WatchedSearch, rows: Split, name: str, tried: Sequence[Tried]) -> dict[str, Any]:
+def student_row(search: MultihopSearchClassifier, rows: Split, name: str, tried: Sequence[Tried]) -> dict[str, Any]:
     """Return what is known of one student: conditions, claims, and what fresh rows say of them."""
-    seen: Seen = search.seen_
+    out_of_fold = search.out_of_fold_
     groups = members(tried)
-    judged = Judged(seen, rows, groups, {group: chosen(seen, found) for group, found in groups.items() if found})
+    judged = Judged(
+        out_of_fold, rows, groups, {group: chosen(out_of_fold, found) for group, found in groups.items() if found}
+    )
     plain, verdict = judged.ours[Group.PLAIN], search.verdicts_[name]
-    teacher, y = believed(seen), seen.assessment.held_out.y
+    teacher, y = out_of_fold.teacher, out_of_fold.y
     row: dict[str, Any] = conditions(rows.X, y, teacher, plain.held_out.astype(float), plain.record.nodes)
     row["n_rows"] = len(rows.y)
     row |= {f"n_{group}": len(found) for group, found in groups.items()}
@@ -78,19 +77,13 @@ def student_row(search: WatchedSearch, rows: Split, name: str, tried: Sequence[T
     for group, one in judged.ours.items():
         row |= {fresh_column(group, measure): _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
     own = OURS_VS_OWN_FIT.name in verdict.table.index
-    bbc = verdict if search.verdict == BBC else _bbc(seen, tried, search.chosen_[name], fits=own)
+    bbc = verdict
+    if search.verdict != BBC:  # the verdict without further fits, on the same trials
+        bbc = out_of_fold.verdict([one.record.number for one in tried], search.chosen_[name], fits=own)
     for comparison in COMPARISONS:
         values = _comparison(judged, verdict, bbc, comparison)
         row |= {column(comparison.name, what): value for what, value in values.items()}
     return row
-
-
-def _bbc(seen: Seen, tried: Sequence[Tried], chosen_number: int, *, fits: bool) -> Verdict:
-    """Return the verdict without further fits beside one of another method, on the same trials."""
-    records = [one.record for one in tried]
-    place = [record.number for record in records].index(chosen_number)
-    case = Case(records, [one.held_out for one in tried], place, fits=fits)
-    return Resampling(seen.assessment, seen.teacher).verdict(case)
 
 
 def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, comparison: Comparison) -> dict[str, Any]:
@@ -116,7 +109,7 @@ def _measured(judged: Judged, measure: str, comparison: Comparison) -> dict[str,
     """Return what fresh rows say of the program's two picks, and of those of plain cross-validation, and its claim."""
     ours = [judged.ours[group] for group in comparison]
     best = [naive(judged.groups[group], measure) for group in comparison]
-    unit, fresh = judged.seen.assessment.held_out.unit, judged.rows.unit_fresh
+    unit, fresh = judged.out_of_fold.units, judged.rows.unit_fresh
     gains = {
         "fresh": _gain(ours[0].fresh[measure], ours[1].fresh[measure], fresh),
         "naive": _gain(best[0].cv[measure], best[1].cv[measure], unit),
@@ -135,7 +128,7 @@ def _stored(measure: str, score: float) -> float:
     return float(UNITS[measure].sign * score)
 
 
-def teacher_row(search: WatchedSearch, rows: Split, proba: np.ndarray) -> dict[str, float]:
+def teacher_row(search: MultihopSearchClassifier, rows: Split, proba: np.ndarray) -> dict[str, float]:
     """Return what fresh rows say of the teacher."""
     return {
         f"teacher.fresh_{name}": _stored(name, float(scores.mean()))
@@ -149,16 +142,16 @@ def pure_scheme(path: Path) -> str:
     return schemes.pop() if len(schemes) == 1 else ""
 
 
-def trial_rows(search: WatchedSearch, tried: Sequence[Tried]) -> pd.DataFrame:
+def trial_rows(search: MultihopSearchClassifier, tried: Sequence[Tried]) -> pd.DataFrame:
     """Return a row for each complete trial of one student, each path once."""
-    seen: Seen = search.seen_
-    fold = seen.assessment.held_out.fold
+    out_of_fold = search.out_of_fold_
+    fold = out_of_fold.folds
     n_folds = np.bincount(fold)
-    picked = _picked(seen, tried)
+    picked = _picked(out_of_fold, tried)
     table = []
     for one in tried:
         record, path = one.record, one.record.path
-        score, error = seen.trials.score(record)
+        score, error = search.results_.loc[record.number, ["score", "score_se"]]
         table.append(
             {
                 "student": path.student,
@@ -191,7 +184,7 @@ def _folds(name: str, one: Tried, fold: np.ndarray, n_folds: np.ndarray) -> np.n
     return np.asarray(UNITS[name].sign * means, dtype=np.float32)
 
 
-def _picked(seen: Seen, tried: Sequence[Tried]) -> dict[str, set[int]]:
+def _picked(out_of_fold: OutOfFoldPredictions, tried: Sequence[Tried]) -> dict[str, set[int]]:
     """Return the numbers that the program's choice picks: in each group, and among the pure paths of each scheme.
 
     "group": among the plain, the one-hop and the multi-hop paths; "hopped": among those with a hop; "scheme_group":
@@ -208,4 +201,4 @@ def _picked(seen: Seen, tried: Sequence[Tried]) -> dict[str, set[int]]:
     ]
     hopped = [one for one in tried if one.record.hops]
     sets = {"group": groups, "hopped": [hopped], "scheme_group": split, "scheme": list(pure.values())}
-    return {name: {chosen(seen, part).record.number for part in parts if part} for name, parts in sets.items()}
+    return {name: {chosen(out_of_fold, part).record.number for part in parts if part} for name, parts in sets.items()}

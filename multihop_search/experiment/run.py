@@ -20,8 +20,9 @@ from multihop_search.experiment.grid import Cell
 from multihop_search.experiment.recipes import make_model, make_recipe
 from multihop_search.experiment.rows import student_row, teacher_row, trial_rows
 from multihop_search.experiment.same_scheme import SameScheme
-from multihop_search.experiment.watch import WatchedSearch, tried
+from multihop_search.experiment.watch import tried
 from multihop_search.problem.responses import stored_form
+from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.search.settings import check_settings
 
 PACKAGES = ("numpy", "optuna", "scikit-learn")
@@ -75,7 +76,7 @@ def check_cells(cells: Sequence[Cell]) -> None:
             check_settings(search_of(cell).get_params(deep=False), regression=False)
 
 
-def search_of(cell: Cell) -> WatchedSearch:
+def search_of(cell: Cell) -> MultihopSearchClassifier:
     """Return the search of a cell."""
     settings, models = cell.settings, cell.models
     students = [(name, make_model(spec, name)) for name, spec in models["students"].items()]
@@ -83,7 +84,7 @@ def search_of(cell: Cell) -> WatchedSearch:
     extra: dict[str, Any] = {} if settings.stopping else {"pruner": optuna.pruners.NopPruner()}
     if settings.same_scheme:
         extra["sampler"] = SameScheme.factory(len(students), settings.same_scheme)
-    return WatchedSearch(
+    return MultihopSearchClassifier(
         students if len(students) > 1 else students[0][1],
         make_model(models["teacher"], cell.teacher),
         schemes=_recipes(models["schemes"], "schemes"),

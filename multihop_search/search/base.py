@@ -229,6 +229,8 @@ class MultihopSearch(Delegation):
         self.best_estimator_, self.path_models_ = models.student, dict(models.by_name)
         if TEACHER in models.by_name:
             self.teacher_ = models.by_name[TEACHER]
+        if run.out_of_fold is not None:
+            self.out_of_fold_ = run.out_of_fold
         if run.refit_seconds is not None:
             self.verdicts_, self.verdict_ = run.verdicts, run.verdicts[best.path.student]
             self.refit_time_ = run.refit_seconds
@@ -396,4 +398,5 @@ class MultihopSearch(Delegation):
         state = dict(super().__getstate__())
         if "_callbacks" in state:  # an iterator cannot be pickled
             state["callbacks"] = list(state.pop("_callbacks")[1])
-        return {**state, "setup_": None} if "setup_" in state else state  # it holds the training rows
+        of_rows = {name: None for name in ("setup_", "out_of_fold_") if name in state}  # they hold the training rows
+        return {**state, **of_rows}

@@ -127,6 +127,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         What was searched.
     paths_ : tuple of Path
         The path of each told trial.
+    out_of_fold_ : OutOfFoldPredictions
+        Predictions of the trials and the teacher on the held-out rows, by which was chosen; None after unpickling.
     setup_ : Setup or None
         For a look inside: `problem` (rows, folds, score), `ladder` (models by name) and `space`, as `set_up` returns
         them. None after unpickling: it holds the training rows.

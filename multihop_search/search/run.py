@@ -37,6 +37,7 @@ from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, fidelity
 from multihop_search.verdict.method import Method, method_for, runs_hops
 from multihop_search.verdict.outside import FreshRows
+from multihop_search.verdict.predictions import OutOfFoldPredictions
 from multihop_search.verdict.table import cv_results, results_table
 from multihop_search.verdict.trials import Trials
 from multihop_search.verdict.verdict import BBC, Verdict
@@ -66,6 +67,8 @@ class Run:
         How often each trial says what the teacher says, by number.
     selection : Selection or None
         What was chosen and refitted.
+    out_of_fold : OutOfFoldPredictions or None
+        What the choice was made by.
     verdicts : dict of str to Verdict
         On each student's choice.
     refit_seconds : float or None
@@ -80,6 +83,7 @@ class Run:
         self.study = new_study()
         self.fidelities: dict[int, float] = {}
         self.selection: Selection | None = None
+        self.out_of_fold: OutOfFoldPredictions | None = None
         self.verdicts: dict[str, Verdict] = {}
         self.refit_seconds: float | None = None
         self._settings, self._session = settings, session
@@ -215,6 +219,7 @@ class Run:
             failure = error
         start = time.perf_counter()
         believed = teacher.outputs if method is None else method.believed
+        self.out_of_fold = OutOfFoldPredictions(self._assessment, self.trials, believed)
         selection = self._select(prefixes if limited else local, teacher, believed)
         try:
             if method is None:

@@ -12,6 +12,7 @@
 """
 
 from multihop_search.verdict.judge import judge
+from multihop_search.verdict.predictions import OutOfFoldPredictions
 from multihop_search.verdict.verdict import Verdict
 
-__all__ = ["Verdict", "judge"]
+__all__ = ["OutOfFoldPredictions", "Verdict", "judge"]
