@@ -46,7 +46,11 @@ CLASSES = ["barbera", "barolo", "grignolino"]
 OOF = cross_val_predict(RandomForestClassifier(20, random_state=0), X, Y, method="predict_proba")
 
 
-search_for = searches(DecisionTreeClassifier(max_depth=2, random_state=0), n_trials=6, cv=3, intermediates=[])
+small_search = searches(DecisionTreeClassifier(max_depth=2, random_state=0), n_trials=6, cv=3, intermediates=[])
+
+
+def search_for(teacher: Any, **settings: Any) -> MultihopSearchClassifier:
+    return small_search(teacher=teacher, **settings)  # type: ignore[no-any-return]
 
 
 def told(search: Any) -> list[Any]:

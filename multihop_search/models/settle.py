@@ -57,7 +57,7 @@ def settle(
                 )
             if value is None:
                 after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
-        elif value != jobs and _takes_threads(params.get(owner, model), last, value):
+        elif _takes_threads(params.get(owner, model), last, value) and value != jobs:
             after[param] = jobs
         if param in after:
             before[param] = value
