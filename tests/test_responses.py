@@ -7,7 +7,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.datasets import make_classification
+from sklearn.datasets import load_wine, make_classification
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.ensemble import RandomForestClassifier
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression, RidgeClassifier
 from sklearn.metrics import f1_score, get_scorer, make_scorer, max_error, roc_auc_score
@@ -463,3 +465,15 @@ class Binary(DecisionTreeClassifier):
         tags = super().__sklearn_tags__()
         tags.classifier_tags.multi_class = False
         return tags
+
+
+def test_a_search_transforms_as_its_student_does() -> None:
+    """As `GridSearchCV` does: what the student cannot do, the search has not."""
+    X, y = load_wine(return_X_y=True)
+    settings = {"schemes": [HardLabels()], "n_trials": 1, "cv": 2, "random_state": 0}
+    search = MultihopSearchClassifier(LinearDiscriminantAnalysis(), RandomForestClassifier(5), **settings).fit(X, y)
+    np.testing.assert_array_equal(search.transform(X), search.best_estimator_.transform(X))
+    assert search.multimetric_ is False
+    assert not hasattr(search, "inverse_transform")
+    assert not hasattr(search, "score_samples")
+    assert not hasattr(MultihopSearchClassifier(DecisionTreeClassifier()), "transform")

@@ -214,7 +214,7 @@ class MultihopSearch(Delegation):
         self.study_ = told_study(run.study, len(trials.records))
         self.setup_, self.space_ = run.setup, run.setup.space
         self.paths_ = tuple(record.path for record in trials.records)
-        self.scorer_, self.n_splits_ = problem.scoring, len(problem.folds)
+        self.scorer_, self.multimetric_, self.n_splits_ = problem.scoring, False, len(problem.folds)
         if problem.classes is not None:
             self.classes_ = problem.classes
         self.results_, self.cv_results_ = run.tables(self.study_, named_students(self.student))
@@ -229,8 +229,7 @@ class MultihopSearch(Delegation):
         self.best_estimator_, self.path_models_ = models.student, dict(models.by_name)
         if TEACHER in models.by_name:
             self.teacher_ = models.by_name[TEACHER]
-        if run.out_of_fold is not None:
-            self.out_of_fold_ = run.out_of_fold
+        self.out_of_fold_ = run.out_of_fold
         if run.refit_seconds is not None:
             self.verdicts_, self.verdict_ = run.verdicts, run.verdicts[best.path.student]
             self.refit_time_ = run.refit_seconds
@@ -398,5 +397,4 @@ class MultihopSearch(Delegation):
         state = dict(super().__getstate__())
         if "_callbacks" in state:  # an iterator cannot be pickled
             state["callbacks"] = list(state.pop("_callbacks")[1])
-        of_rows = {name: None for name in ("setup_", "out_of_fold_") if name in state}  # they hold the training rows
-        return {**state, **of_rows}
+        return state | dict.fromkeys({"setup_", "out_of_fold_"} & set(state))  # they hold rows

@@ -140,6 +140,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         The fitted models of the chosen path, from the teacher to the student.
     scorer_ : Scoring
         Callable as ``scorer_(estimator, X, y)``.
+    multimetric_ : bool
+        False: one score chooses.
     n_splits_ : int
         Number of outer folds.
     refit_time_ : float

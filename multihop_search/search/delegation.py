@@ -9,6 +9,7 @@ import numpy as np
 from sklearn.base import MetaEstimatorMixin
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import Tags, get_tags
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from multihop_search.models.steps import offers
@@ -38,6 +39,22 @@ class Delegation(MetaEstimatorMixin, Composition):  # type: ignore[misc]
     def predict(self, X: Any) -> np.ndarray:
         """Predict labels or values (n_rows,) with `best_estimator_`."""
         return np.asarray(self._delegate("predict", X))
+
+    @available_if(student_has("transform"))  # type: ignore[untyped-decorator]
+    def transform(self, X: Any) -> Any:
+        """Transform rows with `best_estimator_`."""
+        return self._delegate("transform", X)
+
+    @available_if(student_has("inverse_transform"))  # type: ignore[untyped-decorator]
+    def inverse_transform(self, X: Any) -> Any:
+        """Take transformed rows back with `best_estimator_`."""
+        self._check_ready()
+        return self.best_estimator_.inverse_transform(X)
+
+    @available_if(student_has("score_samples"))  # type: ignore[untyped-decorator]
+    def score_samples(self, X: Any) -> np.ndarray:
+        """Return the score of each row (n_rows,) by `best_estimator_`."""
+        return np.asarray(self._delegate("score_samples", X))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """Score `best_estimator_` by `scoring`, as scikit-learn's searches do; greater is better."""
