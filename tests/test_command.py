@@ -64,7 +64,7 @@ def small_models(monkeypatch: pytest.MonkeyPatch) -> None:
         return {"tree(8)": intermediates(*arguments)["tree(8)"]}
 
     monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
-    monkeypatch.setattr("multihop_search.search.settings.default_intermediates", one_tree)
+    monkeypatch.setattr("multihop_search.search.defaults.default_intermediates", one_tree)
 
 
 @pytest.fixture
