@@ -15,4 +15,5 @@ myst_heading_anchors = 4
 numpydoc_show_class_members = False
 autodoc_typehints = "none"
 autosummary_generate = True
+autodoc_mock_imports = ["autogluon", "flaml", "supervised", "tpot"]  # the pages need none of the AutoML tools
 suppress_warnings = ["myst.xref_missing"]  # links to files of the repository that are no pages

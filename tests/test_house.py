@@ -175,3 +175,15 @@ def test_the_version_is_that_of_the_distribution() -> None:
     from importlib.metadata import version
 
     assert version("multihop_search") == multihop_search.__version__
+
+
+def test_no_file_is_longer_than_a_reader_keeps_in_mind() -> None:
+    lines = {str(file.relative_to(PACKAGE)): len(file.read_text().splitlines()) for file in FILES}
+    assert not {name: number for name, number in lines.items() if number > 400}
+
+
+def test_rules_are_stated_and_not_cited_by_number() -> None:
+    top = PACKAGE.parent
+    files = [*FILES, *(top / "tests").glob("*.py"), *(top / "benchmarks").glob("*.py"), *(top / "docs").rglob("*.md")]
+    cited = [str(file) for file in files if re.search(r"\brule [0-9]", file.read_text())]
+    assert not cited

@@ -224,12 +224,12 @@ class MultihopSearch(Delegation):
         self.chosen_ = {name: record.number for name, record in run.selection.chosen.items()}
         self.best_index_, self.best_path_ = best.number, best.path
         self.best_trial_ = self.study_.get_trials(deepcopy=False)[best.number]
-        self.best_params_ = dict(self.best_trial_.params)
-        self.best_score_ = trials.score(best)[0]
+        self.best_params_, self.best_score_ = dict(self.best_trial_.params), trials.score(best)[0]
         self.best_estimator_, self.path_models_ = models.student, dict(models.by_name)
         if TEACHER in models.by_name:
             self.teacher_ = models.by_name[TEACHER]
-        self.out_of_fold_ = run.out_of_fold
+        if run.out_of_fold is not None:
+            self.out_of_fold_ = run.out_of_fold
         if run.refit_seconds is not None:
             self.verdicts_, self.verdict_ = run.verdicts, run.verdicts[best.path.student]
             self.refit_time_ = run.refit_seconds
