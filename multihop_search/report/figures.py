@@ -43,7 +43,7 @@ def draw_search(results: pd.DataFrame, verdict: Verdict, best: int) -> str:
         tag("style", STYLE),
         tag("rect", width="100%", height="100%", fill="#fbfaf7"),
         tag("text", f"What each trial scored: {unit.name}", x=MARGIN, y=24, class_="title"),
-        tag("text", f"What is gained, {gain_unit.text}, and the 95 % interval", x=right, y=24, class_="title"),
+        tag("text", f"Gain, {gain_unit.text}, 95 % interval", x=right, y=24, class_="title"),
         tag("svg", history_chart(results, unit, best), x=MARGIN, y=TITLE, width=LEFT_WIDTH, height=HEIGHT),
         tag("text", LEGEND, x=MARGIN, y=TITLE + HEIGHT + 14),
     ]
