@@ -62,8 +62,8 @@ Feature: TypeAlias = Number | Cases
 
 
 @dataclass(frozen=True)
-class AtMost:
-    """True where the feature is at most the bound; not where it is missing."""
+class _Bound:
+    """A number compared with a bound."""
 
     feature: Number
     bound: float | int
@@ -76,17 +76,13 @@ class AtMost:
 
 
 @dataclass(frozen=True)
-class Above:
+class AtMost(_Bound):
+    """True where the feature is at most the bound; not where it is missing."""
+
+
+@dataclass(frozen=True)
+class Above(_Bound):
     """True where the feature is greater than the bound; not where it is missing."""
-
-    feature: Number
-    bound: float | int
-    """As that of `AtMost`."""
-
-    @property
-    def double(self) -> float:
-        """The largest double within the bound."""
-        return double_within(self.bound)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,7 @@ def remarks_of(facts: Facts) -> Markup:
 
 
 def side_by_side(facts: Facts) -> Markup:
+    """Return the models of the search side by side, with what the columns mean."""
     verdict, n_plain = facts.verdict, facts.verdict.n_trials[Group.PLAIN]
     losses = [label for name, label in columns_of(verdict).items() if name in MEASURES and MEASURES[name].is_loss]
     lower = f"; lower {losses[0]} is better" if losses else ""
@@ -106,6 +107,7 @@ def side_by_side(facts: Facts) -> Markup:
 
 
 def gained(facts: Facts) -> Markup:
+    """Return the gains with their intervals, and the notes of the verdict."""
     verdict = facts.verdict
     unit = gains_to_read(verdict)[1]
     notes = [note(f"To be known: {'; '.join(map(shown, verdict.notes))}.")] if verdict.notes else []
@@ -256,6 +258,7 @@ def _terms(one: Portrait) -> Markup:
 
 
 def score_against_size(facts: Facts) -> Markup:
+    """Return the picture of score and size of every complete trial; nothing where no trial is complete."""
     results = facts.results
     complete = (results["state"] == COMPLETE) & results["score"].notna()
     if not complete.any():
@@ -270,6 +273,7 @@ def score_against_size(facts: Facts) -> Markup:
 
 
 def search(facts: Facts) -> Markup:
+    """Return the picture of the trials in order, and why some of them ended without a score."""
     mine = _of_best(facts)
     counts, below = mine["state"].value_counts(), n_below(mine)
     n_stopped, n_failed = (int(counts.get(state, 0)) for state in (PRUNED, FAIL))
@@ -321,6 +325,7 @@ def _without_numbers(reason: str) -> str:
 
 
 def making(facts: Facts) -> Markup:
+    """Return how the search was made: rows, score, folds, seconds and versions."""
     parts = [part for name, text in _making(facts) for part in (tag("dt", name), tag("dd", as_given(text)))]
     words = note("Written by multihop-search. The page holds no training rows and asks nothing of the network.")
     return section("How it was made", tag("dl", *parts, class_="made"), words)

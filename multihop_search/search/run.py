@@ -212,18 +212,18 @@ class Run:
         self.fidelities = {
             record.number: fidelity(predictions, by_row, n_outputs) for record, predictions in self.trials.kept()
         }
-        method, failure = None, None
+        method: Method | Exception
         try:
             method = self._method(prefixes, teacher)
-        except Exception as error:  # what was learned comes first
-            failure = error
+        except Exception as error:  # it is raised when the choice is made and refitted
+            method = error
         start = time.perf_counter()
-        believed = teacher.outputs if method is None else method.believed
+        believed = teacher.outputs if isinstance(method, Exception) else method.believed
         self.out_of_fold = OutOfFoldPredictions(self._assessment, self.trials, believed)
         selection = self._select(prefixes if limited else local, teacher, believed)
         try:
-            if method is None:
-                raise failure or AssertionError
+            if isinstance(method, Exception):
+                raise method
             self.verdicts = verdicts_of(selection, method, self.setup.ladder)
         except ClusterLost:
             raise

@@ -33,6 +33,7 @@ FEWEST_FOR_RATIO = 30
 
 
 def sentences(verdict: Verdict) -> str:
+    """Return a verdict in words: what the choice gained, then one hop, several hops and the notes."""
     row, n_plain = verdict.table.loc[OURS_VS_PLAIN.name], verdict.n_trials[Group.PLAIN]
     own_tuned = verdict.n_own_fit >= FEWEST_TUNED
     few = f"which was not tuned ({n_plain} plain trial{'s' * (n_plain != 1)}, {FEWEST_TUNED} are needed)"
