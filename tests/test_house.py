@@ -15,7 +15,8 @@ from multihop_search import errors
 
 pytestmark = pytest.mark.once
 
-PACKAGE = Path(multihop_search.__file__).parent
+PACKAGE = Path(multihop_search.__file__).parent  # in an environment of its own it does not stand in the repository
+REPOSITORY = Path(__file__).parents[1]
 FLOORS = [
     {
         "compat",
@@ -165,7 +166,7 @@ def test_the_page_of_public_names_lists_exactly_them() -> None:
     public |= {
         f"errors.{name}" for name, kind in inspect.getmembers(errors, inspect.isclass) if issubclass(kind, kinds)
     }
-    page = (PACKAGE.parent / "docs" / "api.md").read_text()
+    page = (REPOSITORY / "docs" / "api.md").read_text()
     listed = re.findall(r"^   multihop_search\.(\S+)$", page, flags=re.MULTILINE)
     assert sorted(listed) == sorted(public)
     assert "MultihopSearchClassifier.predict_proba" in listed
@@ -183,7 +184,9 @@ def test_no_file_is_longer_than_a_reader_keeps_in_mind() -> None:
 
 
 def test_rules_are_stated_and_not_cited_by_number() -> None:
-    top = PACKAGE.parent
-    files = [*FILES, *(top / "tests").glob("*.py"), *(top / "benchmarks").glob("*.py"), *(top / "docs").rglob("*.md")]
+    folders = [("tests", "*.py"), ("benchmarks", "*.py"), ("docs", "*.md")]
+    others = [file for folder, kind in folders for file in (REPOSITORY / folder).rglob(kind)]
+    assert {file.parent.name for file in others} > {"tests", "benchmarks", "decisions"}
+    files = [*FILES, *others]
     cited = [str(file) for file in files if re.search(r"\brule [0-9]", file.read_text())]
     assert not cited
