@@ -107,6 +107,21 @@ def test_the_house_is_no_higher_and_no_more_tangled_than_it_was(capsys: pytest.C
     assert n_pairs <= MOST_PAIRS, sorted(above)
 
 
+def test_experiments_use_the_search_by_public_names_only() -> None:
+    shared = {"files", "terminal", "errors", "keys", "report"}  # how files, lines and pages are written, and seeds
+    inside = []
+    for file in sorted((PACKAGE / "experiment").glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text())):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("multihop_search"):
+                continue
+            room = room_of(f"{node.module}.")
+            if room in shared | {"experiment"}:
+                continue
+            public = importlib.import_module(str(node.module)).__all__
+            inside += [f"{file.name}: {node.module}.{one.name}" for one in node.names if one.name not in public]
+    assert not inside
+
+
 def test_optuna_and_ray_stay_in_their_rooms() -> None:
     for file in FILES:
         room = room_with(file)
@@ -159,7 +174,7 @@ def test_the_page_of_public_names_lists_exactly_them() -> None:
     public = set(multihop_search.__all__)
     for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
         public |= {f"{name}.{method}" for method in own_methods(getattr(multihop_search, name))}
-    for room in ("executors", "experiment", "export", "integrations", "models", "testing", "verdict"):
+    for room in ("executors", "experiment", "export", "integrations", "models", "problem", "testing", "verdict"):
         names = importlib.import_module(f"multihop_search.{room}").__all__
         public |= {f"{room}.{name}" for name in names if name not in multihop_search.__all__}
     kinds = (errors.MultihopError, errors.MultihopWarning)

@@ -11,7 +11,7 @@ from scipy.special import comb
 from multihop_search.experiment.rows import column, fresh_column
 from multihop_search.experiment.statistics import Ranks, estimate, holm, rank, signed_rank, wins_ties_losses
 from multihop_search.experiment.watch import UNITS
-from multihop_search.paths.groups import BY_HOPS, COMPARISONS, Group
+from multihop_search.verdict import BY_HOPS, COMPARISONS, Group
 
 NAMES = tuple(comparison.name for comparison in COMPARISONS)
 MEASURES = {name: UNITS[name] for name in ("accuracy", "log_loss")}

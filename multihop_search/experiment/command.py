@@ -44,7 +44,7 @@ def experiment(config: File, out: File, jobs: int, address: str | None, most: in
 def _executor(address: str | None, jobs: int) -> Any:
     if address is None and jobs == 1:
         return None
-    from multihop_search.executors.ray import RayExecutor
+    from multihop_search import RayExecutor
 
     return RayExecutor(address, n_workers=jobs)
 

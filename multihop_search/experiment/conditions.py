@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from multihop_search.problem.row_scores import FlooredLogLoss
+from multihop_search.problem import FlooredLogLoss
 
 BINS = 10
 CONDITIONS = (

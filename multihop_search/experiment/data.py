@@ -16,7 +16,7 @@ from sklearn.preprocessing import OneHotEncoder
 from multihop_search.errors import InvalidData, MultihopWarning, warn
 from multihop_search.experiment.generator import generate
 from multihop_search.files import path_of
-from multihop_search.problem.table_files import left_out_columns, read_frame
+from multihop_search.problem import left_out_columns, read_frame
 
 EXAMPLES = {"breast-cancer": load_breast_cancer, "wine": load_wine, "digits": load_digits}
 """Real tables that scikit-learn ships; no download."""

@@ -11,9 +11,8 @@ from optuna.distributions import CategoricalDistribution
 from sklearn.pipeline import make_pipeline
 
 import multihop_search
+from multihop_search import Scheme, TreeFit
 from multihop_search.errors import InvalidSetting
-from multihop_search.transfer.schemes.base import Scheme
-from multihop_search.trees.base import TreeFit
 
 CLASS, STEPS = "class", "pipeline"
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from multihop_search.engine.early_stopping import paired_gap
+from multihop_search import MultihopSearchClassifier, Path, Truncate
 from multihop_search.experiment.conditions import conditions
 from multihop_search.experiment.data import Split
 from multihop_search.experiment.watch import (
@@ -20,18 +20,22 @@ from multihop_search.experiment.watch import (
     fresh_scores,
     naive,
 )
-from multihop_search.paths.groups import BY_HOPS, COMPARISONS, OURS_VS_OWN_FIT, Comparison, Group, groups_of
-from multihop_search.paths.path import Path, Truncate
-from multihop_search.search.classifier import MultihopSearchClassifier
-from multihop_search.verdict import OutOfFoldPredictions
-from multihop_search.verdict.verdict import BBC, Verdict
+from multihop_search.verdict import (
+    BY_HOPS,
+    COMPARISONS,
+    Comparison,
+    Group,
+    OutOfFoldPredictions,
+    Verdict,
+    paired_gap,
+)
 
 
-def members(tried: Sequence[Tried]) -> dict[Group, list[Tried]]:
+def members(out_of_fold: OutOfFoldPredictions, tried: Sequence[Tried]) -> dict[Group, list[Tried]]:
     """Return the trials of each group that the verdict compares."""
-    own_fit = np.array([one.record.path.fit is None for one in tried], dtype=bool)
-    groups = groups_of(np.array([one.record.hops for one in tried], dtype=int), own_fit)
-    return {group: [tried[place] for place in places] for group, places in groups.items()}
+    by_number = {one.record.number: one for one in tried}
+    groups = out_of_fold.groups(list(by_number))
+    return {group: [by_number[number] for number in numbers] for group, numbers in groups.items()}
 
 
 def column(comparison: str, what: str) -> str:
@@ -64,7 +68,7 @@ class Judged:
 def student_row(search: MultihopSearchClassifier, rows: Split, name: str, tried: Sequence[Tried]) -> dict[str, Any]:
     """Return what is known of one student: conditions, claims, and what fresh rows say of them."""
     out_of_fold = search.out_of_fold_
-    groups = members(tried)
+    groups = members(out_of_fold, tried)
     judged = Judged(
         out_of_fold, rows, groups, {group: chosen(out_of_fold, found) for group, found in groups.items() if found}
     )
@@ -76,9 +80,9 @@ def student_row(search: MultihopSearchClassifier, rows: Split, name: str, tried:
     row |= {"n_stopped": verdict.n_stopped, "chosen": search.chosen_[name], "region": verdict.region}
     for group, one in judged.ours.items():
         row |= {fresh_column(group, measure): _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
-    own = OURS_VS_OWN_FIT.name in verdict.table.index
+    own = f"{Group.SELECTED} vs {Group.OWN_FIT}" in verdict.table.index
     bbc = verdict
-    if search.verdict != BBC:  # the verdict without further fits, on the same trials
+    if search.verdict != "bbc":  # the verdict without further fits, on the same trials
         bbc = out_of_fold.verdict([one.record.number for one in tried], search.chosen_[name], fits=own)
     for comparison in COMPARISONS:
         values = _comparison(judged, verdict, bbc, comparison)
@@ -190,7 +194,7 @@ def _picked(out_of_fold: OutOfFoldPredictions, tried: Sequence[Tried]) -> dict[s
     "group": among the plain, the one-hop and the multi-hop paths; "hopped": among those with a hop; "scheme_group":
     among the one-hop, and the multi-hop, paths of a scheme; "scheme": among both.
     """
-    groups = [found for group, found in members(tried).items() if group in BY_HOPS]
+    groups = [found for group, found in members(out_of_fold, tried).items() if group in BY_HOPS]
     pure: dict[str, list[Tried]] = {}
     for one in tried:
         name = pure_scheme(one.record.path)

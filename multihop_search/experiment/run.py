@@ -14,6 +14,7 @@ import optuna
 import pandas as pd
 
 import multihop_search
+from multihop_search import MultihopSearchClassifier
 from multihop_search.errors import StoppedWarning
 from multihop_search.experiment.data import Split, split
 from multihop_search.experiment.grid import Cell
@@ -21,9 +22,7 @@ from multihop_search.experiment.recipes import make_model, make_recipe
 from multihop_search.experiment.rows import student_row, teacher_row, trial_rows
 from multihop_search.experiment.same_scheme import SameScheme
 from multihop_search.experiment.watch import tried
-from multihop_search.problem.responses import stored_form
-from multihop_search.search.classifier import MultihopSearchClassifier
-from multihop_search.search.settings import check_settings
+from multihop_search.problem import response_table
 
 PACKAGES = ("numpy", "optuna", "scikit-learn")
 
@@ -49,7 +48,7 @@ def run_cell(cell: Cell) -> Finished:
         search = search_of(cell).fit(rows.X, rows.y, groups=rows.groups)
         searched = time.perf_counter()
         found = tried(search, rows)
-        teacher = teacher_row(search, rows, stored_form(search.teacher_, rows.X_fresh, rows.classes))
+        teacher = teacher_row(search, rows, response_table(search.teacher_, rows.X_fresh, rows.classes))
         refitted = time.perf_counter()
         table, trials = [], []
         for name in search.chosen_:
@@ -73,7 +72,7 @@ def check_cells(cells: Sequence[Cell]) -> None:
     for cell in cells:
         if (cell.settings, cell.models) not in known:
             known.append((cell.settings, cell.models))
-            check_settings(search_of(cell).get_params(deep=False), regression=False)
+            search_of(cell).check_settings()
 
 
 def search_of(cell: Cell) -> MultihopSearchClassifier:

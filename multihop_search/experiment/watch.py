@@ -7,12 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from multihop_search.engine.record import TrialRecord
+from multihop_search import MultihopSearchClassifier
 from multihop_search.experiment.data import Split
-from multihop_search.problem.responses import response_table
-from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss, RowScoring
-from multihop_search.search.classifier import MultihopSearchClassifier
-from multihop_search.verdict import OutOfFoldPredictions
+from multihop_search.problem import Accuracy, FlooredLogLoss, RowScoring, response_table
+from multihop_search.verdict import OutOfFoldPredictions, TrialRecord
 
 MEASURES: dict[str, type[RowScoring]] = {"log_loss": FlooredLogLoss, "accuracy": Accuracy}
 """Row scores that every cell holds; greater is better until they are stored."""

@@ -10,27 +10,24 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial
-from sklearn.utils.validation import check_is_fitted, check_random_state
+from sklearn.utils.validation import check_random_state
 
 from multihop_search.engine.memo import MEMO
-from multihop_search.engine.prefixes import Prefixes
-from multihop_search.engine.record import COMPLETE
 from multihop_search.engine.study import told_study
 from multihop_search.errors import (
-    InvalidSetting,
-    SearchFailed,
     SmallWindowWarning,
     warn,
 )
 from multihop_search.executors import Executor, SerialExecutor, Session
 from multihop_search.export import export_model
 from multihop_search.filters import lasting_filters
-from multihop_search.paths.path import TEACHER, Path
+from multihop_search.paths.path import TEACHER
 from multihop_search.problem.rows import checked_rows, checked_unlabeled
 from multihop_search.problem.tables import as_pandas
 from multihop_search.report.page import checked_file, fragment, write_page
 from multihop_search.search.delegation import Delegation
 from multihop_search.search.facts import facts_of, making_of
+from multihop_search.search.refitting import Refitting
 from multihop_search.search.run import Run
 from multihop_search.search.settings import check_settings, named_students
 from multihop_search.search.setup import Begun, Setup, begin
@@ -38,7 +35,7 @@ from multihop_search.search.where import check_executor, choose_executor, known_
 from multihop_search.verdict.method import check_fresh, fresh_rows
 
 
-class MultihopSearch(Delegation):
+class MultihopSearch(Refitting, Delegation):
     """Base of `MultihopSearchClassifier` and `MultihopSearchRegressor`; see there."""
 
     _regression: ClassVar[bool]
@@ -234,6 +231,23 @@ class MultihopSearch(Delegation):
             self.verdicts_, self.verdict_ = run.verdicts, run.verdicts[best.path.student]
             self.refit_time_ = run.refit_seconds
 
+    def check_settings(self) -> None:
+        """Raise what `fit` would say of the settings, before there are data.
+
+        Raises
+        ------
+        InvalidSetting
+            If a setting cannot be served, alone or beside another.
+        """
+        check_settings(self._settings(), regression=self._regression)
+        check_executor(self.executor, self.n_jobs)
+
+    def _settings(self) -> dict[str, Any]:
+        settings: dict[str, Any] = self.get_params(deep=False)
+        if isinstance(self.callbacks, Iterator):
+            settings["callbacks"] = self._listed_callbacks()
+        return settings
+
     def _begin(
         self,
         X: Any,
@@ -245,11 +259,8 @@ class MultihopSearch(Delegation):
         X_unlabeled: Any = None,
     ) -> Begun:
         """Check settings and data, and begin to set up."""
-        settings = self.get_params(deep=False)
-        if isinstance(self.callbacks, Iterator):
-            settings["callbacks"] = self._listed_callbacks()
-        check_settings(settings, regression=self._regression)
-        check_executor(self.executor, self.n_jobs)
+        self.check_settings()
+        settings = self._settings()
         X, y = checked_rows(self, "X", X), as_pandas("y", y)
         return begin(
             settings,
@@ -275,66 +286,6 @@ class MultihopSearch(Delegation):
                 self._callbacks = (self.callbacks, tuple(self.callbacks))
             return self._callbacks[1]
         return () if self.callbacks is None else tuple(self.callbacks)
-
-    def refit_trial(self, number: int) -> Any:
-        """Return the student of any completed trial, fitted on all rows: what a check on fresh rows needs.
-
-        Parameters
-        ----------
-        number : int
-            Trial number, as in ``results_["trial"]``.
-
-        Raises
-        ------
-        InvalidSetting
-            If there is no such completed trial.
-        SearchFailed
-            If the search was unpickled: the training rows are not part of a pickle.
-        """
-        with lasting_filters():
-            (student,) = self.refit_trials([number])
-        return student
-
-    def refit_trials(self, numbers: Iterable[int]) -> Iterator[Any]:
-        """Yield the students of many completed trials as `refit_trial` does, the upper models of all fitted once.
-
-        Parameters
-        ----------
-        numbers : iterable of int
-            Trial numbers, as in ``results_["trial"]``.
-
-        Raises
-        ------
-        InvalidSetting
-            If one is not that of a completed trial.
-        SearchFailed
-            If the search was unpickled: the training rows are not part of a pickle.
-        """
-        numbers = list(numbers)
-        setup = self._checked_setup(numbers)
-        return self._refitted(setup, [self.paths_[number] for number in numbers])
-
-    @staticmethod
-    def _refitted(setup: Setup, paths: Sequence[Path]) -> Iterator[Any]:
-        prefixes = Prefixes(SerialExecutor().start(), setup.problem, setup.ladder)
-        try:
-            for path in paths:
-                yield prefixes.session.result(prefixes.student(setup.problem.whole.number, path))
-        finally:
-            MEMO.clear(setup.problem.token)
-
-    def _checked_setup(self, numbers: Sequence[int]) -> Setup:
-        check_is_fitted(self, "results_")  # also where the last step failed
-        if self.setup_ is None:
-            raise SearchFailed("refit_trial needs the training rows, a pickled search leaves them out: fit it again.")
-        states = self.results_["state"]
-        for number in numbers:
-            if number not in states.index or states[number] != COMPLETE:
-                raise InvalidSetting(
-                    f"number must be that of a completed trial, got {number!r}: see results_[['trial', 'state']]."
-                )
-        setup: Setup = self.setup_
-        return setup
 
     def export(self, file: Any) -> None:
         """Write `best_estimator_` into a file that needs nothing of this package.

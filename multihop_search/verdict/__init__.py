@@ -11,8 +11,22 @@
 'beats'
 """
 
+from multihop_search.engine.early_stopping import Gap, paired_gap
+from multihop_search.engine.record import TrialRecord
+from multihop_search.paths.groups import BY_HOPS, COMPARISONS, Comparison, Group
 from multihop_search.verdict.judge import judge
 from multihop_search.verdict.predictions import OutOfFoldPredictions
 from multihop_search.verdict.verdict import Verdict
 
-__all__ = ["OutOfFoldPredictions", "Verdict", "judge"]
+__all__ = [
+    "BY_HOPS",
+    "COMPARISONS",
+    "Comparison",
+    "Gap",
+    "Group",
+    "OutOfFoldPredictions",
+    "TrialRecord",
+    "Verdict",
+    "judge",
+    "paired_gap",
+]

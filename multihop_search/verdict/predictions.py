@@ -10,6 +10,7 @@ import numpy as np
 
 from multihop_search.engine.record import TrialRecord
 from multihop_search.errors import InvalidSetting
+from multihop_search.paths.groups import Group
 from multihop_search.paths.path import Path
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
@@ -77,6 +78,20 @@ class OutOfFoldPredictions:
     def predictions(self, number: int) -> np.ndarray:
         """Return the predictions of a trial, (n_entries, n_outputs) or more: see `problem.responses`."""
         return self._of([number])[0][1]
+
+    def groups(self, numbers: Sequence[int]) -> dict[Group, list[int]]:
+        """Return the numbers of the trials of each group that a verdict compares, in the order given.
+
+        The group of the own fit is the plain trials whose student is fitted by its own class.
+
+        Raises
+        ------
+        InvalidSetting
+            If a number is none of `records`, or none is given.
+        """
+        records, predictions = zip(*self._of(numbers), strict=True)
+        places = Case(records, predictions, 0, fits=True).groups
+        return {group: [numbers[place] for place in found] for group, found in places.items()}
 
     def choose(self, numbers: Sequence[int]) -> int:
         """Return the number of the trial that the search would choose if there were only these.
