@@ -635,3 +635,9 @@ def test_a_search_with_a_checkpoint_goes_on_from_there(
     refused = [run(*arguments, "--trials", 2, "--seed", seed) for seed in (0, 1)]
     assert sorted(result.exit_code for result in refused) == [0, 1]
     assert any("Error: checkpoint must be resumed under the versions that began it" in one.output for one in refused)
+
+
+def test_a_teacher_that_is_none_of_values_is_refused_in_a_sentence() -> None:
+    result = CliRunner().invoke(main, ["run", "--example", "diabetes", "--teacher", "extra-trees"])
+    assert result.exit_code == 1
+    assert "Error: --teacher must be one for values, forest, boosting, vote or auto, got 'extra-trees'" in result.output

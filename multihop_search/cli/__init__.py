@@ -20,7 +20,7 @@ class Home(NamedTuple):
 HOMES = {
     "experiment": Home("experiment.command", "Run a grid of searches from a config."),
     "report": Home("experiment.command", "Make the page of an experiment."),
-    "run": Home("cli.run", "Search on a table, and print what was gained."),
+    "run": Home("cli.command", "Search on a table, and print what was gained."),
 }
 
 

@@ -1,4 +1,4 @@
-"""`multihop-search run`: from a table to a small model, a verdict and a folder to keep."""
+"""What `multihop-search run` does: from a table to a small model, a verdict and a folder to keep."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from multihop_search.cli.data import EXAMPLES, Table, example_table, read_table
+from multihop_search.cli.data import Table, example_table, read_table
 from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
 from multihop_search.errors import InvalidSetting, MultihopWarning
 from multihop_search.export.skops import write_skops
@@ -28,7 +28,7 @@ from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
 from multihop_search.search.facts import contenders, refitted
 from multihop_search.search.regressor import MultihopSearchRegressor
-from multihop_search.terminal import GivenPath, errors_in_a_sentence, reason, say
+from multihop_search.terminal import reason, say
 from multihop_search.visible import visible
 
 WIDTH = 100
@@ -36,33 +36,7 @@ PROBE = 1 << 16
 """Bytes for which a folder must have room before a search begins; what is written at the end is larger."""
 
 
-@click.command()
-@click.argument("data", type=GivenPath(), required=False)
-@click.option("--target", help="Column to predict.")
-@click.option("--example", type=click.Choice(sorted(EXAMPLES)), help="A real data set that needs no file.")
-@click.option(
-    "--student",
-    default="tree:4",
-    show_default=True,
-    help="tree:DEPTH, logistic (linear for values) or boosting:ROUNDS; several with commas between.",
-)
-@click.option("--teacher", type=click.Choice(["auto", *teachers()]), default="auto", show_default=True)
-@click.option("--budget", help="Bounds of the student: nodes=31,features=8,size_bytes=20000,latency_us=500.")
-@click.option(
-    "--verdict", default="bbc", show_default=True, help="Which rows judge: bbc, nested or the share to hold out, 0.25."
-)
-@click.option("--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Paths to try per student.")
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
-@click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
-@click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
-@click.option(
-    "--checkpoint",
-    type=GivenPath(),
-    help="Folder where finished trials are kept: the same command goes on from there.",
-)
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--out", type=GivenPath(), help="New folder for page, model, results and verdict.")
-def run(
+def search_table(
     *,
     data: File | None,
     target: str | None,
@@ -79,40 +53,44 @@ def run(
     seed: int,
     out: File | None,
 ) -> None:
-    """Search on the table DATA (CSV, gzipped or not, or Parquet) or on an --example, and print what was gained.
+    """Read the table, search, print what was gained and write the folder: the options are those of the command."""
+    _check_out(out)
+    table = _table(data, target, example)
+    regression = table.is_regression
+    students = parse_students(student, table.X, regression=regression, picks_columns=bool(table.left_out))
+    search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(
+        students if len(students) > 1 else students[0][1],
+        teacher if teacher == "auto" else _teacher(teacher, table),
+        budget=parse_budget(budget),
+        verdict=parse_verdict(verdict),
+        n_trials=trials,
+        timeout=timeout,
+        checkpoint=checkpoint,
+        executor=_executor(address, jobs),
+        n_jobs=jobs,
+        random_state=seed,
+        verbose=1,
+    )
+    say(_headline(table))
+    for note in table.notes():
+        say(f"note: {note}")
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("always", MultihopWarning)
+        search.fit(table.X, table.y)
+        for message in dict.fromkeys(str(warning.message) for warning in warned):
+            say(f"note: {message}")
+    _hand_over(search, table, out)
 
-    A target of more than 20 different numbers, or of numbers that are not all whole, is a value to predict; any other
-    is a class. Columns that are not numbers are encoded and missing numbers imputed, inside the folds; the saved model
-    does both by itself.
-    """
-    with errors_in_a_sentence():
-        _check_out(out)
-        table = _table(data, target, example)
-        regression = table.is_regression
-        students = parse_students(student, table.X, regression=regression, picks_columns=bool(table.left_out))
-        search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(
-            students if len(students) > 1 else students[0][1],
-            teacher if teacher == "auto" else behind_preparation(teachers(regression=regression)[teacher], table.X),
-            budget=parse_budget(budget),
-            verdict=parse_verdict(verdict),
-            n_trials=trials,
-            timeout=timeout,
-            checkpoint=checkpoint,
-            executor=_executor(address, jobs),
-            n_jobs=jobs,
-            random_state=seed,
-            verbose=1,
+
+def _teacher(name: str, table: Table) -> Any:
+    known = teachers(regression=table.is_regression)
+    if name not in known:
+        raise InvalidSetting(
+            f"--teacher must be one for values, {', '.join(known)} or auto, got {name!r}: "
+            f"{table.y.name!r} holds values."
         )
-        say(_headline(table))
-        for note in table.notes():
-            say(f"note: {note}")
-        with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("ignore")
-            warnings.simplefilter("always", MultihopWarning)
-            search.fit(table.X, table.y)
-            for message in dict.fromkeys(str(warning.message) for warning in warned):
-                say(f"note: {message}")
-        _hand_over(search, table, out)
+    return behind_preparation(known[name], table.X)
 
 
 def _executor(address: str | None, jobs: int) -> Any:

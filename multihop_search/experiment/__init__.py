@@ -7,9 +7,23 @@ rows), `run` (one cell: a search that `watch` reads, refitted and judged; its `r
 kept), `loop` (all cells); then, from the two tables alone, `statistics`, `claims`, `sign`, `figures` and `page`.
 """
 
-from multihop_search.experiment.config import Config, make_config, read_config
-from multihop_search.experiment.loop import run_experiment
-from multihop_search.experiment.page import write_report
-from multihop_search.experiment.store import Records, read_records
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from multihop_search.experiment.config import Config, make_config, read_config
+    from multihop_search.experiment.loop import run_experiment
+    from multihop_search.experiment.page import write_report
+    from multihop_search.experiment.store import Records, read_records
 
 __all__ = ["Config", "Records", "make_config", "read_config", "read_records", "run_experiment", "write_report"]
+HOMES = dict.fromkeys(("Config", "make_config", "read_config"), "config") | dict.fromkeys(
+    ("Records", "read_records"), "store"
+)
+HOMES |= {"run_experiment": "loop", "write_report": "page"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{HOMES[name]}"), name)
