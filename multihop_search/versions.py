@@ -10,15 +10,15 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
     """Return versions by module; those that no installed package has, such as the user's own, are left out."""
-    found = {}
+    versions = {}
     for module in modules:
         try:
-            found[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
+            versions[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
         except importlib.metadata.PackageNotFoundError:
             names = distributions().get(module)
             if names:
-                found[module] = importlib.metadata.version(names[0])
-    return found
+                versions[module] = importlib.metadata.version(names[0])
+    return versions
 
 
 @functools.cache

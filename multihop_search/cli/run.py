@@ -84,13 +84,13 @@ def search_table(
 
 
 def _teacher(name: str, table: Table) -> Any:
-    known = teachers(regression=table.is_regression)
-    if name not in known:
+    models = teachers(regression=table.is_regression)
+    if name not in models:
         raise InvalidSetting(
-            f"--teacher must be one for values, {', '.join(known)} or auto, got {name!r}: "
+            f"--teacher must be one for values, {', '.join(models)} or auto, got {name!r}: "
             f"{table.y.name!r} holds values."
         )
-    return behind_preparation(known[name], table.X)
+    return behind_preparation(models[name], table.X)
 
 
 def _executor(address: str | None, jobs: int) -> Any:

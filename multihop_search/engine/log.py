@@ -214,10 +214,10 @@ class Log:
         os.ftruncate(self._fd, end)
         return end, checksum
 
-    def _check(self, found: Mapping[str, Any], header: Mapping[str, Any]) -> None:
-        if found.get("schema") != header["schema"] or found.get("parts") != header["parts"]:
+    def _check(self, stored: Mapping[str, Any], header: Mapping[str, Any]) -> None:
+        if stored.get("schema") != header["schema"] or stored.get("parts") != header["parts"]:
             raise self._unusable("hold the log of this search under its name", "it is that of another one")
-        before, now = found.get("versions"), header["versions"]
+        before, now = stored.get("versions"), header["versions"]
         if not isinstance(before, dict):
             raise self._damaged("line 1", 0)
         for name in sorted({*before, *now}):

@@ -312,7 +312,7 @@ class Loop:
         """Raise `SearchFailed` when every path to the only student fails from the first on, by what may pass."""
         if record.state != FAIL or len(self._plan.students) > 1 or len(self._told) != MOST_LOST:
             return
-        if all(told.state == FAIL for told, _ in self._told.values()):
+        if all(earlier.state == FAIL for earlier, _ in self._told.values()):
             raise SearchFailed(
                 f"the student must be fitted and scored in every fold, its first {MOST_LOST} paths failed, this one "
                 f"by: {record.reason}"

@@ -48,8 +48,8 @@ class Memo:
     def _value(self, key: tuple[Hashable, ...], make: Callable[[], T]) -> T:
         if key in self._held:
             self._held.move_to_end(key)
-            kept: T = self._held[key][0]
-            return kept
+            result: T = self._held[key][0]
+            return result
         value = make()
         size = n_bytes(value)
         self._held[key] = (value, size)

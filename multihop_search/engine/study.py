@@ -47,8 +47,8 @@ def set_constraints(trial: optuna.trial.Trial, excess: Mapping[str, float]) -> N
 
 def constraints_of(trial: optuna.trial.FrozenTrial) -> list[float]:
     """Return the constraints of a trial; at most 0 is feasible."""
-    known = getattr(trial, "constraints", None)  # before Optuna 5: a list under a name of its own
-    return list(known.values() if known is not None else trial.system_attrs.get("constraints", ()))
+    bounds = getattr(trial, "constraints", None)  # before Optuna 5: a list under a name of its own
+    return list(bounds.values() if bounds is not None else trial.system_attrs.get("constraints", ()))
 
 
 class Callbacks:
@@ -86,9 +86,9 @@ def told_study(study: optuna.Study, n_told: int) -> optuna.Study:
     trials = study.get_trials(deepcopy=False)
     if len(trials) == n_told:
         return study
-    told = new_study()
-    told.sampler = study.sampler
-    told.add_trials(trials[:n_told])
+    copy = new_study()
+    copy.sampler = study.sampler
+    copy.add_trials(trials[:n_told])
     for name, value in study.user_attrs.items():
-        told.set_user_attr(name, value)
-    return told
+        copy.set_user_attr(name, value)
+    return copy

@@ -42,11 +42,11 @@ def comparisons(cells: pd.DataFrame) -> pd.DataFrame:
     parts = []
     for name in NAMES:
         prefix = column(name, "")
-        held = [one for one in cells.columns if one.startswith(prefix)]
-        part = cells[keys + held].rename(columns={one: one.removeprefix(prefix) for one in held})
+        of_comparison = [one for one in cells.columns if one.startswith(prefix)]
+        part = cells[keys + of_comparison].rename(columns={one: one.removeprefix(prefix) for one in of_comparison})
         parts.append(part.assign(comparison=name))
-    found = pd.concat(parts, ignore_index=True)
-    return found[found["fresh_log_loss"].notna()].reset_index(drop=True)
+    table = pd.concat(parts, ignore_index=True)
+    return table[table["fresh_log_loss"].notna()].reset_index(drop=True)
 
 
 def relative(cells: pd.DataFrame, name: str, what: str, measure: str) -> pd.Series:
@@ -64,13 +64,15 @@ def against_fresh(cells: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for name in NAMES:
         for measure, unit in GAIN_UNITS.items():
-            held = {what: relative(cells, name, what, measure) for what in ("naive", "naive_fresh", "claimed", "fresh")}
-            if held["fresh"].notna().sum() == 0:
+            errors = {
+                what: relative(cells, name, what, measure) for what in ("naive", "naive_fresh", "claimed", "fresh")
+            }
+            if errors["fresh"].notna().sum() == 0:
                 continue
-            held["naive_error"] = held["naive"] - held["naive_fresh"]
-            held["error"] = held["claimed"] - held["fresh"]
-            row = {what: estimate(values, cells["data"]) for what, values in held.items()}
-            rows.append({"comparison": name, "measure": unit, "rows": int(held["fresh"].notna().sum()), **row})
+            errors["naive_error"] = errors["naive"] - errors["naive_fresh"]
+            errors["error"] = errors["claimed"] - errors["fresh"]
+            row = {what: estimate(values, cells["data"]) for what, values in errors.items()}
+            rows.append({"comparison": name, "measure": unit, "rows": int(errors["fresh"].notna().sum()), **row})
     return pd.DataFrame(rows)
 
 
@@ -88,9 +90,9 @@ def win_tie_loss(cells: pd.DataFrame) -> pd.DataFrame:
                 if gains.empty:
                     continue
                 wins, ties, losses = wins_ties_losses(gains, region)
-                found = estimate(gains, gains.index)
+                mean_gain = estimate(gains, gains.index)
                 row = {"comparison": name, "measure": unit, "student": student, "wins": wins, "ties": ties}
-                rows.append({**row, "losses": losses, "gain": found, "p_value": signed_rank(gains)})
+                rows.append({**row, "losses": losses, "gain": mean_gain, "p_value": signed_rank(gains)})
     table = pd.DataFrame(rows)
     return table.assign(p_value=holm(table["p_value"])) if len(table) else table
 
@@ -111,14 +113,14 @@ def scheme_gains(trials: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for (cell, student), part in trials[trials["hops"] > 0].groupby(["cell", "student"], sort=False):
-        held = _arrays(part)
-        for scheme in [*sorted(set(held["pure"]) - {""}), ANY]:
-            mine = np.ones(len(part), dtype=bool) if scheme == ANY else held["pure"] == scheme
-            one, many = (np.flatnonzero(mine & (held["several"] == several)) for several in (False, True))
+        trial_columns = _arrays(part)
+        for scheme in [*sorted(set(trial_columns["pure"]) - {""}), ANY]:
+            mine = np.ones(len(part), dtype=bool) if scheme == ANY else trial_columns["pure"] == scheme
+            one, many = (np.flatnonzero(mine & (trial_columns["several"] == several)) for several in (False, True))
             if len(one) and len(many):
                 rows += [
                     (cell, student, scheme, measure, rule, gain, len(one), len(many))
-                    for measure, rule, gain in _gains(held, one, many, scheme)
+                    for measure, rule, gain in _gains(trial_columns, one, many, scheme)
                 ]
     names = ["cell", "student", "scheme", "measure", "rule", "gain", "n_one_hop", "n_multi_hop"]
     return pd.DataFrame(rows, columns=names)
@@ -126,18 +128,22 @@ def scheme_gains(trials: pd.DataFrame) -> pd.DataFrame:
 
 def _arrays(part: pd.DataFrame) -> dict[str, np.ndarray]:
     """Return the columns that rules read, and what each rule ranks by: greater is better."""
-    held = {name: part[name].to_numpy() for name in part.columns if name.startswith(("picked_", "fresh_", "pure"))}
-    held["several"] = part["hops"].to_numpy() >= 2
+    trial_columns = {
+        name: part[name].to_numpy() for name in part.columns if name.startswith(("picked_", "fresh_", "pure"))
+    }
+    trial_columns["several"] = part["hops"].to_numpy() >= 2
     for measure in MEASURES:
         sign = MEASURES[measure].sign
-        held[f"split {measure}"] = sign * np.array([folds[0] for folds in part[f"fold_{measure}"]], dtype=float)
+        trial_columns[f"split {measure}"] = sign * np.array(
+            [folds[0] for folds in part[f"fold_{measure}"]], dtype=float
+        )
         for rule, name in (("cv", f"cv_{measure}"), ("fresh", f"fresh_{measure}")):
-            held[f"{rule} {measure}"] = sign * part[name].to_numpy(dtype=float)
-    return held
+            trial_columns[f"{rule} {measure}"] = sign * part[name].to_numpy(dtype=float)
+    return trial_columns
 
 
 def _gains(
-    held: dict[str, np.ndarray], one: np.ndarray, many: np.ndarray, scheme: str
+    trial_columns: dict[str, np.ndarray], one: np.ndarray, many: np.ndarray, scheme: str
 ) -> Iterator[tuple[str, str, float]]:
     """Yield measure, rule and fresh gain of what the rule picks of `many` over what it picks of `one`."""
     own, both = ("group", "hopped") if scheme == ANY else ("scheme_group", "scheme")
@@ -145,16 +151,16 @@ def _gains(
     for measure in MEASURES:
         for rule in RULES:
             if rule == "equal":
-                gain = _gain_among_equally_many(held, one, np.concatenate([one, many]), measure)
+                gain = _gain_among_equally_many(trial_columns, one, np.concatenate([one, many]), measure)
                 yield measure, rule, gain
                 continue
             if rule in picked:
                 first, second, flag = picked[rule]
-                pair = [_marked(held, first, own), _marked(held, second, flag)]
+                pair = [_marked(trial_columns, first, own), _marked(trial_columns, second, flag)]
             else:
-                pair = [int(part[held[f"{rule} {measure}"][part].argmax()]) for part in (one, many)]
+                pair = [int(part[trial_columns[f"{rule} {measure}"][part].argmax()]) for part in (one, many)]
             if min(pair) >= 0:
-                before, after = (float(held[f"fresh_{measure}"][place]) for place in pair)
+                before, after = (float(trial_columns[f"fresh_{measure}"][place]) for place in pair)
                 yield measure, rule, _gain(before, after, measure)
 
 
@@ -162,12 +168,14 @@ def _gain(before: float, after: float, measure: str) -> float:
     return 100 * (after - before) if MEASURES[measure].in_points else 100 * (1 - after / before)
 
 
-def _gain_among_equally_many(held: dict[str, np.ndarray], one: np.ndarray, both: np.ndarray, measure: str) -> float:
+def _gain_among_equally_many(
+    trial_columns: dict[str, np.ndarray], one: np.ndarray, both: np.ndarray, measure: str
+) -> float:
     """Return the mean gain of the best by cross-validation of `len(one)` paths drawn from `both`, over that of `one`.
 
     Of N paths the one of rank r is the best of n drawn with the probability C(N - r, n - 1) / C(N, n).
     """
-    rule, fresh = held[f"cv {measure}"], held[f"fresh_{measure}"]
+    rule, fresh = trial_columns[f"cv {measure}"], trial_columns[f"fresh_{measure}"]
     ranked, n = both[np.argsort(-rule[both], kind="stable")], len(one)
     chances = comb(len(both) - np.arange(1, len(both) + 1), n - 1) / comb(len(both), n)
     before = float(fresh[one[rule[one].argmax()]])
@@ -175,10 +183,10 @@ def _gain_among_equally_many(held: dict[str, np.ndarray], one: np.ndarray, both:
     return float(np.average(gains, weights=chances))
 
 
-def _marked(held: dict[str, np.ndarray], among: np.ndarray, flag: str) -> int:
+def _marked(trial_columns: dict[str, np.ndarray], among: np.ndarray, flag: str) -> int:
     """Return the place of the one that the program picked; -1 where it is not among the trials."""
-    found = among[held[f"picked_{flag}"][among].astype(bool)]
-    return int(found[0]) if len(found) else -1
+    picked = among[trial_columns[f"picked_{flag}"][among].astype(bool)]
+    return int(picked[0]) if len(picked) else -1
 
 
 def scheme_claims(cells: pd.DataFrame, trials: pd.DataFrame) -> pd.DataFrame:
@@ -210,9 +218,9 @@ def landscape(
     cells: pd.DataFrame, across: str, down: str, name: str = NAMES[1], measure: str = "log_loss"
 ) -> pd.DataFrame:
     """Return the mean fresh gain of generated data over two conditions: index `down`, columns `across`."""
-    made = cells[cells["generated"]]
-    gains = relative(made, name, "fresh", measure)
-    return gains.groupby([made[down], made[across]]).mean().unstack()
+    drawn_cells = cells[cells["generated"]]
+    gains = relative(drawn_cells, name, "fresh", measure)
+    return gains.groupby([drawn_cells[down], drawn_cells[across]]).mean().unstack()
 
 
 def by_halves(

@@ -95,13 +95,13 @@ def read_config(file: File | str) -> Config:
     """
     file = path_of(file, "config")
     try:
-        found = tomllib.loads(file.read_text(encoding="utf-8"))
+        settings = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidSetting(f"{file} must be a TOML file, it could not be read: {error}: correct it.") from error
-    return make_config(found, file.absolute().parent)
+    return make_config(settings, file.absolute().parent)
 
 
-def make_config(found: Mapping[str, Any], folder: File = File()) -> Config:
+def make_config(tables: Mapping[str, Any], folder: File = File()) -> Config:
     """Return the experiment that a mapping describes, as `read_config` reads it from a file.
 
     Examples
@@ -119,28 +119,28 @@ def make_config(found: Mapping[str, Any], folder: File = File()) -> Config:
     InvalidSetting
         See `read_config`.
     """
-    _check_known(found, TOP, "the config")
+    _check_known(tables, TOP, "the config")
     for kind in ("data", "teachers", "students"):
-        if not found.get(kind):
+        if not tables.get(kind):
             raise InvalidSetting(f"the config must name its {kind}, it does not: add a table [{kind}.NAME].")
     teachers, students, intermediates = (
-        _models(found.get(kind, {}), kind) for kind in ("teachers", "students", "intermediates")
+        _models(tables.get(kind, {}), kind) for kind in ("teachers", "students", "intermediates")
     )
-    data = {source.name: source for name, spec in _tables(found["data"], "data") for source in _sources(name, spec)}
+    data = {source.name: source for name, spec in _tables(tables["data"], "data") for source in _sources(name, spec)}
     config = Config(
-        title=str(found.get("title", "Experiment")),
-        seeds=_numbers(found.get("seeds", [0]), "seeds", 0),
-        rows=_numbers(found.get("rows", [1000]), "rows", 10),
-        fresh=_numbers([found.get("fresh", 5000)], "fresh", 10)[0],
-        settings=make_settings(found.get("search", {}), "[search]"),
+        title=str(tables.get("title", "Experiment")),
+        seeds=_numbers(tables.get("seeds", [0]), "seeds", 0),
+        rows=_numbers(tables.get("rows", [1000]), "rows", 10),
+        fresh=_numbers([tables.get("fresh", 5000)], "fresh", 10)[0],
+        settings=make_settings(tables.get("search", {}), "[search]"),
         data=data,
-        schemes=_scheme_sets(found.get("schemes", {EVERY: "auto"})),
+        schemes=_scheme_sets(tables.get("schemes", {EVERY: "auto"})),
         teachers=teachers,
         students=students,
         intermediates=intermediates,
         folder=folder,
     )
-    return _with_overrides(config, found.get("override", []))
+    return _with_overrides(config, tables.get("override", []))
 
 
 def make_settings(spec: Mapping[str, Any], place: str, base: Settings | None = None) -> Settings:
@@ -157,14 +157,14 @@ def make_settings(spec: Mapping[str, Any], place: str, base: Settings | None = N
     return settings
 
 
-def _tables(found: Any, kind: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
-    if not isinstance(found, Mapping) or not all(isinstance(spec, Mapping) for spec in found.values()):
+def _tables(section: Any, kind: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    if not isinstance(section, Mapping) or not all(isinstance(spec, Mapping) for spec in section.values()):
         raise InvalidSetting(f"[{kind}] must hold a table for each name, it does not: write [{kind}.NAME].")
-    return found.items()
+    return section.items()
 
 
-def _models(found: Any, kind: str) -> dict[str, Any]:
-    specs = dict(_tables(found, kind))
+def _models(section: Any, kind: str) -> dict[str, Any]:
+    specs = dict(_tables(section, kind))
     for name, spec in specs.items():
         make_model(spec, f"[{kind}.{name}]")
     return specs
@@ -176,70 +176,70 @@ def _sources(name: str, spec: Mapping[str, Any]) -> list[Source]:
     if sum(bool(spec.get(kind)) for kind in ("file", "example", "generated")) != 1:
         raise InvalidSetting(f"{place} must have one of file, example and generated = true: keep one.")
     if "example" in spec and spec["example"] not in EXAMPLES:
-        known = ", ".join(sorted(EXAMPLES))
-        raise InvalidSetting(f"{place} example must be one of {known}, got {spec['example']!r}: choose one.")
+        examples = ", ".join(sorted(EXAMPLES))
+        raise InvalidSetting(f"{place} example must be one of {examples}, got {spec['example']!r}: choose one.")
     lists = {key: spec[key] for key in GRIDDED if isinstance(spec.get(key), list)}
     _check_kinds({key: value for key, value in spec.items() if key not in lists}, Source, place)
     for key, values in lists.items():
         for value in values:
             _check_kinds({key: value}, Source, place)
     given = {**spec, "drop": tuple(spec.get("drop", ()))}
-    found = []
+    sources = []
     for values in product(*lists.values()):
         drawn = dict(zip(lists, values, strict=True))
-        shown = " ".join([name, *(f"{key}={value:g}" for key, value in drawn.items())])
-        found.append(Source(shown, **{**given, **drawn}))
-    for source in found:
+        title = " ".join([name, *(f"{key}={value:g}" for key, value in drawn.items())])
+        sources.append(Source(title, **{**given, **drawn}))
+    for source in sources:
         if not (0 <= source.noise < 1 - 1 / source.classes and 0 <= source.gap <= 1 and source.columns >= 2):
             raise InvalidSetting(
                 f"{place} must have noise from 0 to below 1 - 1 / classes, gap from 0 to 1 and at least 2 columns, got "
                 f"noise={source.noise}, gap={source.gap}, columns={source.columns}: correct them."
             )
-    return found
+    return sources
 
 
-def _scheme_sets(found: Any) -> dict[str, Any]:
-    if not isinstance(found, Mapping) or not found:
-        raise InvalidSetting(f"[schemes] must name sets of schemes, got {found!r}: write for instance all = 'auto'.")
-    for name, schemes in found.items():
+def _scheme_sets(section: Any) -> dict[str, Any]:
+    if not isinstance(section, Mapping) or not section:
+        raise InvalidSetting(f"[schemes] must name sets of schemes, got {section!r}: write for instance all = 'auto'.")
+    for name, schemes in section.items():
         if schemes != "auto" and (not isinstance(schemes, list) or not schemes):
             raise InvalidSetting(f"[schemes] {name} must be 'auto' or a list of schemes, got {schemes!r}: pass one.")
         for scheme in () if schemes == "auto" else schemes:
             make_recipe(scheme, f"[schemes] {name}")
-    return dict(found)
+    return dict(section)
 
 
-def _with_overrides(config: Config, found: Any) -> Config:
+def _with_overrides(config: Config, changes: Any) -> Config:
     overrides = []
-    for number, spec in enumerate(found, start=1):
+    for number, spec in enumerate(changes, start=1):
         place = f"[[override]] {number}"
         where = {axis: spec[axis] for axis in AXES if axis in spec}
         settings = {name: value for name, value in spec.items() if name not in AXES}
         make_settings(settings, f"{place} (beside {', '.join(AXES)})", config.settings)
         for axis, values in where.items():
-            known = list(getattr(config, axis))
-            unknown = [value for value in values if value not in known]
+            values_of_axis = list(getattr(config, axis))
+            unknown = [value for value in values if value not in values_of_axis]
             if unknown:
                 raise InvalidSetting(
                     f"{place} {axis} must hold names of this config, got {unknown[0]!r}: choose among "
-                    f"{', '.join(map(str, known))}."
+                    f"{', '.join(map(str, values_of_axis))}."
                 )
         overrides.append(Override({axis: tuple(values) for axis, values in where.items()}, settings))
     return Config(**{**vars(config), "overrides": tuple(overrides)})
 
 
-def _numbers(found: Any, name: str, least: int) -> tuple[int, ...]:
-    whole = isinstance(found, list) and all(isinstance(one, int) and not isinstance(one, bool) for one in found)
-    if not whole or not found or min(found) < least or len(set(found)) < len(found):
+def _numbers(values: Any, name: str, least: int) -> tuple[int, ...]:
+    whole = isinstance(values, list) and all(isinstance(one, int) and not isinstance(one, bool) for one in values)
+    if not whole or not values or min(values) < least or len(set(values)) < len(values):
         raise InvalidSetting(
-            f"{name} must hold different whole numbers of at least {least}, got {found!r}: correct it."
+            f"{name} must hold different whole numbers of at least {least}, got {values!r}: correct it."
         )
-    return tuple(found)
+    return tuple(values)
 
 
-def _check_kinds(spec: Mapping[str, Any], made: type, place: str) -> None:
+def _check_kinds(spec: Mapping[str, Any], kind: type, place: str) -> None:
     """Raise unless each value is of the kind of its field's default; a field of any kind is left to its users."""
-    defaults = {one.name: one.default for one in fields(made) if one.type != "Any"}
+    defaults = {one.name: one.default for one in fields(kind) if one.type != "Any"}
     words = {bool: "true or false", int: "a whole number", float: "a number", str: "text", tuple: "a list of names"}
     for name, value in spec.items():
         wanted = type(defaults.get(name))
@@ -248,7 +248,7 @@ def _check_kinds(spec: Mapping[str, Any], made: type, place: str) -> None:
             raise InvalidSetting(f"{place} {name} must be {words[wanted]}, got {value!r}: correct it.")
 
 
-def _check_known(found: Mapping[str, Any], known: Iterable[str], place: str) -> None:
-    unknown = [name for name in found if name not in known]
+def _check_known(settings: Mapping[str, Any], allowed: Iterable[str], place: str) -> None:
+    unknown = [name for name in settings if name not in allowed]
     if unknown:
-        raise InvalidSetting(f"{place} must hold known names only, got {unknown[0]!r}: it takes {', '.join(known)}.")
+        raise InvalidSetting(f"{place} must hold known names only, got {unknown[0]!r}: it takes {', '.join(allowed)}.")

@@ -129,8 +129,8 @@ def numbers(train: pd.DataFrame, fresh: pd.DataFrame) -> tuple[np.ndarray, np.nd
         encoder = OneHotEncoder(
             handle_unknown="infrequent_if_exist", max_categories=MOST_CATEGORIES, sparse_output=False
         ).fit(train[words].astype(str))
-        for part, found in zip((train, fresh), parts, strict=True):
-            found.append(encoder.transform(part[words].astype(str)))
+        for part, blocks in zip((train, fresh), parts, strict=True):
+            blocks.append(encoder.transform(part[words].astype(str)))
     return np.hstack(parts[0]), np.hstack(parts[1])
 
 
@@ -182,7 +182,7 @@ def _read(file: File, target: str | None = None) -> pd.DataFrame:
 
 
 def _generated(source: Source, n_train: int, n_fresh: int, seed: int) -> Split:
-    made = generate(
+    sample = generate(
         n_train + n_fresh,
         noise=source.noise,
         gap=source.gap,
@@ -190,7 +190,7 @@ def _generated(source: Source, n_train: int, n_fresh: int, seed: int) -> Split:
         n_classes=source.classes,
         random_state=seed,
     )
-    X, y = made.X[:n_train], made.y[:n_train]
+    X, y = sample.X[:n_train], sample.y[:n_train]
     labels, codes = np.unique(y, return_inverse=True)
     if len(labels) < source.classes:
         raise InvalidData(
@@ -198,5 +198,5 @@ def _generated(source: Source, n_train: int, n_fresh: int, seed: int) -> Split:
         )
     rest = slice(n_train, None)
     return Split(
-        X, codes, made.X[rest], made.y[rest], None, np.arange(n_fresh), np.arange(source.classes), made.q[rest]
+        X, codes, sample.X[rest], sample.y[rest], None, np.arange(n_fresh), np.arange(source.classes), sample.q[rest]
     )

@@ -18,12 +18,12 @@ SQUARE, BOTTOM, LINE = 380.0, 34.0, 26.0
 
 def scatter(claimed: Sequence[float], fresh: Sequence[float], names: Sequence[str], unit: str) -> Markup:
     """Return the picture of gains as claimed (across) against gains on fresh rows (up), with the line of honesty."""
-    known = [
+    points = [
         (float(x), float(y), name)
         for x, y, name in zip(claimed, fresh, names, strict=True)
         if math.isfinite(x) and math.isfinite(y)
     ]
-    low, high = ends([*(x for x, _, _ in known), *(y for _, y, _ in known), 0.0])
+    low, high = ends([*(x for x, _, _ in points), *(y for _, y, _ in points), 0.0])
     x, y = Scale(low, high, 0.07, 0.985), Scale(low, high, SQUARE - BOTTOM, 12.0)
     parts = []
     for value in y.ticks():
@@ -36,10 +36,10 @@ def scatter(claimed: Sequence[float], fresh: Sequence[float], names: Sequence[st
         tag("line", x1=percent(x(low)), x2=percent(x(high)), y1=y(0), y2=y(0), class_="zero"),
         tag("line", x1=percent(x(low)), x2=percent(x(high)), y1=y(low), y2=y(high), class_="baseline"),
     ]
-    for across, up, name in known:
-        said = f"{shown(name)}: claimed {across:+.2f}, on fresh rows {up:+.2f}"
-        parts.append(tag("circle", tag("title", said), cx=percent(x(across)), cy=y(up), r=4, class_="mark multi-hop"))
-    label = f"{len(known)} gains in {unit}: as claimed by cross-validation across, on fresh rows up"
+    for across, up, name in points:
+        hover = f"{shown(name)}: claimed {across:+.2f}, on fresh rows {up:+.2f}"
+        parts.append(tag("circle", tag("title", hover), cx=percent(x(across)), cy=y(up), r=4, class_="mark multi-hop"))
+    label = f"{len(points)} gains in {unit}: as claimed by cross-validation across, on fresh rows up"
     return tag("svg", *parts, class_="chart", role="img", aria_label=label, width="100%", height=SQUARE)
 
 
@@ -111,7 +111,7 @@ def heat(table: pd.DataFrame, down: str, across: str) -> Markup:
         for value in row:
             share = 0 if not math.isfinite(value) or most == 0 else round(60 * abs(value) / most)
             tone = "var(--good)" if value > 0 else "var(--bad)"
-            said = f"{value:+.2f}" if math.isfinite(value) else "\u2013"
-            cells.append(tag("td", said, class_="num heat", style=f"--tone: {tone}; --much: {share}%"))
+            text = f"{value:+.2f}" if math.isfinite(value) else "\u2013"
+            cells.append(tag("td", text, class_="num heat", style=f"--tone: {tone}; --much: {share}%"))
         rows.append(tag("tr", tag("th", number(float(str(name)))), *cells))
     return tag("table", tag("thead", head), tag("tbody", *rows))

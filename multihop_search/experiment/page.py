@@ -69,12 +69,12 @@ def page(records: Records) -> str:
 
 def _first(cells: pd.DataFrame) -> str:
     """Return the answer in one sentence."""
-    held = {what: claims.relative(cells, SEVERAL, what, "log_loss") for what in ("naive", "fresh")}
-    naive, fresh = (estimate(values, cells["data"]) for values in held.values())
+    gains = {what: claims.relative(cells, SEVERAL, what, "log_loss") for what in ("naive", "fresh")}
+    naive, fresh = (estimate(values, cells["data"]) for values in gains.values())
     if not fresh.n_sets:
         return "No cell has both one-hop and multi-hop trials."
-    said = f"Several hops instead of one: cross-validation claims {naive.mean:+.1f} % of the log-loss, fresh rows say "
-    return f"{said}{fresh.mean:+.1f} % ({fresh.low:+.1f} to {fresh.high:+.1f}, {fresh.n_sets} data sets)."
+    claim = f"Several hops instead of one: cross-validation claims {naive.mean:+.1f} % of the log-loss, fresh rows say "
+    return f"{claim}{fresh.mean:+.1f} % ({fresh.low:+.1f} to {fresh.high:+.1f}, {fresh.n_sets} data sets)."
 
 
 def table(frame: pd.DataFrame, heads: dict[str, str]) -> Markup:
@@ -106,7 +106,7 @@ def _said(value: Any) -> list[Any]:
 
 
 def _claimed(cells: pd.DataFrame) -> Markup:
-    found = claims.against_fresh(cells)
+    table = claims.against_fresh(cells)
     heads = {
         "comparison": "comparison",
         "naive": "cross-validation claims",
@@ -132,18 +132,18 @@ def _claimed(cells: pd.DataFrame) -> Markup:
             "Plain cross-validation claims the best score of the one group minus the best of the other. Each mean is "
             "over data sets, with its 95 % interval; the dashed line is where a claim is true."
         ),
-        *_by_measure(found, heads),
+        *_by_measure(table, heads),
         *pictures,
     )
 
 
 def _wins(cells: pd.DataFrame) -> Markup:
-    found = claims.win_tie_loss(cells)
+    table = claims.win_tie_loss(cells)
     heads = {"comparison": "comparison", "student": "student", "wins": "wins", "ties": "ties"}
     heads |= {"losses": "losses", "gain": "mean gain", "p_value": "p (Wilcoxon, Holm)"}
     region = f"{claims.POINTS:g} points or {claims.PER_CENT:g} %"
-    said = note(f"Data sets by their mean gain on fresh rows; a tie is within {region}.")
-    return section("Wins, ties, losses", said, *_by_measure(found, heads))
+    text = note(f"Data sets by their mean gain on fresh rows; a tie is within {region}.")
+    return section("Wins, ties, losses", text, *_by_measure(table, heads))
 
 
 def _differences(cells: pd.DataFrame) -> Markup:
@@ -167,16 +167,16 @@ def _ranks(cells: pd.DataFrame) -> Markup:
     ranks = claims.group_ranks(cells)
     if ranks.n_sets < 2:
         return Markup("")
-    said = note(
+    text = note(
         f"Mean ranks by fresh log-loss over {ranks.n_sets} data sets; Friedman's test p = {ranks.p_value:.3g}, "
         f"critical difference (Nemenyi, 5 %) {ranks.difference:.2f}. A bar covers what cannot be told apart."
     )
-    return section("Critical difference", said, critical_difference(ranks))
+    return section("Critical difference", text, critical_difference(ranks))
 
 
 def _schemes(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
-    found = claims.scheme_claims(cells, trials)
-    if found.empty:
+    table = claims.scheme_claims(cells, trials)
+    if table.empty:
         return Markup("")
     heads = {"scheme": "scheme", "rule": "paths picked by", "gain": "mean gain", "best": "best case"}
     heads |= {"cells": "cells", "n_one_hop": "one-hop trials", "n_multi_hop": "multi-hop trials"}
@@ -186,26 +186,30 @@ def _schemes(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
             "The abstract of the paper says: more than 2 % on average, up to 8 %. Gains on fresh rows, by who picks "
             "the two paths; the constructed truncation of a teacher counts as a hop."
         ),
-        *_by_measure(found, heads),
+        *_by_measure(table, heads),
     )
 
 
 def _conditions(cells: pd.DataFrame) -> Markup:
-    found = claims.by_halves(cells, CONDITIONS)
+    halves = claims.by_halves(cells, CONDITIONS)
     parts: list[Any] = []
-    if len(found):
+    if len(halves):
         heads = {"condition": "condition", "median": "median", "lower": "gain below it", "upper": "gain above it"}
-        parts.append(table(found, heads))
+        parts.append(table(halves, heads))
     skill = skills(cells)
-    said = [str(one) for one in skill] or ["Too few data sets, or gains of one sign only: no model was fitted."]
-    parts += [tag("h3", "Can the sign of the gain be foreseen?"), *(tag("p", line) for line in said)]
+    lines = [str(one) for one in skill] or ["Too few data sets, or gains of one sign only: no model was fitted."]
+    parts += [tag("h3", "Can the sign of the gain be foreseen?"), *(tag("p", line) for line in lines)]
     return section(f"Conditions of a gain: {SEVERAL}, % of the log-loss on fresh rows", *parts)
 
 
 def _maps(cells: pd.DataFrame) -> Markup:
-    made = cells[cells["generated"]]
+    drawn_cells = cells[cells["generated"]]
     pairs = [("noise", "n_train"), ("noise", "gap"), ("gap", "n_train")]
-    drawn = [(down, across) for down, across in pairs if made[down].nunique() > 1 and made[across].nunique() > 1]
+    drawn = [
+        (down, across)
+        for down, across in pairs
+        if drawn_cells[down].nunique() > 1 and drawn_cells[across].nunique() > 1
+    ]
     if not drawn:
         return Markup("")
     parts: list[Any] = []
@@ -226,7 +230,7 @@ def _made(cells: pd.DataFrame, trials: pd.DataFrame) -> Markup:
         "settings": "; ".join(_pairs(cells["settings"].unique())),
         "versions": "; ".join(_pairs(cells["versions"].unique())),
     }
-    rows = [part for name, said in facts.items() for part in (tag("dt", name), tag("dd", said))]
+    rows = [part for name, value in facts.items() for part in (tag("dt", name), tag("dd", value))]
     return section("How it was made", tag("dl", *rows, class_="made"))
 
 

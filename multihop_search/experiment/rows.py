@@ -70,13 +70,16 @@ def student_row(search: MultihopSearchClassifier, rows: Split, name: str, tried:
     out_of_fold = search.out_of_fold_
     groups = members(out_of_fold, tried)
     judged = Judged(
-        out_of_fold, rows, groups, {group: chosen(out_of_fold, found) for group, found in groups.items() if found}
+        out_of_fold,
+        rows,
+        groups,
+        {group: chosen(out_of_fold, of_group) for group, of_group in groups.items() if of_group},
     )
     plain, verdict = judged.ours[Group.PLAIN], search.verdicts_[name]
     teacher, y = out_of_fold.teacher, out_of_fold.y
     row: dict[str, Any] = conditions(rows.X, y, teacher, plain.held_out.astype(float), plain.record.nodes)
     row["n_rows"] = len(rows.y)
-    row |= {f"n_{group}": len(found) for group, found in groups.items()}
+    row |= {f"n_{group}": len(of_group) for group, of_group in groups.items()}
     row |= {"n_stopped": verdict.n_stopped, "chosen": search.chosen_[name], "region": verdict.region}
     for group, one in judged.ours.items():
         row |= {fresh_column(group, measure): _stored(measure, one.fresh[measure].mean()) for measure in MEASURES}
@@ -94,19 +97,21 @@ def _comparison(judged: Judged, verdict: Verdict, bbc: Verdict, comparison: Comp
     """Return what is claimed of two groups and what fresh rows say; NaN where there is nothing to compare."""
     nan, name, (better, worse) = float("nan"), comparison.name, comparison
     kinds = ("claimed", "fresh", "naive", "naive_fresh")
-    found: dict[str, Any] = {"gain": nan, "low": nan, "high": nan, "word": ""}
-    found |= dict.fromkeys(("bbc_gain", "bbc_low", "bbc_high"), nan)
-    found |= {f"{kind}_{measure}": nan for kind in kinds for measure in MEASURES}
-    found |= {f"{kind}_{measure}_se": nan for kind in kinds[1:] for measure in MEASURES}
+    values: dict[str, Any] = {"gain": nan, "low": nan, "high": nan, "word": ""}
+    values |= dict.fromkeys(("bbc_gain", "bbc_low", "bbc_high"), nan)
+    values |= {f"{kind}_{measure}": nan for kind in kinds for measure in MEASURES}
+    values |= {f"{kind}_{measure}_se": nan for kind in kinds[1:] for measure in MEASURES}
     if name not in verdict.table.index or not (judged.groups[better] and judged.groups[worse]):
-        return found
-    said, scores = verdict.table.loc[name], verdict.scores
-    found |= {"gain": said["gain"], "low": said["low"], "high": said["high"], "word": said["verdict"]}
-    found |= {f"bbc_{what}": bbc.table.loc[name, what] for what in ("gain", "low", "high")}
+        return values
+    claim, scores = verdict.table.loc[name], verdict.scores
+    values |= {"gain": claim["gain"], "low": claim["low"], "high": claim["high"], "word": claim["verdict"]}
+    values |= {f"bbc_{what}": bbc.table.loc[name, what] for what in ("gain", "low", "high")}
     for measure, unit in UNITS.items():
-        found[f"claimed_{measure}"] = unit.sign * (scores.loc[better.value, measure] - scores.loc[worse.value, measure])
-        found |= _measured(judged, measure, comparison)
-    return found
+        values[f"claimed_{measure}"] = unit.sign * (
+            scores.loc[better.value, measure] - scores.loc[worse.value, measure]
+        )
+        values |= _measured(judged, measure, comparison)
+    return values
 
 
 def _measured(judged: Judged, measure: str, comparison: Comparison) -> dict[str, float]:
@@ -194,14 +199,14 @@ def _picked(out_of_fold: OutOfFoldPredictions, tried: Sequence[Tried]) -> dict[s
     "group": among the plain, the one-hop and the multi-hop paths; "hopped": among those with a hop; "scheme_group":
     among the one-hop, and the multi-hop, paths of a scheme; "scheme": among both.
     """
-    groups = [found for group, found in members(out_of_fold, tried).items() if group in BY_HOPS]
+    groups = [trials for group, trials in members(out_of_fold, tried).items() if group in BY_HOPS]
     pure: dict[str, list[Tried]] = {}
     for one in tried:
         name = pure_scheme(one.record.path)
         if name:
             pure.setdefault(name, []).append(one)
     split = [
-        [one for one in found if (one.record.hops >= 2) == many] for found in pure.values() for many in (False, True)
+        [one for one in trials if (one.record.hops >= 2) == many] for trials in pure.values() for many in (False, True)
     ]
     hopped = [one for one in tried if one.record.hops]
     sets = {"group": groups, "hopped": [hopped], "scheme_group": split, "scheme": list(pure.values())}

@@ -47,12 +47,12 @@ def run_cell(cell: Cell) -> Finished:
         began = time.perf_counter()
         search = search_of(cell).fit(rows.X, rows.y, groups=rows.groups)
         searched = time.perf_counter()
-        found = tried(search, rows)
+        trials_of_search = tried(search, rows)
         teacher = teacher_row(search, rows, response_table(search.teacher_, rows.X_fresh, rows.classes))
         refitted = time.perf_counter()
         table, trials = [], []
         for name in search.chosen_:
-            mine = [one for one in found if one.record.path.student == name]
+            mine = [one for one in trials_of_search if one.record.path.student == name]
             table.append({**named(cell, name, rows), **student_row(search, rows, name, mine), **teacher})
             trials.append(trial_rows(search, mine))
     seconds = {
@@ -68,10 +68,10 @@ def run_cell(cell: Cell) -> Finished:
 
 def check_cells(cells: Sequence[Cell]) -> None:
     """Raise what the search of any cell would say of its settings, before one of them is run."""
-    known = []
+    checked = []
     for cell in cells:
-        if (cell.settings, cell.models) not in known:
-            known.append((cell.settings, cell.models))
+        if (cell.settings, cell.models) not in checked:
+            checked.append((cell.settings, cell.models))
             search_of(cell).check_settings()
 
 
@@ -100,8 +100,8 @@ def search_of(cell: Cell) -> MultihopSearchClassifier:
     )
 
 
-def _recipes(found: Any, place: str) -> Any:
-    return found if found == "auto" else [make_recipe(one, place) for one in found]
+def _recipes(specs: Any, place: str) -> Any:
+    return specs if specs == "auto" else [make_recipe(one, place) for one in specs]
 
 
 def named(cell: Cell, student: str, rows: Split) -> dict[str, Any]:

@@ -52,8 +52,8 @@ class Skill:
         auc = f"AUC {self.auc:.2f} ({self.auc_low:.2f} to {self.auc_high:.2f})"
         brier = f"Brier score smaller than the base rate's by {self.brier_gain.mean:+.3f} "
         brier += f"({self.brier_gain.low:+.3f} to {self.brier_gain.high:+.3f})"
-        said = "it foresees the sign of the gain" if self.has_skill else "no skill: it cannot be foreseen from these"
-        return f"{self.model}: {auc}, {brier}: {said}"
+        words = "it foresees the sign of the gain" if self.has_skill else "no skill: it cannot be foreseen from these"
+        return f"{self.model}: {auc}, {brier}: {words}"
 
 
 def skills(cells: pd.DataFrame, name: str = NAMES[1], measure: str = "log_loss") -> list[Skill]:
@@ -63,33 +63,36 @@ def skills(cells: pd.DataFrame, name: str = NAMES[1], measure: str = "log_loss")
     set is predicted by a model fitted on the others.
     """
     gains = relative(cells, name, "fresh", measure)
-    known = gains.notna().to_numpy()
-    table, sets = cells.loc[known, list(CONDITIONS)].astype(float).to_numpy(), cells.loc[known, "data"].to_numpy()
+    is_measured = gains.notna().to_numpy()
+    table, sets = (
+        cells.loc[is_measured, list(CONDITIONS)].astype(float).to_numpy(),
+        cells.loc[is_measured, "data"].to_numpy(),
+    )
     table = np.nan_to_num(table)
-    y = (gains[known] > 0).to_numpy().astype(int)
+    y = (gains[is_measured] > 0).to_numpy().astype(int)
     if len(set(sets)) < FEWEST_SETS or len(set(y)) < 2:
         return []
     return [_skill(label, model, table, y, sets) for label, model in MODELS.items()]
 
 
 def _skill(label: str, model: Any, table: np.ndarray, y: np.ndarray, sets: np.ndarray) -> Skill:
-    said, base = np.zeros(len(y)), np.zeros(len(y))
+    foreseen, base = np.zeros(len(y)), np.zeros(len(y))
     for train, test in LeaveOneGroupOut().split(table, y, sets):
         base[test] = y[train].mean()
-        said[test] = base[test]
+        foreseen[test] = base[test]
         if len(set(y[train])) > 1:
-            said[test] = model.fit(table[train], y[train]).predict_proba(table[test])[:, 1]
-    drawn = _drawn_aucs(said, y, sets)
+            foreseen[test] = model.fit(table[train], y[train]).predict_proba(table[test])[:, 1]
+    drawn = _drawn_aucs(foreseen, y, sets)
     low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) else (float("nan"), float("nan"))
-    gain = estimate((base - y) ** 2 - (said - y) ** 2, sets)
-    return Skill(label, len(y), float(y.mean()), float(roc_auc_score(y, said)), float(low), float(high), gain)
+    gain = estimate((base - y) ** 2 - (foreseen - y) ** 2, sets)
+    return Skill(label, len(y), float(y.mean()), float(roc_auc_score(y, foreseen)), float(low), float(high), gain)
 
 
-def _drawn_aucs(said: np.ndarray, y: np.ndarray, sets: np.ndarray) -> list[float]:
-    rng, names, found = generator(0, "skill"), np.unique(sets), []
+def _drawn_aucs(foreseen: np.ndarray, y: np.ndarray, sets: np.ndarray) -> list[float]:
+    rng, names, aucs = generator(0, "skill"), np.unique(sets), []
     places = {name: np.flatnonzero(sets == name) for name in names}
     for _ in range(N_DRAWS):
         rows = np.concatenate([places[name] for name in rng.choice(names, len(names))])
         if len(set(y[rows])) > 1:
-            found.append(float(roc_auc_score(y[rows], said[rows])))
-    return found
+            aucs.append(float(roc_auc_score(y[rows], foreseen[rows])))
+    return aucs

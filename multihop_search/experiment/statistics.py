@@ -72,9 +72,9 @@ def wins_ties_losses(gains: Sequence[float], region: float | Sequence[float]) ->
     >>> wins_ties_losses([2.0, 0.1, -3.0, 0.9], 1.0)
     (1, 2, 1)
     """
-    found = np.asarray(gains, dtype=float)
-    wins, losses = int((found > region).sum()), int((found < -np.asarray(region)).sum())
-    return wins, int(np.isfinite(found).sum()) - wins - losses, losses
+    values = np.asarray(gains, dtype=float)
+    wins, losses = int((values > region).sum()), int((values < -np.asarray(region)).sum())
+    return wins, int(np.isfinite(values).sum()) - wins - losses, losses
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,12 @@ class Ranks:
     def cliques(self) -> list[tuple[str, ...]]:
         """The largest sets of neighbours that cannot be told apart, two methods or more."""
         names, values = list(self.ranks), list(self.ranks.values())
-        found: list[tuple[str, ...]] = []
+        groups: list[tuple[str, ...]] = []
         for start in range(len(names)):
             end = max(place for place in range(len(names)) if values[place] - values[start] <= self.difference)
-            if end > start and not (found and names[end] in found[-1]):
-                found.append(tuple(names[start : end + 1]))
-        return found
+            if end > start and not (groups and names[end] in groups[-1]):
+                groups.append(tuple(names[start : end + 1]))
+        return groups
 
 
 def rank(scores: pd.DataFrame) -> Ranks:
@@ -134,10 +134,10 @@ def holm(p_values: Sequence[float]) -> np.ndarray:
     >>> holm([0.01, 0.04, 0.03]).tolist()
     [0.03, 0.06, 0.06]
     """
-    found = np.asarray(p_values, dtype=float)
-    order = np.argsort(found)
-    stepped = np.maximum.accumulate(found[order] * np.arange(len(found), 0, -1))
-    adjusted = np.empty_like(found)
+    p = np.asarray(p_values, dtype=float)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(stepped, 1.0)
     return adjusted
 
@@ -150,10 +150,10 @@ def signed_rank(gains: Sequence[float]) -> float:
     >>> round(signed_rank([1.0, 2.0, 3.0, 4.0, 5.0]), 4)
     0.0625
     """
-    found = np.asarray(gains, dtype=float)
-    found = found[np.isfinite(found)]
-    if not (found != 0).any():
+    values = np.asarray(gains, dtype=float)
+    values = values[np.isfinite(values)]
+    if not (values != 0).any():
         return 1.0
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="(Exact p-value|Sample size too small)")  # gains of 0
-        return float(stats.wilcoxon(found, zero_method="zsplit").pvalue)
+        return float(stats.wilcoxon(values, zero_method="zsplit").pvalue)

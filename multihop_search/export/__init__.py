@@ -98,14 +98,14 @@ def export_model(
     except TypeError as error:
         raise UnsuitableModel(f"model must be a fitted estimator or search, got {model!r}: pass one.") from error
     content = None if file.suffix == ".skops" else _content(model, file.suffix, as_pandas("X", X), columns, table)
-    with whole_file(file) as made:
+    with whole_file(file) as partial:
         if content is None:
             try:
-                write_skops(model, made)
+                write_skops(model, partial)
             except (TypeError, pickle.PicklingError) as error:
                 raise UnsuitableModel(f"a .skops file must hold the whole model, it cannot: {error}.") from error
         else:
-            made.write_bytes(content)
+            partial.write_bytes(content)
 
 
 def _content(model: Any, suffix: str, X: Any, columns: Sequence[str] | None, table: str) -> bytes:
@@ -120,20 +120,20 @@ def _content(model: Any, suffix: str, X: Any, columns: Sequence[str] | None, tab
         text = as_text(formula, None if gaps is None else gaps.index[gaps].tolist())
         return f"{text}\n".encode()
     if suffix == ".onnx":
-        made: Any = _onnx(formula)
+        document: Any = _onnx(formula)
     elif suffix == ".sql":
         from multihop_search.export.sql import as_sql
 
-        made = as_sql(formula, table)
+        document = as_sql(formula, table)
     else:
         from multihop_search.export.python import as_python
 
-        made = as_python(formula)
+        document = as_python(formula)
     if X is not None:
         from multihop_search.export.check import check
 
-        check(formula, model, X, made, suffix, table)
-    return bytes(made.SerializeToString()) if suffix == ".onnx" else f"{made}\n".encode()
+        check(formula, model, X, document, suffix, table)
+    return bytes(document.SerializeToString()) if suffix == ".onnx" else f"{document}\n".encode()
 
 
 def _onnx(formula: Any) -> Any:

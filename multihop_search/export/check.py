@@ -33,21 +33,21 @@ def check(formula: Formula, model: Any, X: Any, content: Any, kind: str, table: 
     frame = as_frame(X, formula.columns).astype(object)
     frame = frame.where(frame.notna(), None)
     if kind == ".py":
-        made, shares = _run_python(content, formula, frame)
+        got, shares = _run_python(content, formula, frame)
     elif kind == ".sql":
-        made, shares = _run_sql(content, formula, frame, table)
+        got, shares = _run_sql(content, formula, frame, table)
     else:
-        made, shares = _run_onnx(content, formula, frame)
+        got, shares = _run_onnx(content, formula, frame)
     if formula.classes is None:
         expected = np.asarray(predictions)
-        apart = np.abs(np.asarray(made, dtype=float) - expected) / np.maximum(1, np.abs(expected))
+        apart = np.abs(np.asarray(got, dtype=float) - expected) / np.maximum(1, np.abs(expected))
         n_other, largest = 0, float(apart.max())
     else:
-        n_other = sum(one != other for one, other in zip(made, predictions, strict=True))
+        n_other = sum(one != other for one, other in zip(got, predictions, strict=True))
         largest = 0.0 if shares is None else float(np.abs(shares - model.predict_proba(X)).max())
     if n_other or not largest <= TOLERANCE:
         raise UnsuitableModel(
-            f"a {kind} file must predict as the model does, on {len(made)} rows {n_other} class decisions differ and "
+            f"a {kind} file must predict as the model does, on {len(got)} rows {n_other} class decisions differ and "
             f"probabilities or values by up to {largest:.1e}: export to .skops."
         )
 
@@ -58,11 +58,11 @@ def as_frame(X: Any, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def _run_python(source: str, formula: Formula, frame: pd.DataFrame) -> tuple[list[Any], np.ndarray | None]:
-    made: dict[str, Any] = {}
-    exec(compile(source, "<export>", "exec"), made)
+    namespace: dict[str, Any] = {}
+    exec(compile(source, "<export>", "exec"), namespace)
     rows = frame.to_dict("records")
-    shares = [list(made["predict_proba"](row).values()) for row in rows] if "predict_proba" in made else None
-    return [made["predict"](row) for row in rows], None if shares is None else np.array(shares)
+    shares = [list(namespace["predict_proba"](row).values()) for row in rows] if "predict_proba" in namespace else None
+    return [namespace["predict"](row) for row in rows], None if shares is None else np.array(shares)
 
 
 def _run_sql(query: str, formula: Formula, frame: pd.DataFrame, table: str) -> tuple[list[Any], np.ndarray | None]:

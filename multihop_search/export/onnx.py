@@ -53,9 +53,11 @@ def as_onnx(formula: Formula) -> Any:
         graph.write()
         width = len(formula.columns) if formula.is_matrix else 1
         inputs = [helper.make_tensor_value_info(name, kind, ["rows", width]) for name, kind in graph.inputs.items()]
-        made = helper.make_graph(graph.nodes, formula.name, inputs, graph.outputs, graph.constants)
+        onnx_graph = helper.make_graph(graph.nodes, formula.name, inputs, graph.outputs, graph.constants)
         opsets = [helper.make_opsetid(domain, version) for domain, version in OPSETS.items()]
-        model = helper.make_model(made, opset_imports=opsets, ir_version=IR_VERSION, producer_name="multihop_search")
+        model = helper.make_model(
+            onnx_graph, opset_imports=opsets, ir_version=IR_VERSION, producer_name="multihop_search"
+        )
         helper.set_model_props(model, {"columns": json.dumps(formula.columns)})
     except UnicodeEncodeError as error:
         raise UnsuitableModel(f"names, labels and categories must be Unicode, {error.object!r} is not.") from error
@@ -172,10 +174,10 @@ class _Graph:
         if key not in self._known:
             value = self._columns([column], self._types.STRING if is_text else self._types.DOUBLE)
             wanted = self._constant(np.array([values], dtype=object if is_text else np.float64))
-            found = self._op("Equal", value, wanted)
+            equal = self._op("Equal", value, wanted)
             if not is_text:  # the last is NaN, which equals nothing
-                found = self._op("Or", found, self._op("And", self._op("IsNaN", value), self._op("IsNaN", wanted)))
-            places = self._op("Mul", self._cast(found), self._constant(np.arange(1, len(values) + 1)))
+                equal = self._op("Or", equal, self._op("And", self._op("IsNaN", value), self._op("IsNaN", wanted)))
+            places = self._op("Mul", self._cast(equal), self._constant(np.arange(1, len(values) + 1)))
             self._known[key] = self._op("ReduceSum", places, self._constant(np.array([1])), keepdims=1)
         return self._known[key]
 
@@ -191,8 +193,8 @@ class _Graph:
             values = np.array([leaf.values for _, leaf in rules(tree.root)])
             start = np.array([formula.start[tree.first : tree.first + values.shape[1]]])
             leaf = self._op("Gather", leaves, self._constant(number), axis=1)
-            said = self._op("Gather", self._constant(values), leaf)
-            totals[tree.first] = self._op("Add", totals.get(tree.first) or self._constant(start), said)
+            values_of_leaf = self._op("Gather", self._constant(values), leaf)
+            totals[tree.first] = self._op("Add", totals.get(tree.first) or self._constant(start), values_of_leaf)
         scores = self._op("Concat", *totals.values(), axis=1)
         return scores if formula.divisor == 1 else self._op("Div", scores, self._constant(float(formula.divisor)))
 
@@ -213,14 +215,14 @@ class _Graph:
         attributes |= {f"target_{key}": [leaf[key] for leaf in leaves] for key in ("treeids", "nodeids")}
         attributes["target_ids"] = attributes["target_treeids"]
         attributes["target_weights_as_tensor"] = self._to_tensor(np.array([leaf["value"] for leaf in leaves]), "leaves")
-        found = self._op(
+        leaf_flags = self._op(
             "TreeEnsembleRegressor",
             self._matrix(features),
             domain="ai.onnx.ml",
             n_targets=len(self.formula.trees),
             **attributes,
         )
-        return self._cast(found)
+        return self._cast(leaf_flags)
 
     def _shares(self, scores: str) -> str:
         """Return the probabilities (n_rows, n_classes)."""

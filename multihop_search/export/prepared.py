@@ -64,7 +64,7 @@ def prepared(step: Any, inputs: Sequence[Feature]) -> list[Feature]:
     if isinstance(step, ColumnTransformer):
         names = list(getattr(step, "feature_names_in_", ()))
         blocks = [(block, _places(chosen, names, len(inputs))) for _, block, chosen in step.transformers_]
-        return [made for block, at in blocks if at for made in prepared(block, [inputs[place] for place in at])]
+        return [one for block, at in blocks if at for one in prepared(block, [inputs[place] for place in at])]
     if isinstance(step, str) and step == "drop":
         return []
     if is_passed_through(step) or _is_identity(step):
@@ -101,12 +101,12 @@ def first_reader(steps: Sequence[Any]) -> Any:
 
 
 def _united(union: FeatureUnion, inputs: Sequence[Feature]) -> list[Feature]:
-    weights, made = union.transformer_weights or {}, []
+    weights, features = union.transformer_weights or {}, []
     for name, part in union.transformer_list:
         weight = weights.get(name, 1.0)
         steps: Steps = () if weight == 1 else (("multiply", float(weight)),)
-        made += [_after(feature, steps) for feature in prepared(part, inputs)]
-    return made
+        features += [_after(feature, steps) for feature in prepared(part, inputs)]
+    return features
 
 
 def _places(chosen: Any, names: list[str], n_inputs: int) -> list[int]:
@@ -192,7 +192,7 @@ def _calculated(number: float, steps: Steps) -> float:
 
 def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature]:
     """Return what an encoder of raw categories, or a Pipeline with one, makes of them, found by trying."""
-    found: Any = next(part.categories_ for part in parts if hasattr(part, "categories_"))
+    levels: Any = next(part.categories_ for part in parts if hasattr(part, "categories_"))
     served = all(
         hasattr(part, "categories_")
         or _spells(part)
@@ -201,20 +201,20 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
         for part in parts
     )
     raw = all(isinstance(feature, Number) and not feature.steps for feature in inputs)
-    if not served or not raw or len(found) != len(inputs):
+    if not served or not raw or len(levels) != len(inputs):
         raise _unserved(step)
     is_spelled = any(map(_spells, parts))
     imputed: Any = [part.missing_values for part in parts if isinstance(part, SimpleImputer)]
-    gaps = [imputed[0] if imputed else _gap(group.tolist(), is_spelled) for group in found]
-    groups = [[plain(value, "a category") for value in group.tolist() if not pd.isna(value)] for group in found]
+    gaps = [imputed[0] if imputed else _gap(group.tolist(), is_spelled) for group in levels]
+    groups = [[plain(value, "a category") for value in group.tolist() if not pd.isna(value)] for group in levels]
     usual = [group[0] if group else gap for group, gap in zip(groups, gaps, strict=True)]
     names = getattr(step, "feature_names_in_", None)
 
     def outputs(at: int, values: list[Any]) -> np.ndarray:
         """Return the outputs where input `at` has these values and the others what they usually have."""
         rows = [[*usual[:at], value, *usual[at + 1 :]] for value in values]
-        columns = [_column([row[place] for row in rows], group.dtype) for place, group in enumerate(found)]
-        frame = pd.concat(columns, axis=1, keys=range(len(found)) if names is None else list(names))
+        columns = [_column([row[place] for row in rows], group.dtype) for place, group in enumerate(levels)]
+        frame = pd.concat(columns, axis=1, keys=range(len(levels)) if names is None else list(names))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some encoders warn of unknown categories
             array = frame.to_numpy(dtype=None if frame.dtypes.nunique() == 1 else object)
@@ -225,7 +225,7 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
     made: list[Feature] = [Cases(inputs[0].column, (), number, number) for number in base.tolist()]
     for at, group in enumerate(groups):
         each = outputs(at, group) if group else base[None, :]
-        unknown = _unknown(group) if found[at].dtype.kind in "iuf" else UNKNOWN
+        unknown = _unknown(group) if levels[at].dtype.kind in "iuf" else UNKNOWN
         tries: list[np.ndarray | None] = []
         for value in (gaps[at], unknown):
             try:

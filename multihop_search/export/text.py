@@ -143,10 +143,10 @@ def _rule(formula: Formula, tree: Tree, way: tuple[tuple[Test, bool], ...], leaf
     conditions += [known.text(_shown(column), column in gaps) for column, known in groups.items()]
     if formula.link == "identity" and formula.classes is not None:
         shares = sorted(zip(leaf.values, map(_shown, formula.classes), strict=True), key=lambda pair: -pair[0])
-        said = ", ".join(f"{label} {100 * share:.0f} %" for share, label in shares if share >= LEAST_SHARE)
+        value = ", ".join(f"{label} {100 * share:.0f} %" for share, label in shares if share >= LEAST_SHARE)
     else:
-        said = f"{leaf.values[0]:.7g}"
-    return f"{leaf.number}. {' and '.join(conditions) or 'always'}: {said} ({100 * leaf.share:.3g} % of the rows)"
+        value = f"{leaf.values[0]:.7g}"
+    return f"{leaf.number}. {' and '.join(conditions) or 'always'}: {value} ({100 * leaf.share:.3g} % of the rows)"
 
 
 @dataclass
@@ -172,8 +172,8 @@ class _Range:
         below, above = f" <= {self.high:.7g}" * (self.high < math.inf), f"{self.low:.7g} < " * (self.low > -math.inf)
         if above and not below:
             above, below = "", f" > {self.low:.7g}"
-        said = f"{above}{name}{below}" if above or below else f"{name} is present"
-        return f"({said} or missing)" if has_gaps and self.may_miss else said
+        condition = f"{above}{name}{below}" if above or below else f"{name} is present"
+        return f"({condition} or missing)" if has_gaps and self.may_miss else condition
 
 
 @dataclass

@@ -93,15 +93,15 @@ class AsItIs(BaseEstimator):  # type: ignore[misc]
 
     def _asked(self, X: Any, n_columns: int) -> np.ndarray:
         n_rows = np.shape(X)[0]
-        said = self.function(self._rows(X))
-        found = check_predictions("what the teacher predicts", said)
-        found = found.reshape(len(found), -1)
-        if found.shape != (n_rows, n_columns):
+        answer = self.function(self._rows(X))
+        table = check_predictions("what the teacher predicts", answer)
+        table = table.reshape(len(table), -1)
+        if table.shape != (n_rows, n_columns):
             raise InvalidData(
-                f"what the teacher predicts must have the shape {(n_rows, n_columns)}, got {found.shape}: return a row "
+                f"what the teacher predicts must have the shape {(n_rows, n_columns)}, got {table.shape}: return a row "
                 "for each row and a column for each class."
             )
-        return found if self.classes is None else in_order(said, self.classes)
+        return table if self.classes is None else in_order(answer, self.classes)
 
     def _rows(self, X: Any) -> Any:
         if self.columns is None:

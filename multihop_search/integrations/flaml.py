@@ -130,8 +130,8 @@ class FlamlModel(BaseEstimator):  # type: ignore[misc]
 
     def _check(self, X: Any, y: Any) -> None:
         if self.columns is not None:
-            known = set(X.columns) if hasattr(X, "iloc") else set()
-            lacking = [name for name in self.columns if name not in known]
+            present = set(X.columns) if hasattr(X, "iloc") else set()
+            lacking = [name for name in self.columns if name not in present]
             if lacking:
                 raise UnsuitableModel(
                     f"the teacher must be given the columns that FLAML was fitted on, X has no {lacking[0]!r}: pass "
@@ -173,12 +173,12 @@ def _columns(automl: Any) -> list[Any] | None:
     if not transformer or not hasattr(transformer, "_num_columns"):
         return None
     wanted = [*transformer._cat_columns, *transformer._num_columns]
-    made = {
+    present = {
         f"{part}_{column}"
         for column in transformer._datetime_columns
         for part in ("year", "month", "day", "hour", "minute", "second", "dayofweek", "dayofyear", "quarter")
     }
-    return [column for column in wanted if column not in made]
+    return [column for column in wanted if column not in present]
 
 
 def _plain(value: Any) -> Any:

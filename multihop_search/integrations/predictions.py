@@ -68,8 +68,8 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     given = check_predictions("oof", oof)
     more = None if unlabeled is None else check_predictions("unlabeled", unlabeled)
     if more is not None:
-        known = labels_of_columns(unlabeled, classes)
-        more = unlabeled if names is None and known is not None else _with_columns(names, more, known)
+        labels = labels_of_columns(unlabeled, classes)
+        more = unlabeled if names is None and labels is not None else _with_columns(names, more, labels)
     return GivenPredictions(
         given,
         classes=None if names is None else np.asarray(names),
@@ -79,13 +79,13 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     )
 
 
-def _with_columns(names: list[Any] | None, values: np.ndarray, known: list[Any] | None) -> np.ndarray:
+def _with_columns(names: list[Any] | None, values: np.ndarray, names_of_values: list[Any] | None) -> np.ndarray:
     """Return predictions of unlabelled rows with the columns in the order of those of the others."""
-    if names is None or known is None or known == names:
+    if names is None or names_of_values is None or names_of_values == names:
         return values
-    if set(known) != set(names):
-        raise InvalidData(f"unlabeled must have the columns of oof, {names}, it has {known}: rename them.")
-    return np.asarray(values[:, [known.index(name) for name in names]])
+    if set(names_of_values) != set(names):
+        raise InvalidData(f"unlabeled must have the columns of oof, {names}, it has {names_of_values}: rename them.")
+    return np.asarray(values[:, [names_of_values.index(name) for name in names]])
 
 
 def _in_order_of(y: pd.Series, oof: Any) -> Any:

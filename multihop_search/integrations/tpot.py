@@ -39,12 +39,12 @@ def from_tpot(estimator: Any) -> Any:
             f"from_tpot needs an estimator of TPOT, got {type(estimator).__name__}: pass the outer one."
         )
     try:
-        found = getattr(estimator, "fitted_pipeline_", None)
+        pipeline = getattr(estimator, "fitted_pipeline_", None)
     except NotFittedError:
-        found = None
-    if found is None:
+        pipeline = None
+    if pipeline is None:
         raise UnsuitableModel("from_tpot needs a fitted estimator of TPOT, this one is not: call its fit first.")
-    return clone(found)
+    return clone(pipeline)
 
 
 __all__ = ["from_tpot"]

@@ -43,14 +43,14 @@ class Budget:
         InvalidSetting
             If it is no mapping, or holds an unknown name or anything but positive numbers.
         """
-        known = ", ".join(field.name for field in fields(cls))
+        names = ", ".join(field.name for field in fields(cls))
         if budget is None:
             return cls()
         if not isinstance(budget, Mapping):
-            raise InvalidSetting(f"budget must be None or a dict with {known}, got {budget!r}: pass {{'nodes': 31}}.")
+            raise InvalidSetting(f"budget must be None or a dict with {names}, got {budget!r}: pass {{'nodes': 31}}.")
         for name, bound in budget.items():
             if name not in {field.name for field in fields(cls)}:
-                raise InvalidSetting(f"budget must name bounds among {known}, got {name!r}: use one of these.")
+                raise InvalidSetting(f"budget must name bounds among {names}, got {name!r}: use one of these.")
             if not isinstance(bound, Real) or isinstance(bound, bool) or not 0 < float(bound) < math.inf:
                 raise InvalidSetting(f"budget[{name!r}] must be a positive number, got {bound!r}: pass one.")
             if name in ("nodes", "features") and float(bound) < 1:
@@ -60,8 +60,8 @@ class Budget:
     @property
     def bounds(self) -> dict[str, float]:
         """The bounds that were set, by name."""
-        held = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: bound for name, bound in held.items() if bound is not None}
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: bound for name, bound in values.items() if bound is not None}
 
     def bounded(self, student: Any, n_outputs: int) -> Any:
         """Return a clone of `student` whose trees cannot hold more than `nodes`; a tighter bound of its own stays."""

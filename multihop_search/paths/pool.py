@@ -91,8 +91,8 @@ def default_intermediates(X: Any, n_outputs: int) -> dict[str, Any]:
         "tree(12)": tree(max_depth=12, min_samples_leaf=5),
         "tree(8)": tree(max_depth=8, min_samples_leaf=5),
     }
-    found = {name: behind_preparation(model, X) for name, model in pool.items()}
+    models = {name: behind_preparation(model, X) for name, model in pool.items()}
     linear: Any = Ridge() if regression else LogisticRegression(max_iter=300, tol=1e-3)
     if needs_preparation(X):
-        return found | {"linear": behind_preparation(linear, X, scaled=True)}
-    return found | {"linear": make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), linear)}
+        return models | {"linear": behind_preparation(linear, X, scaled=True)}
+    return models | {"linear": make_pipeline(SimpleImputer(keep_empty_features=True), StandardScaler(), linear)}

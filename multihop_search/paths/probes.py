@@ -166,9 +166,9 @@ def _says_pickle(error: Exception) -> bool:
 
 def _sentence(error: Exception) -> str:
     """Return what an error says in one line, with its class where that is none that models usually raise."""
-    said = " ".join(str(error).partition("Stack trace")[0].split())
+    words = " ".join(str(error).partition("Stack trace")[0].split())
     usual = isinstance(error, (ValueError, TypeError, MultihopError))
-    return said if usual and said else f"{type(error).__name__}: {said}"
+    return words if usual and words else f"{type(error).__name__}: {words}"
 
 
 def _plain_fit(model: Any, rows: TrainingSet, threads: int) -> tuple[Any, str]:

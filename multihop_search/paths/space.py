@@ -185,7 +185,7 @@ class PathSpace:
         if hop.model in allowed:
             return hop
         lowest = allowed[-1]
-        first = next(known for known in self.menu.values() if known.model == lowest)
+        first = next(entry for entry in self.menu.values() if entry.model == lowest)
         either_cut = isinstance(first.scheme, Truncate) or isinstance(hop.scheme, Truncate)
         return first if either_cut else replace(hop, model=lowest)
 
@@ -209,8 +209,8 @@ class PathSpace:
             params |= {f"{path.student}.{name}": value for name, value in path.params}
             if self.fits[path.student]:
                 params |= self._fit_params(path.student, path.fit)
-            known = self.names_of(path.student)
-            if set(params) != set(known) or not all(holds(dist, params[name]) for name, dist in known.items()):
+            dists = self.names_of(path.student)
+            if set(params) != set(dists) or not all(holds(dist, params[name]) for name, dist in dists.items()):
                 raise KeyError(str(path))
             if self.decode(params) != path:
                 raise KeyError(str(path))
@@ -331,7 +331,7 @@ def _menu(
         for rung in rungs:
             if rung not in cuts and len(menu) < MENU_SIZE:
                 label = f"{rung} <- {scheme}" + (f" + {added}" if added else "")
-                same = sum(known.partition("#")[0] == label for known in menu)  # two values that print alike
+                same = sum(other.partition("#")[0] == label for other in menu)  # two values that print alike
                 menu[f"{label}#{same + 1}" if same else label] = Hop(scheme, rung, added)
     return menu
 
@@ -342,10 +342,10 @@ def _menu_compressions(compression: ModelCompression | None) -> list[ModelCompre
         return [None]
     usual: ModelCompression = compression.usual()
     dist = compression.searched().get("multiple")
-    found: list[ModelCompression | None] = [None] if dist is not None and holds(dist, 0) else []
+    compressions: list[ModelCompression | None] = [None] if dist is not None and holds(dist, 0) else []
     some = usual.multiple if dist is None else usual.multiple or compression.most
-    found += [_if_any(replace(usual, multiple=some, generator=name)) for name in compression.generators]
-    return list(dict.fromkeys(found))
+    compressions += [_if_any(replace(usual, multiple=some, generator=name)) for name in compression.generators]
+    return list(dict.fromkeys(compressions))
 
 
 def _draw(trial: Any, name: str, dist: BaseDistribution) -> Any:

@@ -31,17 +31,17 @@ def labels_of_columns(values: Any, classes: Any) -> list[Any] | None:
     ['yes', 'no']
     """
     given: list[Any] | None = None if classes is None else np.asarray(classes).tolist()
-    names = getattr(values, "column_names", None)
-    if names is None:
-        names = getattr(values, "columns", None)
-    if names is None or len(names) < 2:
+    columns = getattr(values, "column_names", None)
+    if columns is None:
+        columns = getattr(values, "columns", None)
+    if columns is None or len(columns) < 2:
         return given
-    known: list[Any] = np.asarray(names).tolist()
-    places = _places(known)
-    in_place = places == list(range(len(known)))
+    names: list[Any] = np.asarray(columns).tolist()
+    places = _places(names)
+    in_place = places == list(range(len(names)))
     if given is None:
-        return None if in_place else known
-    labels = matched(known, given)
+        return None if in_place else names
+    labels = matched(names, given)
     if {*labels} == {*given} and (labels == given or not in_place):
         return labels
     if places is not None and not {*labels} & {*given}:
@@ -49,7 +49,7 @@ def labels_of_columns(values: Any, classes: Any) -> list[Any] | None:
     if not {*labels} & {*given} or (in_place and {*labels} != {*given}):
         return given
     raise InvalidData(
-        f"columns named {known} and classes {given} say different things: pass an array with these classes, or a frame "
+        f"columns named {names} and classes {given} say different things: pass an array with these classes, or a frame "
         "without classes."
     )
 
@@ -63,17 +63,17 @@ def _places(names: list[Any]) -> list[int] | None:
     return None
 
 
-def matched(known: list[Any], wanted: list[Any]) -> list[Any]:
+def matched(labels: list[Any], wanted: list[Any]) -> list[Any]:
     """Return labels as those of y, where they read alike: a frame may have "0" for 0."""
     by_name = {str(label): label for label in wanted}
-    if len(by_name) < len(wanted) or set(known) == set(wanted):
-        return known
-    return [by_name.get(str(label), label) for label in known]
+    if len(by_name) < len(wanted) or set(labels) == set(wanted):
+        return labels
+    return [by_name.get(str(label), label) for label in labels]
 
 
 def in_order(values: Any, classes: np.ndarray) -> np.ndarray:
     """Return predictions as an array, columns in the order of `classes` where they are named after them."""
     array = as_array(values)
     wanted = classes.tolist()
-    known = labels_of_columns(values, wanted) or wanted
-    return array if known == wanted or array.ndim != 2 else array[:, [known.index(label) for label in wanted]]
+    labels = labels_of_columns(values, wanted) or wanted
+    return array if labels == wanted or array.ndim != 2 else array[:, [labels.index(label) for label in wanted]]

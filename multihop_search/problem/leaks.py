@@ -58,13 +58,13 @@ def _is_fitted(part: Any) -> bool:
 
 def _inside(model: Any) -> Iterator[Any]:
     """Yield everything that a model holds: parameters, members of containers, what functions are bound to."""
-    waiting, known = [model], {id(model)}
-    while waiting and len(known) < MOST_OBJECTS:
+    waiting, ids = [model], {id(model)}
+    while waiting and len(ids) < MOST_OBJECTS:
         part = waiting.pop()
         yield part
         for inner in _held_by(part):
-            if id(inner) not in known and not isinstance(inner, (str, bytes, int, float, complex, type(None))):
-                known.add(id(inner))
+            if id(inner) not in ids and not isinstance(inner, (str, bytes, int, float, complex, type(None))):
+                ids.add(id(inner))
                 waiting.append(inner)
 
 
@@ -135,11 +135,11 @@ def leaks_of_folds(problem: Problem) -> tuple[str, ...]:
 
 def leaks_of_rows(X: Any, y: np.ndarray, problem: Problem) -> tuple[str, ...]:
     """Return what is to be said of fresh rows that equal rows of the search, more often than those equal each other."""
-    known = _row_hashes(problem.X, problem.y)
+    hashes = _row_hashes(problem.X, problem.y)
     fresh = _row_hashes(X, y)
-    n_equal = int(np.isin(fresh, known).sum())
-    n_twins = len(known) - int((np.unique(known, return_counts=True)[1] == 1).sum())
-    natural = (n_twins + 1) / (len(known) + 2)
+    n_equal = int(np.isin(fresh, hashes).sum())
+    n_twins = len(hashes) - int((np.unique(hashes, return_counts=True)[1] == 1).sum())
+    natural = (n_twins + 1) / (len(hashes) + 2)
     if n_equal <= len(fresh) * natural + 3 * np.sqrt(len(fresh) * natural * (1 - natural)):
         return ()
     return (

@@ -60,10 +60,10 @@ def checked_rows(search: Any, name: str, X: Any, *, reset: bool = True) -> Any:
             search, X, reset=reset, dtype="numeric", ensure_all_finite=finite, ensure_min_samples=least
         )
     except (ValueError, TypeError) as error:
-        said = re.split(r"(?<=\.) (?=[A-Z])", str(error).strip().partition("\n")[0])[0].rstrip(".: ")[:250]
-        cure = next((cure for sign, cure in CURES.items() if sign in said), "pass a 2-D array or a DataFrame")
+        reason = re.split(r"(?<=\.) (?=[A-Z])", str(error).strip().partition("\n")[0])[0].rstrip(".: ")[:250]
+        cure = next((cure for sign, cure in CURES.items() if sign in reason), "pass a 2-D array or a DataFrame")
         kind = InvalidKind if isinstance(error, TypeError) else InvalidData
-        raise kind(f"{name} must be rows of numbers or a DataFrame: {said}: {cure}.") from error
+        raise kind(f"{name} must be rows of numbers or a DataFrame: {reason}: {cure}.") from error
 
 
 def checked_unlabeled(search: Any, unlabeled: Any, X: Any) -> Any:
@@ -97,12 +97,12 @@ def checked_like(search: Any, name: str, given: Any, X: Any) -> Any:
     rows = checked_rows(search, name, given[list(X.columns)], reset=False).reset_index(drop=True)
     takes_missing = get_tags(search).input_tags.allow_nan
     for column in X.columns:
-        known, new = X[column], rows[column]
-        if known.dtype.kind != new.dtype.kind and not {known.dtype.kind, new.dtype.kind} <= set("iuf"):
+        old, new = X[column], rows[column]
+        if old.dtype.kind != new.dtype.kind and not {old.dtype.kind, new.dtype.kind} <= set("iuf"):
             raise InvalidData(f"{name} must have columns of the same kinds as X, {column!r} has another: convert it.")
         if new.dtype.kind == "f" and np.isinf(new.to_numpy(dtype=float, na_value=np.nan)).any():
             raise InvalidData(f"{name} must be finite, column {column!r} contains infinity: mend these rows.")
-        if not takes_missing and new.isna().any() and not known.isna().any():
+        if not takes_missing and new.isna().any() and not old.isna().any():
             raise InvalidData(
                 f"{name} must have no NaN where X has none and the student takes none, column {column!r} has: drop "
                 "these rows."

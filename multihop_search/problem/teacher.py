@@ -133,9 +133,9 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
         if n_unlabeled is not None:
             self._check_array("unlabeled", self.unlabeled, n_unlabeled, "X_unlabeled", classes)
         for values in (self.oof, self.unlabeled):
-            known = None if values is None else labels_of_columns(values, self.classes)
-            if known is not None and classes is not None:
-                _check_classes(matched(known, classes.tolist()), classes.tolist())
+            labels = None if values is None else labels_of_columns(values, self.classes)
+            if labels is not None and classes is not None:
+                _check_classes(matched(labels, classes.tolist()), classes.tolist())
         if self.y is not None:
             _check_labels(np.asarray(self.y), problem)
 
@@ -154,13 +154,13 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
             )
 
     def _check_array(self, name: str, values: Any, n_rows: int, rows: str, classes: np.ndarray | None) -> None:
-        found = check_predictions(name, values)
-        if len(found) != n_rows:
+        table = check_predictions(name, values)
+        if len(table) != n_rows:
             raise InvalidData(
-                f"{name} must have a prediction for each of the {n_rows} rows of {rows}, it has {len(found)}: predict "
+                f"{name} must have a prediction for each of the {n_rows} rows of {rows}, it has {len(table)}: predict "
                 "these very rows, in their order (a search inside cross-validation sees other rows each time)."
             )
-        n_columns = found.shape[1] if found.ndim == 2 else 1
+        n_columns = table.shape[1] if table.ndim == 2 else 1
         if classes is None and n_columns != 1:
             raise InvalidData(
                 f"{name} must hold one value for each row in regression, it has {n_columns} columns: they look like "
@@ -186,8 +186,8 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
             return np.asarray(taken.reshape(-1, 1))
         labels = labels_of_columns(values, self.classes)
         if labels is not None:
-            known = matched(labels, classes.tolist())
-            taken = taken[:, [known.index(label) for label in classes.tolist()]]
+            labels_in_order = matched(labels, classes.tolist())
+            taken = taken[:, [labels_in_order.index(label) for label in classes.tolist()]]
         summed: np.ndarray = taken / taken.sum(axis=1, keepdims=True)
         return summed
 
@@ -201,45 +201,45 @@ def check_predictions(name: str, values: Any) -> np.ndarray:
         If they hold anything but finite numbers, or rows of several columns that are no probabilities.
     """
     try:
-        found = as_array(values)
+        table = as_array(values)
     except (TypeError, ValueError) as error:
         raise InvalidData(f"{name} must be an array of numbers, it is none ({error}): pass predictions.") from error
-    if found.ndim not in (1, 2) or found.size == 0:
+    if table.ndim not in (1, 2) or table.size == 0:
         raise InvalidData(
-            f"{name} must have the shape (n_rows, n_classes), or (n_rows,) in regression, got {found.shape}: pass the "
+            f"{name} must have the shape (n_rows, n_classes), or (n_rows,) in regression, got {table.shape}: pass the "
             "output of predict_proba or predict."
         )
-    bad = np.flatnonzero(~np.isfinite(found.reshape(len(found), -1)).all(axis=1))
+    bad = np.flatnonzero(~np.isfinite(table.reshape(len(table), -1)).all(axis=1))
     if len(bad):
         raise InvalidData(
-            f"{name} must hold a finite prediction for each row, {len(bad)} of {len(found)} have NaN or infinity, the "
+            f"{name} must hold a finite prediction for each row, {len(bad)} of {len(table)} have NaN or infinity, the "
             f"first is row {bad[0]}: predict every row by a model that did not see it, or leave these rows out."
         )
-    if found.ndim == 2 and found.shape[1] > 1:
-        _check_sums(name, found)
-    return found
+    if table.ndim == 2 and table.shape[1] > 1:
+        _check_sums(name, table)
+    return table
 
 
-def _check_sums(name: str, found: np.ndarray) -> None:
-    if (found < 0).any():
-        row = np.flatnonzero((found < 0).any(axis=1))[0]
+def _check_sums(name: str, table: np.ndarray) -> None:
+    if (table < 0).any():
+        row = np.flatnonzero((table < 0).any(axis=1))[0]
         raise InvalidData(f"{name} must hold no negative probability, row {row} has one: pass what predict_proba says.")
-    off = np.flatnonzero(np.abs(found.sum(axis=1) - 1) > SUM_TOLERANCE)
+    off = np.flatnonzero(np.abs(table.sum(axis=1) - 1) > SUM_TOLERANCE)
     if len(off):
         raise InvalidData(
-            f"{name} must have rows that sum to 1, {len(off)} of {len(found)} do not, the first is row {off[0]} with "
-            f"{found[off[0]].sum():.4g}: pass probabilities of every class."
+            f"{name} must have rows that sum to 1, {len(off)} of {len(table)} do not, the first is row {off[0]} with "
+            f"{table[off[0]].sum():.4g}: pass probabilities of every class."
         )
 
 
-def _check_classes(known: list[Any], wanted: list[Any]) -> None:
-    for label in known:
-        if known.count(label) > 1:
+def _check_classes(names: list[Any], wanted: list[Any]) -> None:
+    for label in names:
+        if names.count(label) > 1:
             raise InvalidData(f"classes must name each label once, {label!r} stands twice: mend the list.")
         if label not in wanted:
             raise InvalidData(f"classes must name the labels of y, {label!r} is none of them: predict the labels of y.")
     for label in wanted:
-        if label not in known:
+        if label not in names:
             raise InvalidData(f"classes must name every label of y, {label!r} is missing: predict all labels of y.")
 
 

@@ -332,20 +332,20 @@ def making(facts: Facts) -> Markup:
 
 
 def _making(facts: Facts) -> Iterator[tuple[str, str]]:
-    made, verdict = facts.making, facts.verdict
-    yield "rows", f"{made.n_rows:,}" + " with weights" * made.weighted + ", in groups" * made.grouped
-    yield "columns", f"{made.n_columns:,}"
-    if made.n_unlabeled:
-        yield "rows without a label", f"{made.n_unlabeled:,}"
-    if made.class_counts is not None:
-        yield f"{len(made.class_counts)} classes", _class_counts(made.class_counts)
+    making, verdict = facts.making, facts.verdict
+    yield "rows", f"{making.n_rows:,}" + " with weights" * making.weighted + ", in groups" * making.grouped
+    yield "columns", f"{making.n_columns:,}"
+    if making.n_unlabeled:
+        yield "rows without a label", f"{making.n_unlabeled:,}"
+    if making.class_counts is not None:
+        yield f"{len(making.class_counts)} classes", _class_counts(making.class_counts)
     trials = ", ".join(f"{count:,} {group}" for group, count in verdict.n_trials.items())
-    yield "score", f"{shown(verdict.score)}, cross-validated on {made.n_folds} folds"
+    yield "score", f"{shown(verdict.score)}, cross-validated on {making.n_folds} folds"
     yield "complete trials", trials + f"; {verdict.n_stopped:,} stopped early" * bool(verdict.n_stopped)
     yield "judged on", verdict.judged_on
-    yield "seconds", number(made.seconds, 3)
-    yield "random_state", str(made.random_state)
-    yield "versions", ", ".join(f"{shown(name)} {shown(version)}" for name, version in made.versions.items())
+    yield "seconds", number(making.seconds, 3)
+    yield "random_state", str(making.random_state)
+    yield "versions", ", ".join(f"{shown(name)} {shown(version)}" for name, version in making.versions.items())
 
 
 def _class_counts(counts: Mapping[Any, int]) -> str:

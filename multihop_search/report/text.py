@@ -29,12 +29,12 @@ def comparison(rows: Sequence[tuple[str, Any, pd.Series]], row: Any) -> str:
     row : array or DataFrame of shape (1, n_features)
         What the latency is measured on.
     """
-    shown = [name for name in rows[0][2].index if name != "score"]
+    measures = [name for name in rows[0][2].index if name != "score"]
     width = max(len(name) for name, _, _ in rows) + 3
-    head = "".join(f"{name.replace('_', '-'):>10}" for name in shown)
+    head = "".join(f"{name.replace('_', '-'):>10}" for name in measures)
     lines = [f"{'':<{width}}{head}{'nodes':>9}{'features':>10}{'latency':>12}"]
     for name, model, scores in rows:
-        values = "".join(f"{scores[measure]:>10.4{'f' if MEASURES[measure].fixed else 'g'}}" for measure in shown)
+        values = "".join(f"{scores[measure]:>10.4{'f' if MEASURES[measure].fixed else 'g'}}" for measure in measures)
         size = f"{complexity(model):>9,.0f}{count_features(model):>10}"
         lines.append(f"{name:<{width}}{values}{size}{latency_us(model, row):>9,.0f} us")
     return "\n".join(lines)

@@ -97,9 +97,9 @@ def _places(tree: Any, levels: int) -> Iterator[Place]:
             return
         below = []
         for child, yes in ((tree.children_left[node], True), (tree.children_right[node], False)):
-            found = list(place(int(child), level + 1, node, yes))
-            below.append(found[-1].y)
-            yield from found
+            places = list(place(int(child), level + 1, node, yes))
+            below.append(places[-1].y)
+            yield from places
         yield Place(node, level, sum(below) / 2, above, is_yes, False)
 
     yield from place(0, 0, -1, True)
@@ -135,8 +135,8 @@ def _frame(place: Place, width: float, kind: str) -> Markup:
 def _split(place: Place, name: Any) -> Markup:
     lines = broken(shown(name))
     first = place.y + 4.5 - 8 * (len(lines) - 1)
-    said = [tag("text", line, x=_left(place) + 9, y=first + 16 * at, class_="name") for at, line in enumerate(lines)]
-    return tag("g", tag("title", shown(name)), _frame(place, BOX, "split"), *said)
+    texts = [tag("text", line, x=_left(place) + 9, y=first + 16 * at, class_="name") for at, line in enumerate(lines)]
+    return tag("g", tag("title", shown(name)), _frame(place, BOX, "split"), *texts)
 
 
 def broken(name: str) -> list[str]:

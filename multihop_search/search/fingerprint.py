@@ -93,8 +93,8 @@ def fingerprint(
     try:
         return Fingerprint({name: _hash(name, value, packages) for name, value in values.items()}, packages)
     except InvalidSetting:
-        for shown, model in _named_models(ladder):
-            _hash(shown, _model(model), packages)  # says which one it is
+        for label, model in _named_models(ladder):
+            _hash(label, _model(model), packages)  # says which one it is
         raise
 
 

@@ -188,7 +188,7 @@ class StudyMirror:
             self._target = optuna.create_study(
                 storage=self.storage, study_name=self.study_name, directions=directions, load_if_exists=True
             )
-            self._there = {_identity(known) for known in self._target.get_trials(deepcopy=False)}
+            self._there = {_identity(copy) for copy in self._target.get_trials(deepcopy=False)}
         if self._target.directions != directions:
             raise InvalidSetting(
                 f"study {self.study_name!r} should have the directions {_names(directions)} of its source, it has "

@@ -74,7 +74,7 @@ class OneHopPruner(BasePruner):
 
 
 def _best_one_hop(study: optuna.Study, student: Any) -> FrozenTrial | None:
-    found = [
+    trials = [
         trial
         for trial in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if trial.user_attrs.get("hops") == 1
@@ -82,10 +82,10 @@ def _best_one_hop(study: optuna.Study, student: Any) -> FrozenTrial | None:
         and trial.intermediate_values
         and all(share <= 0 for share in constraints_of(trial))  # a rival keeps the budget too
     ]
-    if not found:
+    if not trials:
         return None
     best = min if study.direction == optuna.study.StudyDirection.MINIMIZE else max
-    return best(found, key=lambda trial: float(trial.value))  # type: ignore[arg-type]
+    return best(trials, key=lambda trial: float(trial.value))  # type: ignore[arg-type]
 
 
 def _fold_scores(trial: FrozenTrial) -> np.ndarray:

@@ -237,9 +237,9 @@ class _Window:
             del self.open[trial.number]
 
     def _update(self, twin: int, trial: FrozenTrial) -> None:
-        known = self.storage.get_trial(twin).params
+        params = self.storage.get_trial(twin).params
         for name, value in trial.params.items():
-            if name not in known:
+            if name not in params:
                 distribution = trial.distributions[name]
                 self.storage.set_trial_param(twin, name, distribution.to_internal_repr(value), distribution)
         if not trial.state.is_finished():
@@ -257,14 +257,14 @@ class _Window:
         twins = self.storage.get_all_trials(self.id, deepcopy=False)
         useful = [twin for twin in twins if twin.state in (TrialState.COMPLETE, TrialState.PRUNED)]
         best = sorted(useful[:-n_last], key=lambda twin: _rank(twin, self.direction))[:n_best]
-        kept = {twin.number for twin in [*best, *useful[-n_last:]]}
+        numbers = {twin.number for twin in [*best, *useful[-n_last:]]}
         window = _Window(self.direction)
         new = {
             self.storage.get_trial_id_from_study_id_trial_number(self.id, twin.number): window.storage.create_new_trial(
                 window.id, twin
             )
             for twin in twins
-            if twin.number in kept or not twin.state.is_finished()
+            if twin.number in numbers or not twin.state.is_finished()
         }
         window.open = {number: None if twin is None else new[twin] for number, twin in self.open.items()}
         return window

@@ -218,13 +218,13 @@ def _check_taught(family: Family, model: Any, rows: TrainingSet) -> None:
     """Teach the opposite of the true labels, or values: softly, and beside synthetic rows."""
     soft = is_classifier(model) and takes_weights(model)
     if rows.labels is None:
-        said, targets = rows.y.max() - rows.y, (rows.y.max() - rows.y)[:, None] + 1.0
+        wrong, targets = rows.y.max() - rows.y, (rows.y.max() - rows.y)[:, None] + 1.0
     else:
         n_classes = len(rows.labels)
         route = family.soft_labels(model, n_classes, n_classes)
         _expect(route is None or isinstance(route, Route), family, "return a Route or None as soft_labels", route)
-        said = (rows.y + 1) % n_classes
-        certain = np.eye(n_classes)[said]
+        wrong = (rows.y + 1) % n_classes
+        certain = np.eye(n_classes)[wrong]
         targets = 0.8 * certain + 0.2 / n_classes if soft else certain
     whole = TransferSet(targets, np.ones(N_ROWS))
     beside = SyntheticSet(rows.X[:60], targets[:60], np.arange(60))
@@ -235,12 +235,12 @@ def _check_taught(family: Family, model: Any, rows: TrainingSet) -> None:
         own = {name: value for name, value in model.get_params().items() if name != "objective"}
         _expect(str(params) == str(own), family, "put the user's parameters back", params)
         if rows.labels is None:
-            rank = float(np.corrcoef(taught.predict(rows.X), said)[0, 1])
+            rank = float(np.corrcoef(taught.predict(rows.X), wrong)[0, 1])
             _expect(rank > 0, family, "let a model follow the values that it is taught (correlation above 0)", rank)
             continue
         _expect(list(taught.classes_) == list(rows.labels), family, "keep the classes", taught.classes_)
         labels = taught.predict(rows.X)
-        agree = [float(np.mean(labels == rows.labels[codes])) for codes in (said, rows.y)]
+        agree = [float(np.mean(labels == rows.labels[codes])) for codes in (wrong, rows.y)]
         _expect(
             agree[0] > agree[1], family, "let a model follow the labels that it is taught, not the true ones", agree
         )
@@ -248,8 +248,8 @@ def _check_taught(family: Family, model: Any, rows: TrainingSet) -> None:
 
 def _check_shown(family: Family, fitted: Any, rows: TrainingSet) -> None:
     portrayal = family.portrayal(fitted)
-    known = isinstance(portrayal, (OneTree, Coefficients, Shares))
-    _expect(known, family, "portray a model as OneTree, Coefficients or Shares", portrayal)
+    is_portrayal = isinstance(portrayal, (OneTree, Coefficients, Shares))
+    _expect(is_portrayal, family, "portray a model as OneTree, Coefficients or Shares", portrayal)
     if isinstance(portrayal, Coefficients):
         shape = np.shape(portrayal.weights)
         _expect(shape[1:] == (N_COLUMNS,), family, "portray (n_outputs, n_features) coefficients", shape)

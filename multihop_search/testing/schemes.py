@@ -142,13 +142,13 @@ def _settings(scheme: Any) -> list[Any]:
     _expect(searched == expected, scheme, f"search the fields that hold a distribution, {sorted(expected)}, not others")
     usual = _attempt(scheme, "have usual values", scheme.usual)
     _check_resolved(scheme, usual, {name: getattr(usual, name, None) for name in searched}, "usual")
-    found = [usual]
+    settings = [usual]
     for name, distribution in searched.items():
         for value in _ends(distribution):
             values = {other: getattr(usual, other) for other in searched} | {name: value}
-            found.append(_attempt(scheme, f"resolve {name}={value!r}", partial(scheme.resolve, values)))
-            _check_resolved(scheme, found[-1], values, "resolve")
-    return found
+            settings.append(_attempt(scheme, f"resolve {name}={value!r}", partial(scheme.resolve, values)))
+            _check_resolved(scheme, settings[-1], values, "resolve")
+    return settings
 
 
 def _check_resolved(scheme: Any, resolved: Any, values: dict[str, Any], method: str) -> None:
@@ -197,11 +197,11 @@ def _check_apart(settings: list[Any]) -> None:
 
 def _check_transfer(scheme: Any, case: _Case) -> None:
     given = case.copied(writeable=True)
-    made = _made(scheme, given)
+    transfer = _made(scheme, given)
     same = all(np.array_equal(left, right) for left, right in zip(case.arrays, given.arrays, strict=True))
     _expect(same, scheme, "leave its input as it is, it changed an array in place: work on a copy")
     again = _made(_pickled_copy(scheme), case.copied(writeable=False))
-    for what, first, second in zip(("targets", "weights", "labels"), made, again, strict=True):
+    for what, first, second in zip(("targets", "weights", "labels"), transfer, again, strict=True):
         same = np.array_equal(first, second)
         _expect(same, scheme, f"make the same {what} of the same {case.words}, they differ: draw no random numbers")
 
@@ -209,15 +209,15 @@ def _check_transfer(scheme: Any, case: _Case) -> None:
 def _made(scheme: Any, case: _Case) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return targets, weights and labels of a case, checked."""
     wanted = f"make a transfer set of {case.words} (read-only arrays at times, `plain` only with needs_plain=True)"
-    made = _attempt(scheme, wanted, lambda: scheme.transfer_set(case.outputs, case.y))
-    _expect(isinstance(made, TransferSet), scheme, f"return a TransferSet, got {type(made).__name__}")
-    _expect(isinstance(made.note, str), scheme, f"note what fell back as a string, got {made.note!r}")
-    _check_targets(scheme, "transfer_set", made.targets, case)
-    _check_weights(scheme, made, case)
+    result = _attempt(scheme, wanted, lambda: scheme.transfer_set(case.outputs, case.y))
+    _expect(isinstance(result, TransferSet), scheme, f"return a TransferSet, got {type(result).__name__}")
+    _expect(isinstance(result.note, str), scheme, f"note what fell back as a string, got {result.note!r}")
+    _check_targets(scheme, "transfer_set", result.targets, case)
+    _check_weights(scheme, result, case)
     rows = replace(case.outputs, plain=None)
     labels = _attempt(scheme, f"label {case.words} without true labels", lambda: scheme.label(rows))
     _check_targets(scheme, "label", labels, case)
-    return made.targets, made.weights, labels
+    return result.targets, result.weights, labels
 
 
 def _check_array(scheme: Any, what: str, array: Any, shape: tuple[int, ...]) -> None:
@@ -239,11 +239,11 @@ def _check_targets(scheme: Any, method: str, targets: Any, case: _Case) -> None:
     _expect(off <= TOLERANCE, scheme, f"return targets of {method} that sum to 1 in each row, one is off by {off:.3g}")
 
 
-def _check_weights(scheme: Any, made: TransferSet, case: _Case) -> None:
-    _check_array(scheme, "weights of transfer_set", made.weights, (len(case.y),))
-    _expect((made.weights >= 0).all(), scheme, f"return weights of at least 0, one is {made.weights.min()}")
+def _check_weights(scheme: Any, transfer: TransferSet, case: _Case) -> None:
+    _check_array(scheme, "weights of transfer_set", transfer.weights, (len(case.y),))
+    _expect((transfer.weights >= 0).all(), scheme, f"return weights of at least 0, one is {transfer.weights.min()}")
     if not scheme.needs_weights and not case.outputs.is_regression:
-        hard = made.is_hard and np.ptp(made.weights) == 0
+        hard = transfer.is_hard and np.ptp(transfer.weights) == 0
         _expect(hard, scheme, "set needs_weights=True, since it returns soft targets or weights that differ")
 
 
@@ -278,6 +278,6 @@ def _value_cases(kind: Any) -> Iterator[_Case]:
     for scale, staged in product((1.0, 1e6, 0.0), (False, True)):
         rng = np.random.default_rng(0)
         y = 0.1 + scale * rng.normal(size=N_ROWS)
-        said = (y + max(scale, 1.0) * rng.normal(size=N_ROWS) / 2)[:, None]
+        predictions = (y + max(scale, 1.0) * rng.normal(size=N_ROWS) / 2)[:, None]
         words = f"values of size {scale:g}" if scale else "values of a constant target"
-        yield _Case(words, _outputs(said, rng, kind, staged=staged), y)
+        yield _Case(words, _outputs(predictions, rng, kind, staged=staged), y)

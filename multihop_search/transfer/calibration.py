@@ -58,5 +58,5 @@ def calibrating_temperature(q: np.ndarray, y: np.ndarray, sample_weight: np.ndar
         floored = np.maximum(softened(q, float(np.exp(log_temperature))), FLOOR)
         return float(np.average(np.log(floored.sum(axis=1)) - np.log(floored[rows, y]), weights=sample_weight))
 
-    found = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-3})
-    return float(np.exp(found.x))
+    optimum = minimize_scalar(loss, bounds=(np.log(LOWEST), np.log(HIGHEST)), method="bounded", options={"xatol": 1e-3})
+    return float(np.exp(optimum.x))

@@ -114,8 +114,8 @@ class TreeFit(Recipe):
             )
 
         restarts = getattr(self, "restarts", 0) if len(rows) > MOST_ROWS else 0
-        made = [tree(start) for start in range(restarts + 1)]
-        model.tree_ = min(made, key=lambda one: loss_of(one, loss, rows, targets, weights)) if restarts else made[0]
+        trees = [tree(start) for start in range(restarts + 1)]
+        model.tree_ = min(trees, key=lambda one: loss_of(one, loss, rows, targets, weights)) if restarts else trees[0]
         if scale is not None:
             model.tree_ = scale.restored(model.tree_)
         model.n_outputs_, model.max_features_ = 1, rows.shape[1]

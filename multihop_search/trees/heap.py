@@ -43,8 +43,8 @@ class Heap:
 
     def leaves(self, codes: np.ndarray) -> np.ndarray:
         """Return the number of each row's leaf, from 0, left to right."""
-        found = self.descend(codes, np.zeros(len(codes), dtype=np.intp), self.depth)
-        return np.asarray(found - (2**self.depth - 1))
+        places = self.descend(codes, np.zeros(len(codes), dtype=np.intp), self.depth)
+        return np.asarray(places - (2**self.depth - 1))
 
 
 def leaf_totals(heap: Heap, sample: Sample) -> tuple[np.ndarray, np.ndarray]:

@@ -78,19 +78,19 @@ class Lookahead:
         if depth == 1:
             return self._last(heap, node, costs, cost, least)
         roots = self._roots(rows, costs, width if depth > 2 else 1) if self.n_candidates else [_first_least(costs)]
-        found: tuple[float, Heap | None] = (least, None)
+        best: tuple[float, Heap | None] = (least, None)
         for feature, place in roots:
             tried = heap.copy()
             tried.feature[node], tried.place[node] = feature, place
             above = self.sample.codes[rows, feature] > place
             grown = self.grow_at(tried, 2 * node + 1, rows[~above], depth - 1, 1)
             grown += self.grow_at(tried, 2 * node + 2, rows[above], depth - 1, 1)
-            if grown < found[0]:
-                found = (grown, tried)
-        if found[1] is None:
+            if grown < best[0]:
+                best = (grown, tried)
+        if best[1] is None:
             return cost
-        heap.feature[:], heap.place[:] = found[1].feature, found[1].place
-        return found[0]
+        heap.feature[:], heap.place[:] = best[1].feature, best[1].place
+        return best[0]
 
     def _last(self, heap: Heap, node: int, costs: np.ndarray, cost: float, least: float) -> float:
         feature, place = _first_least(costs)
@@ -129,8 +129,8 @@ class Lookahead:
         parts = np.array_split(np.arange(costs.shape[1]), min(SPREAD, costs.shape[1]))
         places = np.stack([part[costs[:, part].argmin(axis=1)] for part in parts])
         features = np.broadcast_to(np.arange(len(costs)), places.shape)
-        known = np.isfinite(costs[features, places])
-        features, places = features[known], places[known]
+        is_finite = np.isfinite(costs[features, places])
+        features, places = features[is_finite], places[is_finite]
         order = np.argsort(_rounded(costs[features, places]), kind="stable")[: self.n_candidates]
         return list(zip(features[order].tolist(), places[order].tolist(), strict=True))
 

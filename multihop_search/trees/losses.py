@@ -54,8 +54,8 @@ class SquaredLoss:
     """Squared error of values, without the part that no tree can change (the sum of the squared targets)."""
 
     def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        known = weight > ROUNDING * np.max(weight, initial=0.0)
-        return np.asarray(np.where(known, -(totals**2).sum(axis=-1) / np.where(known, weight, 1.0), 0.0))
+        is_present = weight > ROUNDING * np.max(weight, initial=0.0)
+        return np.asarray(np.where(is_present, -(totals**2).sum(axis=-1) / np.where(is_present, weight, 1.0), 0.0))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
         return np.asarray((values**2).sum(axis=1) - 2.0 * (targets @ values.T))

@@ -91,7 +91,7 @@ class OutOfFoldPredictions:
         """
         records, predictions = zip(*self._of(numbers), strict=True)
         places = Case(records, predictions, 0, fits=True).groups
-        return {group: [numbers[place] for place in found] for group, found in places.items()}
+        return {group: [numbers[place] for place in positions] for group, positions in places.items()}
 
     def choose(self, numbers: Sequence[int]) -> int:
         """Return the number of the trial that the search would choose if there were only these.

@@ -188,7 +188,7 @@ class RaySession(Session):
 
     def _received(self, future: _RayFuture) -> Any:
         """Return the value of a future as it was sent."""
-        held: list[_RayFuture] = []  # what was sent again, since it may be needed once more
+        futures: list[_RayFuture] = []  # what was sent again, since it may be needed once more
         while True:
             self.wait([future])
             if future.error is not None:
@@ -202,7 +202,7 @@ class RaySession(Session):
                 again = is_loss(cause) and future.call.n_sends < MOST_SENDS
                 if not again and not (is_death(cause) and _n_deadly_sends(future.call) < DEADLY_SENDS):
                     raise translated(cause) from error
-                held += self._send_again(future.call, getattr(cause, "object_ref_hex", ""))
+                futures += self._send_again(future.call, getattr(cause, "object_ref_hex", ""))
 
     def cancel(self, future: _RayFuture) -> None:
         """Drop what has not been sent, and put aside what nothing else in the queue waits for; what was sent runs out.
@@ -336,10 +336,10 @@ def _renew(call: _Call, lost: str, anew: list[_RayFuture]) -> _RayFuture:
     needs: list[Shared | _RayFuture] = []
     for source in call.inputs:
         if isinstance(source, _Call):
-            held = source.future()
-            if held is None or (held not in anew and _lacks_value(held, lost)):
-                held = _renew(source, lost, anew)
-            needs.append(held)
+            renewed = source.future()
+            if renewed is None or (renewed not in anew and _lacks_value(renewed, lost)):
+                renewed = _renew(source, lost, anew)
+            needs.append(renewed)
         else:
             needs.append(source)
     future = call.future() or _RayFuture(call)

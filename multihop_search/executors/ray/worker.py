@@ -117,10 +117,10 @@ class Packed:
 
     @classmethod
     def of(cls, value: Any) -> Packed:
-        made = io.BytesIO()
-        with gzip.GzipFile(fileobj=made, mode="wb", compresslevel=PACKING) as stream:
+        packed = io.BytesIO()
+        with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=PACKING) as stream:
             ray.cloudpickle.dump(value, stream)  # type: ignore[no-untyped-call]
-        return cls(np.frombuffer(made.getbuffer(), dtype=np.uint8))  # bytes would be copied on their way
+        return cls(np.frombuffer(packed.getbuffer(), dtype=np.uint8))  # bytes would be copied on their way
 
 
 def unpacked(value: Any) -> Any:

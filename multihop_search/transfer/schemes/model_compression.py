@@ -53,35 +53,35 @@ class ModelCompression(Recipe):
     usual_values: ClassVar[Mapping[str, Any]] = {"multiple": 5, "generator": "munge"}
 
     def check(self) -> None:
-        held = self.multiple
-        values = held.choices if isinstance(held, CategoricalDistribution) else (held,)
-        if isinstance(held, BaseDistribution) and not isinstance(held, CategoricalDistribution):
-            values = (getattr(held, "low", None), getattr(held, "high", None))
+        dist = self.multiple
+        values = dist.choices if isinstance(dist, CategoricalDistribution) else (dist,)
+        if isinstance(dist, BaseDistribution) and not isinstance(dist, CategoricalDistribution):
+            values = (getattr(dist, "low", None), getattr(dist, "high", None))
         if not all(isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 100 for value in values):
             raise InvalidSetting(
                 "multiple of ModelCompression must be an integer from 0 to 100 or a distribution of them, "
-                f"got {held!r}: pass for instance 5."
+                f"got {dist!r}: pass for instance 5."
             )
         searched = isinstance(self.generator, CategoricalDistribution)
         named = getattr(self.generator, "choices", (self.generator,))
-        known = NAMES if searched else ("auto", *NAMES)
-        if not all(isinstance(name, str) and name in known for name in named):
+        names = NAMES if searched else ("auto", *NAMES)
+        if not all(isinstance(name, str) and name in names for name in named):
             raise InvalidSetting(
-                f"generator of ModelCompression must be one of {', '.join(known)}, got {self.generator!r}: choose "
+                f"generator of ModelCompression must be one of {', '.join(names)}, got {self.generator!r}: choose "
                 "among these."
             )
 
     @property
     def generators(self) -> tuple[str, ...]:
         """The generators that a hop may use."""
-        held = self.generator
-        return tuple(map(str, held.choices)) if isinstance(held, CategoricalDistribution) else (str(held),)
+        dist = self.generator
+        return tuple(map(str, dist.choices)) if isinstance(dist, CategoricalDistribution) else (str(dist),)
 
     @property
     def most(self) -> int:
         """Largest multiple that a hop may use."""
-        held: Any = self.multiple
-        return int(max(getattr(held, "choices", (getattr(held, "high", held),))))
+        multiple: Any = self.multiple
+        return int(max(getattr(multiple, "choices", (getattr(multiple, "high", multiple),))))
 
     def for_rows(self, unlabeled: bool) -> ModelCompression:
         """Return the recipe with its generators named, given whether there are rows without a label.

@@ -55,14 +55,14 @@ def interpolate(X: Any, n_synthetic: int, rng_of_round: RngOfRound) -> Synthetic
     draws = Draws(len(X), n_synthetic, rng_of_round)
     parent, partner = draws.parent, partners(columns, draws, rng_of_round)
     share = draws.uniform()
-    made = []
+    new_columns = []
     for column in columns:
         values = column.values.take(np.where(draws.uniform() < share, partner, parent))
         if column.numbers is not None and column.real:
             between = _between(column.numbers[parent], column.numbers[partner], share)
             values = placed(values, ~np.isnan(between), between)
-        made.append(values)
-    return SyntheticRows(like(X, made, n_synthetic), parent)
+        new_columns.append(values)
+    return SyntheticRows(like(X, new_columns, n_synthetic), parent)
 
 
 def _between(own: np.ndarray, others: np.ndarray, share: np.ndarray) -> np.ndarray:

@@ -76,11 +76,11 @@ def resample_leaves(X: Any, n_synthetic: int, rng_of_round: RngOfRound, *, swap:
         return SyntheticRows(like(X, [column.values.take(draws.parent) for column in columns], 0), draws.parent)
     leaves = _leaves(np.column_stack([_place(column) for column in columns]), rng_of_round(-1))
     tree = draws.below(N_TREES)
-    made = []
+    new_columns = []
     for column in columns:
         donor = leaves.others(tree, draws.parent, draws.uniform())
-        made.append(column.values.take(np.where(draws.uniform() < swap, donor, draws.parent)))
-    return SyntheticRows(like(X, made, n_synthetic), draws.parent)
+        new_columns.append(column.values.take(np.where(draws.uniform() < swap, donor, draws.parent)))
+    return SyntheticRows(like(X, new_columns, n_synthetic), draws.parent)
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,8 @@ class _Leaves:
         """Return a row of the leaf of each row, the row itself only if it is alone; `share` in [0, 1) says which."""
         size = self.size[tree, row]
         step = 1 + (share * (size - 1)).astype(np.intp)
-        found: np.ndarray = self.order[tree, self.first[tree, row] + (self.place[tree, row] + step) % size]
-        return found
+        rows: np.ndarray = self.order[tree, self.first[tree, row] + (self.place[tree, row] + step) % size]
+        return rows
 
 
 def _leaves(places: np.ndarray, rng: np.random.Generator) -> _Leaves:
@@ -116,8 +116,8 @@ def _leaves(places: np.ndarray, rng: np.random.Generator) -> _Leaves:
         random_state=int(rng.integers(2**31)),
         n_jobs=1,
     ).fit(places[fitted], target if len(columns) > 1 else target[:, 0])
-    found = [_of_tree(leaf) for leaf in forest.apply(places).T]
-    return _Leaves(*map(np.stack, zip(*found, strict=True)))
+    trees = [_of_tree(leaf) for leaf in forest.apply(places).T]
+    return _Leaves(*map(np.stack, zip(*trees, strict=True)))
 
 
 def _of_tree(leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -132,6 +132,6 @@ def _of_tree(leaf: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
 def _place(column: Column) -> np.ndarray:
     """Return the column by rank or by order of appearance, standardised, missing values far below; (n_rows,)."""
     values = column.values if column.numbers is None else column.numbers
-    codes, known = pd.factorize(values, sort=column.numbers is not None)
-    places = np.where(codes < 0, -0.5, codes / max(len(known) - 1, 1))
+    codes, levels = pd.factorize(values, sort=column.numbers is not None)
+    places = np.where(codes < 0, -0.5, codes / max(len(levels) - 1, 1))
     return np.asarray((places - places.mean()) / (places.std() or 1.0))

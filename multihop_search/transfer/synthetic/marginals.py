@@ -53,8 +53,8 @@ def resample_marginals(X: Any, n_synthetic: int, rng_of_round: RngOfRound, *, sw
     """
     columns = columns_of(X)
     draws = Draws(len(X), n_synthetic, rng_of_round)
-    made = []
+    new_columns = []
     for column in columns:
         donor = draws.below(len(X))
-        made.append(column.values.take(np.where(draws.uniform() < swap, donor, draws.parent)))
-    return SyntheticRows(like(X, made, n_synthetic), draws.parent)
+        new_columns.append(column.values.take(np.where(draws.uniform() < swap, donor, draws.parent)))
+    return SyntheticRows(like(X, new_columns, n_synthetic), draws.parent)

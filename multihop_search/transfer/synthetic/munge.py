@@ -70,15 +70,15 @@ def munge(
     columns = columns_of(X)
     draws = Draws(len(X), n_synthetic, rng_of_round)
     parent, partner = draws.parent, partners(columns, draws, rng_of_round)
-    made = []
+    new_columns = []
     for column in columns:
         changed = draws.uniform() < swap
         values = column.values.take(np.where(changed, partner, parent))
         if column.numbers is not None and column.real:
             moved, numbers = _moved(column.numbers, parent, partner, spread * draws.normal())
             values = placed(values, moved & changed, numbers)
-        made.append(values)
-    return SyntheticRows(like(X, made, n_synthetic), parent)
+        new_columns.append(values)
+    return SyntheticRows(like(X, new_columns, n_synthetic), parent)
 
 
 def _moved(

@@ -24,8 +24,8 @@ def partners(columns: list[Column], draws: Draws, rng_of_round: RngOfRound) -> n
     """
     if not len(draws.parent):
         return draws.parent
-    found = _nearest([_for_distance(column) for column in columns], draws.n_rows, rng_of_round(-1))
-    partner: np.ndarray = found[draws.parent, draws.below(found.shape[1])]
+    neighbours = _nearest([_for_distance(column) for column in columns], draws.n_rows, rng_of_round(-1))
+    partner: np.ndarray = neighbours[draws.parent, draws.below(neighbours.shape[1])]
     return partner
 
 
@@ -57,7 +57,7 @@ def _nearest(columns: list[np.ndarray], n_rows: int, rng: np.random.Generator) -
     place[candidates] = np.arange(len(candidates))
     among = [values[candidates] for values in columns]
     order = np.arange(len(candidates), dtype=np.uint64)
-    found = np.empty((n_rows, k), dtype=np.intp)
+    neighbours = np.empty((n_rows, k), dtype=np.intp)
     for start in range(0, n_rows, ROWS_AT_ONCE):
         rows = slice(start, start + ROWS_AT_ONCE)
         own = place[rows]
@@ -74,5 +74,5 @@ def _nearest(columns: list[np.ndarray], n_rows: int, rng: np.random.Generator) -
         is_candidate = np.flatnonzero(own >= 0)
         keys[is_candidate, own[is_candidate]] = np.iinfo(np.uint64).max
         nearest = np.sort(np.partition(keys, k - 1, axis=1)[:, :k], axis=1) & np.uint64(2**11 - 1)
-        found[rows] = candidates[nearest.astype(np.intp)]
-    return found
+        neighbours[rows] = candidates[nearest.astype(np.intp)]
+    return neighbours

@@ -126,16 +126,16 @@ def placed(values: Any, where: np.ndarray, numbers: np.ndarray) -> Any:
     return values
 
 
-def like(X: Any, made: list[Any], n_synthetic: int) -> Any:
+def like(X: Any, new_columns: list[Any], n_synthetic: int) -> Any:
     """Return the made columns as what X is: an array of its dtype, or a DataFrame of its columns and their dtypes."""
     if isinstance(X, np.ndarray):
         rows = np.empty((n_synthetic, X.shape[1]), dtype=X.dtype)
-        for place, values in enumerate(made):
+        for place, values in enumerate(new_columns):
             rows[:, place] = values
         return rows
     index = pd.RangeIndex(n_synthetic)
     dtypes = X.dtypes.tolist()  # named, for pandas would read strings of dtype object as "str"
-    columns = {place: pd.Series(values, index, dtypes[place], copy=False) for place, values in enumerate(made)}
+    columns = {place: pd.Series(values, index, dtypes[place], copy=False) for place, values in enumerate(new_columns)}
     frame = pd.DataFrame(columns, index=index)
     frame.columns = X.columns
     return frame
