@@ -457,7 +457,7 @@ def test_a_table_with_gaps_and_words_is_a_regression_too(table: Path, tmp_path: 
     frame["price"] = np.where(frame["colour"] == "red", 10.0, 3.0) + np.arange(120) / 40
     file, out = tmp_path / "prices.csv", tmp_path / "out"
     frame.to_csv(file, index=False)
-    result = run(file, "--target", "price", "--student", "linear", "--teacher", "forest", "--trials", 3, "--out", out)
+    result = run(file, "--target", "price", "--student", "linear", "--teacher", "forest", "--trials", 1, "--out", out)
     assert result.exit_code == 0, result.output
     assert "values of 'price'" in result.output
     assert "colour_red" in result.output
@@ -493,7 +493,7 @@ def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> N
     kept = []
     for source in (table, file):
         out = tmp_path / source.name.partition(".")[2]
-        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 2]
+        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 1]
         result = run(source, *usual, "--out", out)
         assert result.exit_code == 0, result.output
         assert f"{source.name}: 120 rows, 3 columns, 2 classes of 'kind'" in result.output
@@ -511,7 +511,7 @@ def test_a_parquet_table_keeps_its_categories(tmp_path: Path) -> None:
     frame["cm"] = frame["cm"].mask(rng.random(90) < 0.1)
     file, out = tmp_path / "wood.pq", tmp_path / "out"
     frame.to_parquet(file)
-    usual = ["--target", "sold", "--student", "tree:1", "--teacher", "forest", "--trials", 2]
+    usual = ["--target", "sold", "--student", "tree:1", "--teacher", "forest", "--trials", 1]
     result = run(file, *usual, "--out", out)
     assert result.exit_code == 0, result.output
     assert "wood_oak" in result.output
@@ -566,7 +566,7 @@ def test_a_table_of_names_alone_is_refused(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_figures")
 def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    result = run(table, "--target", "kind", "--student", student, "--teacher", "forest", "--trials", 2, "--out", out)
+    result = run(table, "--target", "kind", "--student", student, "--teacher", "forest", "--trials", 1, "--out", out)
     assert result.exit_code == 0, result.output
     model = read_skops(out / "model.skops")
     raw = pd.read_csv(table).drop(columns="kind")
