@@ -2,16 +2,17 @@
 
 Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
 has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
-over plain was inflated. The first trials of the plain and one-hop groups are the student as the user set it, plain by
-each way of fitting and under each scheme; later plain trials take the ways of fitting in turn. With hops the last way
-of fitting is the first to be tried, and every other trial is fitted so: the list ends with the best one (decision 13).
+over plain was inflated. The first trials are those of the portfolio, where there is one; else the first of the plain
+and one-hop groups are the student as the user set it, plain by each way of fitting and under each scheme. Later plain
+trials take the ways of fitting in turn. With hops the last way of fitting is the first to be tried, and every other
+trial is fitted so: the list ends with the best one (decision 13).
 Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -36,6 +37,8 @@ class Plan:
     random_state: int
     sampler: BaseSampler | None
     """The user's sampler; None: random by key."""
+    portfolio: Mapping[str, Sequence[Path]] = field(default_factory=dict)
+    """Paths that each student tries first."""
 
     @property
     def adaptive(self) -> bool:
@@ -51,9 +54,12 @@ class Plan:
         """Return the parameters that are settled before the sampler is asked."""
         turn, place = divmod(number, len(self.students))
         student = self.students[place]
+        first = self.portfolio.get(student, ())
+        if turn < len(first):
+            return self.space.encode(first[turn])
         max_hops = self.space.max_hops_of(student)
-        round_, group = divmod(turn, min(max_hops, 2) + 1)
-        defaults = self._defaults[student][group]
+        round_, group = divmod(turn - len(first), min(max_hops, 2) + 1)
+        defaults = () if first else self._defaults[student][group]
         if round_ < len(defaults):
             return dict(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}

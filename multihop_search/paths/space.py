@@ -199,7 +199,7 @@ class PathSpace:
         """
         labels = {hop: label for label, hop in self.menu.items()}
         try:
-            params = self._padding(path.student)
+            params = self.usual(path.student)
             params["n_hops"] = len(path.hops)
             for slot, hop in enumerate(path.prefix, start=1):
                 params[f"upper_{slot}"] = labels[hop]
@@ -223,7 +223,7 @@ class PathSpace:
 
         `fit` is the label of the way in which it is fitted; None: the first.
         """
-        params = self._padding(student)
+        params = self.usual(student)
         if fit is not None:
             params[f"{student}.{FIT}"] = fit
         params["n_hops"] = 0 if scheme is None else 1
@@ -245,7 +245,12 @@ class PathSpace:
         fits = tuple(self.fits[student])[::-1] or (None,)
         return [self.default(student, scheme, fit) for scheme, fit in zip(self.schemes, cycle(fits), strict=False)]
 
-    def _padding(self, student: str) -> dict[str, Any]:
+    def holds(self, name: str, value: Any) -> bool:
+        """Return whether a name of the space can have a value."""
+        return holds(self.distributions[name], value)
+
+    def usual(self, student: str) -> dict[str, Any]:
+        """Return the usual value of every name that a path to `student` has: those of the user's own student."""
         wanted = {f"{student}.{name}": value for name, value in self.students[student].defaults.items()}
         wanted["student"] = student
         for label, scheme in self.schemes.items():

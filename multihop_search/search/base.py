@@ -49,6 +49,7 @@ class MultihopSearch(Refitting, Delegation):
         intermediates: Any = "auto",
         schemes: Any = "auto",
         tree_fits: Any = "auto",
+        portfolio: Any = "auto",
         max_hops: int = 3,
         n_trials: int = 100,
         timeout: float | None = None,
@@ -75,6 +76,7 @@ class MultihopSearch(Refitting, Delegation):
         self.intermediates = intermediates
         self.schemes = schemes
         self.tree_fits = tree_fits
+        self.portfolio = portfolio
         self.max_hops = max_hops
         self.n_trials = n_trials
         self.timeout = timeout

@@ -39,6 +39,12 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         How tree students are fitted, at every number of hops. "auto": by their class, refined and near-optimal where
         the student is a tree of at most 8 levels whose settings they keep; for other students this says nothing.
         The last one is tried first with a hop, and in half of the later trials with hops.
+    portfolio : "auto", None, list of dict or dict of str to list of dict, default="auto"
+        Paths that each student tries first, in this order, as values of the names of ``space_``: for instance
+        ``{"n_hops": 1, "scheme": "SRatio", "fit": "NearOptimal", "min_samples_leaf": 10}``. Names of the student stand
+        without the student's own name and steps; what an entry does not hold has its usual value. A dict holds a
+        list for each student by its name. "auto" and None: the student as it was set, by each way of fitting, plain
+        and taught by each scheme.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
     n_trials : int, default=100
@@ -79,8 +85,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     checkpoint : path or None, default=None
         Folder where every finished trial is written down. A search that was stopped or killed and is told again, with
         the same data and settings, runs none of them again and ends as if it had never been interrupted; it may have
-        more trials, another timeout, another executor. Searches of other data or settings have logs of their own in
-        the same folder. `random_state` has to be an integer.
+        more trials, another portfolio, timeout or executor. Searches of other data or settings have logs of their own
+        in the same folder. `random_state` has to be an integer.
     callbacks : iterable of callable or None, default=None
         Called as ``callback(study, trial)`` after each told trial, as in `optuna.Study.optimize`, with a study of the
         told trials; ``study.stop()`` in

@@ -24,8 +24,8 @@ class MultihopSearchRegressor(RegressorMixin, MultihopSearch):  # type: ignore[m
         The simple model to deploy.
     teacher : "auto" or regressor, default="auto"
         The complex model.
-    param_distributions, intermediates, schemes, tree_fits, max_hops, n_trials, timeout, budget, cv, crossfit_cv, \
-scoring, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_state, verbose
+    param_distributions, intermediates, schemes, tree_fits, portfolio, max_hops, n_trials, timeout, budget, cv, \
+crossfit_cv, scoring, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_state, verbose
         As in `MultihopSearchClassifier`.
 
     Raises

@@ -125,7 +125,7 @@ class Run:
 
     def _plan(self) -> Plan:
         seed = self.setup.problem.random_state
-        return Plan(self.setup.space, seed, make_sampler(self._settings["sampler"], seed))
+        return Plan(self.setup.space, seed, make_sampler(self._settings["sampler"], seed), self.setup.portfolio)
 
     def _opened_log(self, without: int | None = None) -> AbstractContextManager[Log | None]:
         """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""

@@ -17,6 +17,7 @@ from multihop_search.files import path_of
 from multihop_search.models.steps import last_step, offers, resamples
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.path import STUDENT, TEACHER
+from multihop_search.paths.portfolio import check_portfolio
 from multihop_search.problem.scorers import scoring_for
 from multihop_search.problem.teacher import RowTeacher
 
@@ -95,6 +96,7 @@ def check_settings(settings: Mapping[str, Any], *, regression: bool) -> None:
     make_sampler(settings["sampler"], 0)
     make_pruner(settings["pruner"])
     Budget.of(settings["budget"])
+    check_portfolio(settings["portfolio"])
     check_models(named_students(settings["student"]), settings["teacher"], settings["scoring"], regression=regression)
 
 

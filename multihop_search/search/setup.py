@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,8 @@ from multihop_search.engine.memo import MEMO
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder, make_ladder
-from multihop_search.paths.path import STUDENT, TEACHER
+from multihop_search.paths.path import STUDENT, TEACHER, Path
+from multihop_search.paths.portfolio import portfolio_of
 from multihop_search.paths.probes import Probes, copied
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
@@ -41,6 +42,8 @@ class Setup:
     problem: Problem
     ladder: Ladder
     space: PathSpace
+    portfolio: Mapping[str, Sequence[Path]]
+    """Paths that each student tries first."""
 
     @property
     def with_fits(self) -> list[str]:
@@ -101,7 +104,7 @@ class Begun:
             truncations=ladder.truncations,
             max_hops=settings["max_hops"],
         )
-        return Setup(problem, ladder, space)
+        return Setup(problem, ladder, space, portfolio_of(settings["portfolio"], space))
 
 
 def begin(
