@@ -19,8 +19,8 @@ DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 @pytest.fixture(autouse=True)
 def few_draws_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A score that is no mean over rows is taken again on 12 draws of the rows, not 100: each of them costs seconds."""
-    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 12)
+    """A score that is no mean over rows is taken again on 4 draws of the rows, not 100: each of them costs seconds."""
+    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
 
 
 @pytest.fixture

@@ -102,6 +102,7 @@ def test_the_default_teachers_end_with_a_vote_of_the_others():
     assert VOTE not in teachers(regression=True, boosting=False)  # of one there is no vote
 
 
+@pytest.mark.usefixtures("small_teachers")
 def test_the_vote_is_taken_where_it_fits_held_out_rows_best():
     settings = {"n_trials": 1, "max_hops": 0, "cv": 3, "random_state": 0}
     taken = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), **settings).set_up(X, Y).ladder.teacher

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.models.base import AnyModel, Family
@@ -16,6 +17,8 @@ from multihop_search.models.families import all_families
 
 FAMILIES: tuple[Family, ...] = (*all_families(), AnyModel())
 """The package's own; the one that knows nobody is asked last."""
+_of_class: WeakKeyDictionary[type, Family] = WeakKeyDictionary()
+"""Which of the package's own a class of models is of: they look at nothing else, and are asked for every parameter."""
 _own: list[Family] = []
 """Those that a user registered, the latest first: they are asked before the package's."""
 
@@ -29,7 +32,13 @@ def family_of(model: Any) -> Family:
     >>> type(family_of(ExtraTreesRegressor())).__name__
     'Forest'
     """
-    return next(family for family in (*_own, *FAMILIES) if family.matches(model))
+    for family in _own:
+        if family.matches(model):
+            return family
+    kind = type(model)
+    if kind not in _of_class:
+        _of_class[kind] = next(family for family in FAMILIES if family.matches(model))
+    return _of_class[kind]
 
 
 def register(family: Family) -> Family:

@@ -8,6 +8,8 @@ from multihop_search.verdict.out_of_fold import Evidence
 
 TIE = 1e-12
 """Scores that differ by less, as a part of the best one, are equal: whatever the unit of a target is."""
+WORST = np.finfo(np.float64).min / 2
+"""Of a draw that gives no score, as it may lack a class: half the least number leaves room for `TIE`."""
 
 
 def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
@@ -33,7 +35,7 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         Position of the chosen trial for each draw.
     """
     means = evidence.means(draws)[:, trials]
-    means = np.where(np.isfinite(means), means, np.finfo(np.float64).min)
+    means = np.where(np.isfinite(means), means, WORST)
     best = _first_best(means)
     depth = hops[trials]
     if (depth == depth[0]).all():
