@@ -70,7 +70,8 @@ def fit_model(problem: Problem, fold: Fold, part: int | None, positions: np.ndar
     with thread_limit(problem.threads):
         fitted = fit(model, training_set, replace(spec.options, prepare=_shared(problem, fold, part)))
     if part is not None or not fold.role.is_final:  # nobody gets this model, and it predicts on its hop's CPUs too
-        before = {name: value for name, value in before.items() if name not in job_parameters(spec.estimator)}
+        jobs = job_parameters(spec.estimator)
+        before = {name: value for name, value in before.items() if name not in jobs}
     return fitted.set_params(**before) if before else fitted
 
 

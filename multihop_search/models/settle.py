@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.keys import seed
+from multihop_search.models.base import Family
 from multihop_search.models.registry import family_of
 
 
@@ -46,6 +48,7 @@ def settle(
     after: dict[str, Any] = {}
     taught = model.steps[-1][0] if isinstance(model, Pipeline) else ""
     params = model.get_params(deep=True)
+    families = _families(model, params)
     for param, value in params.items():
         owner, _, last = param.rpartition("__")
         above = isinstance(model, Pipeline) and param.partition("__")[0] != taught
@@ -57,7 +60,7 @@ def settle(
                 )
             if value is None:
                 after[param] = seed(random_state, "estimator", param, *(head if head and above else key))
-        elif _takes_threads(params.get(owner, model), last, value) and value != jobs:
+        elif _takes_threads(families[owner], last, value) and value != jobs:
             after[param] = jobs
         if param in after:
             before[param] = value
@@ -67,10 +70,15 @@ def settle(
 def job_parameters(estimator: Any) -> set[str]:
     """Return the parameters of a model, and of those inside it, that say how many threads or processes it may use."""
     params = estimator.get_params(deep=True)
-    owners = {param: param.rpartition("__") for param in params}
-    return {param for param, (owner, _, last) in owners.items() if last in family_of(params.get(owner, estimator)).jobs}
+    families = _families(estimator, params)
+    names = {param: param.rpartition("__") for param in params}
+    return {param for param, (owner, _, last) in names.items() if last in families[owner].jobs}
 
 
-def _takes_threads(owner: Any, param: str, value: Any) -> bool:
-    family = family_of(owner)
+def _families(estimator: Any, params: Mapping[str, Any]) -> dict[str, Family]:
+    """Return the family of each model that owns parameters, by the name before them; "": of the whole."""
+    return {owner: family_of(params.get(owner, estimator)) for owner in {name.rpartition("__")[0] for name in params}}
+
+
+def _takes_threads(family: Family, param: str, value: Any) -> bool:
     return param in family.jobs and (value is not None or family.takes_all_cores)
