@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read as OpenMP is loaded: its threads would burn a busy core
+
 import numpy as np
 import pandas as pd
 import pytest

@@ -61,10 +61,10 @@ def test_in_a_pipeline_it_is_the_last_step(blobs: Any) -> None:
 
 
 def test_a_grid_searches_its_student_and_its_settings(blobs: Any) -> None:
-    grid = GridSearchCV(small_search(), {"student__max_depth": [1, 3], "max_hops": [0, 1]}, cv=2).fit(*blobs)
-    assert grid.best_params_["student__max_depth"] == 3
+    grid = GridSearchCV(small_search(), [{"student__max_depth": [1, 3]}, {"max_hops": [0]}], cv=2).fit(*blobs)
+    assert grid.best_params_ == {"student__max_depth": 3}
     assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
-    assert grid.best_estimator_.best_estimator_.get_depth() <= 3
+    assert 1 < grid.best_estimator_.best_estimator_.get_depth() <= 3
 
 
 def test_it_stacks(blobs: Any) -> None:
@@ -102,8 +102,6 @@ def test_it_is_cross_validated(blobs: Any) -> None:
     X, y = blobs
     scores = cross_val_score(small_search(), X, y, cv=2, scoring="accuracy", error_score="raise")
     assert scores.min() > 0.5
-    again = cross_val_score(small_search(), X, y, cv=2, scoring="accuracy", error_score="raise")
-    np.testing.assert_array_equal(scores, again)
     assert cross_val_predict(small_search(), X, y, cv=2, method="predict_proba").shape == (240, 3)
 
 
@@ -139,7 +137,7 @@ def test_with_routing_what_is_requested_arrives(blobs: Any) -> None:
     totals = list(map(total_weight, found["estimator"]))
     assert totals == pytest.approx([KEPT[rows].sum() for rows in found["indices"]["train"]], abs=0.01)
     weighted = make_scorer(sklearn.metrics.accuracy_score).set_score_request(sample_weight=True)
-    grid = GridSearchCV(search, {"max_hops": [0, 1]}, cv=2, scoring=weighted).fit(X, y, **params)
+    grid = GridSearchCV(search, {"max_hops": [1]}, cv=2, scoring=weighted).fit(X, y, **params)
     assert total_weight(grid.best_estimator_) == pytest.approx(KEPT.sum(), abs=0.01)
     pipe = make_pipeline(StandardScaler().set_fit_request(sample_weight=True), search)
     assert total_weight(pipe.fit(X, y, **params)[-1]) == pytest.approx(KEPT.sum(), abs=0.01)
@@ -219,8 +217,8 @@ def test_what_an_mlflow_callback_reads_is_there(blobs: Any) -> None:
         value = trial.values[0] if trial.values is not None else None
         logged.append({"number": trial.number, "state": trial.state.name, "params": trial.params, "value": value})
 
-    search = small_search(callbacks=[callback], n_trials=6).fit(*blobs)
-    assert [run["number"] for run in logged] == list(range(6))
+    search = small_search(callbacks=[callback], n_trials=3).fit(*blobs)
+    assert [run["number"] for run in logged] == list(range(3))
     assert [run["state"] for run in logged] == list(search.results_.state)
     assert logged[0]["params"]["n_hops"] == 0
     assert logged[0]["value"] == pytest.approx(search.results_.score[0])
@@ -257,8 +255,9 @@ def two_students() -> MultihopSearchClassifier:
         [("tree", DecisionTreeClassifier(max_depth=3)), ("line", line)],
         RandomForestClassifier(5),
         intermediates=[("deep", DecisionTreeClassifier(max_depth=6))],
-        n_trials=3,
+        n_trials=2,
         cv=2,
+        crossfit_cv=2,
         random_state=0,
     )
 

@@ -48,12 +48,6 @@ class Cautious(DecisionTreeClassifier):
         return np.where(proba.max(axis=1) > 0.8, self.classes_[proba.argmax(axis=1)], self.classes_[-1])
 
 
-@pytest.fixture(autouse=True)
-def few_resamples(monkeypatch):
-    """Replay a score a few times only: the intervals are no subject here."""
-    monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
-
-
 def cross_validated(student, scoring, X=X, y=Y):
     """Return scikit-learn's scores of the folds as one: accuracy is a mean over rows, what is replayed over folds."""
     weights = [len(test) for _, test in CV.split(X, y)] if scoring == "accuracy" else None
@@ -78,22 +72,34 @@ MARGIN = make_scorer(roc_auc_score, response_method="decision_function")
 EITHER = make_scorer(roc_auc_score, response_method=("predict_proba", "decision_function"))
 
 
-@pytest.mark.parametrize("scoring", ["recall", "f1", "accuracy", "balanced_accuracy", "matthews_corrcoef", COST])
 @pytest.mark.parametrize(
-    "student",
-    [BOLD, make_pipeline(StandardScaler(), BOLD), Cautious(max_depth=3, random_state=0), LinearSVC(random_state=0)],
-    ids=["threshold", "pipeline", "cautious", "svc"],
+    ("student", "scoring"),
+    [
+        (BOLD, "recall"),
+        (BOLD, "accuracy"),
+        (make_pipeline(StandardScaler(), BOLD), "f1"),
+        (make_pipeline(StandardScaler(), BOLD), COST),
+        (Cautious(max_depth=3, random_state=0), "balanced_accuracy"),
+        (Cautious(max_depth=3, random_state=0), "accuracy"),
+        (LinearSVC(random_state=0), "matthews_corrcoef"),
+        (LinearSVC(random_state=0), "accuracy"),
+    ],
 )
 def test_a_score_of_decisions_reads_the_students_own_predict(student, scoring):
     fitted = search(student, scoring).fit(X, Y)
     assert fitted.best_score_ == pytest.approx(cross_validated(student, scoring), abs=1e-12)
 
 
-@pytest.mark.parametrize("scoring", ["roc_auc", "average_precision", MARGIN, EITHER])
 @pytest.mark.parametrize(
-    "student",
-    [LinearSVC(random_state=0), RidgeClassifier(), LogisticRegression(), make_pipeline(StandardScaler(), SVC())],
-    ids=["svc", "ridge", "logistic", "pipeline"],
+    ("student", "scoring"),
+    [
+        (LinearSVC(random_state=0), "roc_auc"),
+        (LinearSVC(random_state=0), EITHER),
+        (RidgeClassifier(), "average_precision"),
+        (LogisticRegression(), MARGIN),
+        (LogisticRegression(), EITHER),
+        (make_pipeline(StandardScaler(), SVC()), "roc_auc"),
+    ],
 )
 def test_a_ranking_score_reads_the_decision_function(student, scoring):
     fitted = search(student, scoring).fit(X, Y)
@@ -101,8 +107,16 @@ def test_a_ranking_score_reads_the_decision_function(student, scoring):
     assert fitted.score(X, Y) == get_scorer(scoring)(fitted.best_estimator_, X, Y)
 
 
-@pytest.mark.parametrize("scoring", ["f1_macro", "accuracy", "top_k_accuracy", "balanced_accuracy"])
-@pytest.mark.parametrize("student", [Cautious(max_depth=2, random_state=0), LinearSVC(random_state=0)])
+@pytest.mark.parametrize(
+    ("student", "scoring"),
+    [
+        (Cautious(max_depth=2, random_state=0), "f1_macro"),
+        (Cautious(max_depth=2, random_state=0), "accuracy"),
+        (Cautious(max_depth=2, random_state=0), "top_k_accuracy"),
+        (LinearSVC(random_state=0), "top_k_accuracy"),
+        (LinearSVC(random_state=0), "balanced_accuracy"),
+    ],
+)
 def test_of_many_classes_too(student, scoring):
     fitted = search(student, scoring).fit(X3, Y3)
     assert fitted.best_score_ == pytest.approx(cross_validated(student, scoring, X3, Y3), abs=1e-12)
@@ -159,15 +173,25 @@ class Knowing(ClassifierMixin, BaseEstimator):
         return self.classes_[(X[:, 0] > 0).astype(int)]
 
 
-@pytest.mark.parametrize("verdict", ["bbc", "nested", 0.3, "fresh"])
-@pytest.mark.parametrize("scoring", ["accuracy", "recall", MARGIN])
-@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize(
+    ("frozen", "scoring", "verdict"),
+    [
+        (False, "accuracy", "bbc"),
+        (True, MARGIN, "bbc"),
+        (False, MARGIN, "nested"),
+        (True, "recall", "nested"),
+        (False, "recall", 0.3),
+        (True, "accuracy", 0.3),
+        (False, MARGIN, "fresh"),
+        (True, "accuracy", "fresh"),
+    ],
+)
 def test_the_teacher_is_scored_by_its_own_predict_and_decision_function(frozen, scoring, verdict):
     told = np.column_stack([2.0 * Y - 1, X])
     fresh = {"X_fresh": told[100:], "y_fresh": Y[100:]} if verdict == "fresh" else {}
     verdict = "bbc" if fresh else verdict
     teacher = FrozenEstimator(Knowing().fit(told, Y)) if frozen else Knowing()
-    settings = {"max_hops": 1, "n_trials": 4, "verdict": verdict, "teacher": teacher, "cv": 3}
+    settings = {"max_hops": 1, "n_trials": 2, "verdict": verdict, "teacher": teacher, "cv": 3}
     fitted = (
         search(LogisticRegression(C=1e-6)).set_params(scoring=scoring, **settings).fit(told[:100], Y[:100], **fresh)
     )
@@ -275,9 +299,15 @@ def test_a_decision_function_of_a_fold_that_lacks_a_class_never_ranks_it_first()
 # Names of labels
 
 
-@pytest.mark.parametrize("scoring", ["auto", "accuracy", "roc_auc", "f1_macro"])
 @pytest.mark.parametrize(
-    "names", [np.array(["no", "yes"]), np.array([False, True]), np.array([7, 9]), np.array(["a", "b"], dtype=object)]
+    ("names", "scoring"),
+    [
+        (np.array(["no", "yes"]), "auto"),
+        (np.array(["no", "yes"]), "roc_auc"),
+        (np.array([False, True]), "accuracy"),
+        (np.array([7, 9]), "f1_macro"),
+        (np.array(["a", "b"], dtype=object), "roc_auc"),
+    ],
 )
 def test_names_of_labels_change_nothing(names, scoring):
     def run(y):
