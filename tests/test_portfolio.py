@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, PathObjective
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidSetting, UnservedSchemeWarning
 
 PLAIN = {"n_hops": 0, "fit": "NearOptimal", "min_samples_leaf": 7}
 TAUGHT = {"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit", "criterion": "entropy", "ModelCompression.multiple": 5}
@@ -87,6 +87,13 @@ def test_without_a_portfolio_the_first_trials_are_the_student_as_it_was_set(wine
     auto, none = (search_of(portfolio=portfolio, n_trials=4).fit(*wine).paths_ for portfolio in ("auto", None))
     assert auto == none
     assert [len(path.hops) for path in none] == [0, 1, 2, 0]
+
+
+def test_an_entry_whose_intermediate_there_is_not_is_left_out_with_a_warning(wine):
+    other = {"n_hops": 2, "upper_1": "forest <- ConfWeight"}
+    with pytest.warns(UnservedSchemeWarning, match="1 entries of the portfolio .* as in 'forest <- ConfWeight'"):
+        search = search_of(portfolio=[other, PLAIN], n_trials=1).fit(*wine)
+    assert dict(search.best_path_.params)["min_samples_leaf"] == 7
 
 
 @pytest.mark.parametrize(

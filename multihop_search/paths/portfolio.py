@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, warn
 from multihop_search.paths.path import Path
 from multihop_search.paths.space import PathSpace
 
@@ -43,6 +43,8 @@ def _is_entry(entry: Any) -> bool:
 def portfolio_of(portfolio: Any, space: PathSpace) -> dict[str, tuple[Path, ...]]:
     """Return the paths that each student tries first; none where the portfolio is "auto" or None.
 
+    Which intermediates there are depends on the rows: an entry that needs another is left out, with one warning.
+
     Raises
     ------
     InvalidSetting
@@ -56,24 +58,39 @@ def portfolio_of(portfolio: Any, space: PathSpace) -> dict[str, tuple[Path, ...]
         raise InvalidSetting(
             f"portfolio must name students of the search, {', '.join(space.students)}, got {strangers[0]!r}: rename it."
         )
-    return {
-        student: tuple(_distinct(_checked(space, student, entry) for entry in by_name.get(student, ())))
-        for student in space.students
-    }
-
-
-def _distinct(paths: Iterable[Path]) -> Sequence[Path]:
-    return list(dict.fromkeys(paths))
-
-
-def _checked(space: PathSpace, student: str, entry: Entry) -> Path:
-    path, lacking = path_of(space, student, entry)
-    if lacking or path is None:
-        name = lacking[0] if lacking else "n_hops"
-        raise InvalidSetting(
-            f"portfolio must hold values that {student!r} can have, got {name}={entry.get(name)!r}: see print(space_)."
+    absent: list[str] = []
+    paths = {student: _paths(space, student, by_name.get(student, ()), absent) for student in space.students}
+    if absent:
+        warn(
+            f"{len(absent)} entries of the portfolio are left out, there is no intermediate as in {absent[0]!r}: see "
+            "print(space_).",
+            UnservedSchemeWarning,
         )
-    return path
+    return paths
+
+
+def _paths(space: PathSpace, student: str, entries: Sequence[Entry], absent: list[str]) -> tuple[Path, ...]:
+    """Return the distinct paths of entries; to `absent` go the hops of those that no intermediate of the space serves.
+
+    Raises
+    ------
+    InvalidSetting
+        If an entry holds what the space does not.
+    """
+    paths: dict[Path, None] = {}
+    for entry in entries:
+        path, lacking = path_of(space, student, entry)
+        wrong = [name for name in lacking if not name.startswith("upper_")]
+        if wrong:
+            raise InvalidSetting(
+                f"portfolio must hold values that {student!r} can have, got {wrong[0]}={entry[wrong[0]]!r}: see "
+                "print(space_)."
+            )
+        if lacking or path is None:
+            absent.append(str(entry.get(lacking[0]) if lacking else entry))
+        else:
+            paths.setdefault(path)
+    return tuple(paths)
 
 
 def path_of(space: PathSpace, student: str, entry: Entry) -> tuple[Path | None, list[str]]:
