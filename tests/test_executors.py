@@ -25,7 +25,7 @@ import ray.cloudpickle
 
 import multihop_search
 from multihop_search.errors import ClusterLost, InvalidSetting, WorkerLost
-from multihop_search.executors import SerialExecutor, heap
+from multihop_search.executors import SerialExecutor, memory
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession, connection, translation
 from multihop_search.search.where import known_executor
@@ -378,7 +378,7 @@ def test_a_fast_future_does_not_wait_for_a_slow_one(on_ray: RaySession) -> None:
     assert on_ray.result(slow) == "slow"
 
 
-@pytest.mark.skipif(heap._trim() is None, reason="only glibc keeps freed pages and can give them back")
+@pytest.mark.skipif(memory._trim() is None, reason="only glibc keeps freed pages and can give them back")
 @pytest.mark.parametrize("call", [fill_and_free, LargeBlocks])
 def test_what_a_worker_has_freed_goes_back_to_the_system(on_ray: RaySession, call: Any) -> None:
     worker, before = on_ray.result(on_ray.submit(call)).before
@@ -529,7 +529,7 @@ def test_a_module_that_workers_lack_ends_the_search(
     with pytest.raises(ClusterLost, match=r"No module named 'only_here'.*runtime_env"), translation.translating():
         ray.get(ray.remote(only_here.double).remote(1))
     with pytest.raises(ClusterLost, match=r"able to import multihop_search, numpy, scikit-learn.*only_here"):
-        connection.probe(ray.remote(only_here.double), 1, 1)
+        connection.try_workers(ray.remote(only_here.double), 1, 1)
 
 
 # ---- Ray only: settings, and the process around a session

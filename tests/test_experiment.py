@@ -36,11 +36,11 @@ from multihop_search.executors import SerialExecutor
 from multihop_search.experiment import make_config, read_config, read_records, run_experiment
 from multihop_search.experiment.conditions import calibration_error, conditions
 from multihop_search.experiment.data import Source, numbers, positions, split
-from multihop_search.experiment.generator import generate
 from multihop_search.experiment.grid import cells_of
 from multihop_search.experiment.rows import pure_scheme
 from multihop_search.experiment.run import search_of
 from multihop_search.experiment.same_scheme import SameScheme
+from multihop_search.experiment.simulation import generate
 
 pytestmark = pytest.mark.once
 

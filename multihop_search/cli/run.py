@@ -32,7 +32,7 @@ from multihop_search.terminal import reason, say
 from multihop_search.visible import visible
 
 WIDTH = 100
-PROBE = 1 << 16
+LEAST_ROOM = 1 << 16
 """Bytes for which a folder must have room before a search begins; what is written at the end is larger."""
 
 
@@ -120,9 +120,9 @@ def _check_out(out: File | None) -> None:
         raise InvalidSetting(f"--out must be a folder that does not exist yet, {out} does: choose another name.")
     above = next(folder for folder in out.absolute().parents if folder.exists())
     try:
-        with tempfile.TemporaryFile(dir=above) as probe:
-            probe.write(bytes(PROBE))
-            probe.flush()
+        with tempfile.TemporaryFile(dir=above) as file:
+            file.write(bytes(LEAST_ROOM))
+            file.flush()
     except OSError as error:
         raise InvalidSetting(
             f"--out must be a folder that can be made, {above} cannot hold one ({error.strerror or error}): choose "

@@ -2,7 +2,7 @@
 
 ``run_experiment(config, out)`` runs a grid of cells and leaves two Parquet tables, ``write_report(out)`` a page.
 
-In the order of reading: `config` (read and checked by `recipes`), `grid` (its cells), `data` and `generator` (their
+In the order of reading: `config` (read and checked by `recipes`), `grid` (its cells), `data` and `simulation` (their
 rows), `run` (one cell: a search that `watch` reads, refitted and judged; its `rows` and `conditions`), `store` (what is
 kept), `loop` (all cells); then, from the two tables alone, `statistics`, `claims`, `sign`, `figures` and `page`.
 """

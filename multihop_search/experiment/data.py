@@ -14,7 +14,7 @@ from sklearn.datasets import load_breast_cancer, load_digits, load_wine
 from sklearn.preprocessing import OneHotEncoder
 
 from multihop_search.errors import InvalidData, MultihopWarning, warn
-from multihop_search.experiment.generator import generate
+from multihop_search.experiment.simulation import generate
 from multihop_search.files import path_of
 from multihop_search.problem import left_out_columns, read_frame
 

@@ -1,6 +1,6 @@
 """The Ray executor: a future is a Ray task; the only folder of the package that imports Ray.
 
-The face makes a `RayExecutor`; the engine calls `start`, which connects, proves with a probe task that a worker can do
+The face makes a `RayExecutor`; the engine calls `start`, which connects, proves with a test task that a worker can do
 the work, and returns a `RaySession`; then the calls of `base.Session`, and `close`, which leaves the process as it was.
 
 What fails is met in three places. Ray itself runs a task again whose worker or node died, and the tasks whose values

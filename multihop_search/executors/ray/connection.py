@@ -26,7 +26,7 @@ from multihop_search.executors.ray.translation import last_line, unwrapped
 from multihop_search.executors.ray.worker import Task, pack
 
 PROBE_S = 60.0
-"""Longest wait for the probe task; half of it inside a worker, where waiting may be a deadlock."""
+"""Longest wait for the test task; half of it inside a worker, where waiting may be a deadlock."""
 CONNECT_S = 5.0
 """Longest wait for the port of a cluster: `ray.init` itself tries a dead one for many minutes."""
 
@@ -228,7 +228,7 @@ def _put_back(environment: dict[str, str | None]) -> None:
             os.environ[name] = value
 
 
-def probe(call: Any, cpus: int, n_tasks: int) -> None:
+def try_workers(call: Any, cpus: int, n_tasks: int) -> None:
     """Raise `ClusterLost` unless a worker takes a task in time and has the versions of this process.
 
     As many tasks as a Ray of our own has workers let all of these import what hops need at the same time.

@@ -12,7 +12,7 @@ import ray
 
 from multihop_search.errors import InvalidSetting
 from multihop_search.executors.base import Executor
-from multihop_search.executors.ray.connection import check_address, enter, probe
+from multihop_search.executors.ray.connection import check_address, enter, try_workers
 from multihop_search.executors.ray.session import RaySession
 from multihop_search.executors.ray.worker import run_task
 
@@ -102,7 +102,7 @@ class RayExecutor(Executor):
             owned = enter(self.address, int(n_cpus), environment, undo)
             call = _remote_call(self._options(with_environment=not owned))
             alone = owned and self.address is None
-            probe(call, self.cpus_per_hop, self.n_workers if alone else 1)
+            try_workers(call, self.cpus_per_hop, self.n_workers if alone else 1)
             # Ray keeps a queue of its own busy only on a machine that is ours; elsewhere each task in flight may run.
             limit = self.n_workers * 4 if alone else self.n_workers
             seconds = None if hop_timeout is None else float(hop_timeout)

@@ -18,7 +18,7 @@ from ray import exceptions as broken
 from multihop_search.errors import ClusterLost, WorkerLost
 from multihop_search.executors.attempts import attempted
 from multihop_search.executors.clock import check_ended, time_limit
-from multihop_search.executors.heap import give_back
+from multihop_search.executors.memory import give_back
 
 GRACE_S = 5.0
 """Seconds after `hop_timeout` in which a hop may still end, before its worker is ended."""

@@ -79,10 +79,10 @@ def _link(model: Any, weights: np.ndarray) -> str:
     """Return the link under which scores give the model's own probabilities; versions of scikit-learn differ in it."""
     if not hasattr(model, "predict_proba"):
         return "none"
-    probe = copy.copy(model)  # with coefficients of its own, since large scores would hide the difference
+    doubled = copy.copy(model)  # with coefficients of its own, since large scores would hide the difference
     scores = np.linspace(-1.0, 1.0, len(weights))[None, :]
-    probe.coef_, probe.intercept_ = np.zeros_like(weights, dtype=float), np.zeros(len(weights))
-    probe.coef_[:, 0] = scores
+    doubled.coef_, doubled.intercept_ = np.zeros_like(weights, dtype=float), np.zeros(len(weights))
+    doubled.coef_[:, 0] = scores
     row: Any = np.eye(1, weights.shape[1])
     if hasattr(model, "feature_names_in_"):
         row = pd.DataFrame(row, columns=model.feature_names_in_)
@@ -90,7 +90,7 @@ def _link(model: Any, weights: np.ndarray) -> str:
     shares = {"softmax": powers / powers.sum(), "one-vs-rest": logistic / logistic.sum()}
     if scores.size == 1:
         shares = {"logistic": np.hstack([1 - logistic, logistic])}
-    own = probe.predict_proba(row)
+    own = doubled.predict_proba(row)
     for link, calculated in shares.items():
         if np.allclose(calculated, own, rtol=0, atol=1e-9):
             return link

@@ -1,4 +1,4 @@
-"""The heap: what a process has freed goes back to the system.
+"""Memory: what a process has freed goes back to the system.
 
 A fitted forest is many thousand blocks of memory. When it is freed, glibc keeps most of its pages for later, so that a
 worker looks as large as the largest model that it ever had, and several of them may fill a node.
