@@ -54,9 +54,10 @@ class Case:
             intermediates=[("middle", self.intermediate)],
             schemes=[KnowledgeDistillation(), ModelCompression(generator="unlabeled")],
             param_distributions={},
-            n_trials=9,
+            n_trials=6,
             max_hops=2,
-            cv=3,
+            cv=2,
+            crossfit_cv=2,
             random_state=0,
         )
         weights = {"sample_weight": self.sample_weight, "groups": self.groups}
@@ -142,7 +143,7 @@ def test_export_and_page_do_not_look_at_what_changed(tmp_path: Path) -> None:
 
 def changing(callback: Callable[..., None], **settings: Any) -> MultihopSearchClassifier:
     """Return a search of four trials that calls `callback` after each of them."""
-    usual: dict[str, Any] = {"schemes": [HardLabels()], "intermediates": [], "n_trials": 4, "random_state": 0}
+    usual: dict[str, Any] = {"schemes": [HardLabels()], "intermediates": [], "n_trials": 4, "cv": 2, "random_state": 0}
     return MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=2), RandomForestClassifier(4), callbacks=[callback], **usual, **settings
     )

@@ -86,6 +86,7 @@ def ladder_between(made, teacher, student, intermediates):
 # Probes
 
 
+@pytest.mark.usefixtures("small_teachers")
 @pytest.mark.parametrize("strings", [False, True])
 def test_a_model_is_probed_once_and_a_vote_never(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data(80)

@@ -152,7 +152,8 @@ def test_target_weights_and_groups_are_columns_of_any_library(column: Callable[[
 
 
 def test_a_number_to_predict_comes_as_a_column_of_polars() -> None:
-    search = MultihopSearchRegressor(DecisionTreeRegressor(max_depth=2), n_trials=1, max_hops=0, cv=2, random_state=0)
+    models = DecisionTreeRegressor(max_depth=2), DecisionTreeRegressor()
+    search = MultihopSearchRegressor(*models, n_trials=1, max_hops=0, cv=2, random_state=0)
     given = search.fit(polars.from_pandas(X), polars.Series((X["a"] * 2).tolist())).predict(X)
     np.testing.assert_array_equal(given, search.fit(X, X["a"] * 2).predict(X))
 

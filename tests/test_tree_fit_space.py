@@ -9,10 +9,9 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.testing import assert_allclose, assert_array_equal
+from numpy.testing import assert_allclose
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from searches import searches
-from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -65,7 +64,7 @@ def space_of(fits=FITS, students=("student",), **settings):
     return PathSpace(["forest"], [kd, HardLabels()], own, **{"max_hops": 2, **settings})
 
 
-search_for = searches(TREE, RandomForestClassifier(30), intermediates=[], max_hops=1, n_trials=8, cv=3, crossfit_cv=2)
+search_for = searches(TREE, RandomForestClassifier(30), intermediates=[], max_hops=1, n_trials=8, cv=2, crossfit_cv=2)
 
 
 def made_for(X, y, student=TREE, **more):
@@ -222,18 +221,11 @@ def test_any_trial_can_be_refitted(found, few):
         assert_allclose(tree.predict_proba(few[0]).sum(axis=1), 1)
 
 
-def test_the_same_seed_gives_the_same_search(found, few):
-    again = clone(found).fit(*few)
-    assert_array_equal(again.results_["score"], found.results_["score"])
-    assert again.best_path_ == found.best_path_
-    assert_array_equal(again.predict_proba(few[0]), found.predict_proba(few[0]))
-
-
 def test_a_regressor_searches_them_too(few):
     X, _ = few
     y = 1e-4 * ((X[:, 0] > 0) ^ (X[:, 1] > 0.2)) + 5.0
     search = MultihopSearchRegressor(
-        DecisionTreeRegressor(max_depth=2), n_trials=9, max_hops=0, cv=3, random_state=0
+        DecisionTreeRegressor(max_depth=2), n_trials=9, max_hops=0, cv=2, random_state=0
     ).fit(X, y)
     by_fit = search.results_.groupby("fit")["score"].max()
     assert by_fit["NearOptimal"] > by_fit["OwnFit"]  # an exclusive or, in small units
@@ -278,9 +270,9 @@ class OneSplit(TreeFit):
 
 
 def test_a_fit_of_ones_own_is_searched_like_any_other(few):
-    search = search_for(tree_fits=[OwnFit(), OneSplit()], n_trials=12).fit(*few)
+    search = search_for(tree_fits=[OwnFit(), OneSplit()], n_trials=8).fit(*few)
     assert search.space_.distributions["student.OneSplit.feature"] == IntDistribution(0, 1)
-    assert (search.results_[search.results_["hops"] == 0]["fit"] == "OneSplit").sum() == 3
+    assert (search.results_[search.results_["hops"] == 0]["fit"] == "OneSplit").sum() == 2
     mine = [int(number) for number in search.results_.index[search.results_["fit"] == "OneSplit"]]
     for number in mine:
         tree = search.refit_trial(number)
@@ -299,7 +291,7 @@ def test_several_students_each_have_their_fits(few):
         "line": (),
         "deep": (),
     }
-    search = search_for(student=students, n_trials=6).fit(*few)
+    search = search_for(student=students, n_trials=3).fit(*few)
     assert len(search.verdicts_["tree"].table) == 4
     assert len(search.verdicts_["line"].table) == len(search.verdicts_["deep"].table) == 3
 
