@@ -1,6 +1,7 @@
 """Shared fixtures: the data folder, small data and small searches."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.datasets import load_breast_cancer, make_classification
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
+import multihop_search.cli.run as command
 from multihop_search.paths import pool
 
 NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
@@ -39,6 +42,24 @@ def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
         return named
 
     monkeypatch.setattr(pool, "teachers", few)
+
+
+@pytest.fixture
+def small_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command searches little: `--teacher forest` has 3 trees, one tree is between, there are 2 folds."""
+    intermediates = pool.default_intermediates
+
+    def teachers(*, regression: bool = False) -> dict[str, Any]:
+        small = (RandomForestRegressor if regression else RandomForestClassifier)(3)
+        return {**pool.teachers(regression=regression), "forest": small}
+
+    def one_tree(*arguments: Any) -> dict[str, Any]:
+        return {"tree(8)": intermediates(*arguments)["tree(8)"]}
+
+    monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
+    monkeypatch.setattr("multihop_search.search.defaults.default_intermediates", one_tree)
+    for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
+        monkeypatch.setattr(command, name, partial(getattr(command, name), cv=2, crossfit_cv=2))
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 import unicodedata
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,14 @@ from click import ClickException
 from click.testing import CliRunner, Result
 from logs import lines_of, write_log
 from sklearn.datasets import load_diabetes
-from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import multihop_search.cli.run as command
 from multihop_search.cli import main
 from multihop_search.cli.data import Table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
-from multihop_search.paths import pool
 
-pytestmark = pytest.mark.once
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_command")]
 
 
 def run(*arguments: object) -> Result:
@@ -60,24 +57,6 @@ def numbers(tmp_path: Path) -> Path:
     file = tmp_path / "numbers.csv"
     pd.DataFrame(size, columns=["size", "weight"]).assign(kind=kinds).to_csv(file, index=False)
     return file
-
-
-@pytest.fixture(autouse=True)
-def small_searches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests are about the command: `--teacher forest` has 3 trees, one tree is between, there are 2 folds."""
-    intermediates = pool.default_intermediates
-
-    def teachers(*, regression: bool = False) -> dict[str, Any]:
-        small = (RandomForestRegressor if regression else RandomForestClassifier)(3)
-        return {**pool.teachers(regression=regression), "forest": small}
-
-    def one_tree(*arguments: Any) -> dict[str, Any]:
-        return {"tree(8)": intermediates(*arguments)["tree(8)"]}
-
-    monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
-    monkeypatch.setattr("multihop_search.search.defaults.default_intermediates", one_tree)
-    for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
-        monkeypatch.setattr(command, name, partial(getattr(command, name), cv=2, crossfit_cv=2))
 
 
 @pytest.fixture

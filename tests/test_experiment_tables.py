@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multihop_search.experiment import claims
+from multihop_search.experiment import claims, sign
 from multihop_search.experiment.conditions import CONDITIONS
 from multihop_search.experiment.page import page
 from multihop_search.experiment.rows import column
@@ -25,8 +25,8 @@ def trial(number: int, hops: int, fresh: float, cv: float, first: float, *, pick
     row = {"cell": cell, "student": "tree", "trial": number, "hops": hops, "pure": ONE, "truncated": False}
     row["schemes"] = ONE if hops == 1 else MANY
     row |= {f"picked_{name}": name in picked.split() for name in ("group", "hopped", "scheme_group", "scheme")}
-    for name, sign in (("accuracy", 1), ("log_loss", -1)):
-        of = [share / 100 if sign == 1 else 1 - share / 100 for share in (fresh, cv, first)]
+    for name, direction in (("accuracy", 1), ("log_loss", -1)):
+        of = [share / 100 if direction == 1 else 1 - share / 100 for share in (fresh, cv, first)]
         row |= {f"fresh_{name}": of[0], f"cv_{name}": of[1], f"fold_{name}": np.array([of[2], 0.5])}
     return row
 
@@ -164,7 +164,9 @@ def made_up(rule: str) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def test_a_sign_that_follows_a_condition_is_foreseen_and_a_coin_is_not() -> None:
+def test_a_sign_that_follows_a_condition_is_foreseen_and_a_coin_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sign, "N_DRAWS", 100)
+    monkeypatch.setattr(sign.MODELS["random forest"], "n_estimators", 30)
     known = skills(made_up("condition"))
     assert all(one.has_skill and one.auc > 0.85 for one in known)
     assert "it foresees" in str(known[0])

@@ -50,10 +50,11 @@ def test_a_new_file_or_folder_has_the_usual_permissions(umask: int, tmp_path: Pa
     assert mode(tmp_path / "out") == 0o777 & ~umask
 
 
+@pytest.mark.usefixtures("small_command")
 def test_the_folder_of_a_run_has_the_usual_permissions(tmp_path: Path) -> None:
     before = os.umask(0o007)
     try:
-        arguments = ["run", "--example", "wine", "--student", "tree:2", "--teacher", "forest", "--trials", "2"]
+        arguments = ["run", "--example", "wine", "--student", "tree:2", "--teacher", "forest", "--trials", "1"]
         result = CliRunner().invoke(main, [*arguments, f"--out={tmp_path / 'out'}"], catch_exceptions=False)
     finally:
         os.umask(before)
@@ -164,6 +165,7 @@ def test_what_is_no_path_is_refused_everywhere(name: str, path: Any) -> None:
         TAKES_A_PATH[name](path)
 
 
+@pytest.mark.usefixtures("small_command")
 @pytest.mark.filterwarnings("ignore:Attempting to set identical")
 def test_home_is_meant_by_its_sign(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
