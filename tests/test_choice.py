@@ -11,6 +11,8 @@ from slow_reference import mean, slow_choice, squared_error, unit_sums
 from multihop_search.verdict.choice import choose
 from multihop_search.verdict.out_of_fold import FoldEvidence, HeldOut, RowEvidence
 
+pytestmark = pytest.mark.once
+
 
 def evidence_of(row_scores, *, unit=None, weight=None):
     """Return the evidence of row scores (n_trials, n_rows), each row a unit of weight 1 unless it is said."""

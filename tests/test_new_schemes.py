@@ -46,6 +46,8 @@ from multihop_search.executors.serial import SerialExecutor
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.transfer.transfer_set import SyntheticSet
 
+pytestmark = pytest.mark.once
+
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)
 
 

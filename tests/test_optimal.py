@@ -21,6 +21,8 @@ from multihop_search.trees.lookahead import Bounds, Lookahead
 from multihop_search.trees.losses import LOSSES
 from multihop_search.trees.sample import make_sample
 
+pytestmark = pytest.mark.once
+
 ERRORS = LOSSES["error"]
 A_B = np.array(["a", "b"])
 few = settings(deadline=None, derandomize=True, database=None, max_examples=30)

@@ -88,6 +88,7 @@ search_for = searches(
     param_distributions={},
     n_trials=2,
     cv=2,
+    crossfit_cv=2,
     max_hops=1,
     tree_fits="auto",
 )
@@ -124,12 +125,19 @@ def test_the_search_looks_at_the_names_where_its_student_does_not() -> None:
             ask(REVERSED)
 
 
+FRESH = X + 0.01
+
+
+@pytest.fixture(scope="module")
+def straight() -> MultihopSearchClassifier:
+    return search_for().fit(X, Y, X_unlabeled=X[:30], X_fresh=FRESH, y_fresh=Y)
+
+
 @pytest.mark.parametrize("library", LIBRARIES)
-def test_further_rows_are_read_by_name(library: str) -> None:
-    make, fresh = LIBRARIES[library], X + 0.01
-    straight = search_for().fit(X, Y, X_unlabeled=X[:30], X_fresh=fresh, y_fresh=Y)
+def test_further_rows_are_read_by_name(library: str, straight: MultihopSearchClassifier) -> None:
+    make = LIBRARIES[library]
     turned = search_for().fit(
-        make(X), Y, X_unlabeled=make(REVERSED[:30]), X_fresh=make(fresh[["b", "a", "c"]]), y_fresh=Y
+        make(X), Y, X_unlabeled=make(REVERSED[:30]), X_fresh=make(FRESH[["b", "a", "c"]]), y_fresh=Y
     )
     pd.testing.assert_frame_equal(straight.verdict_.table, turned.verdict_.table)
     assert straight.results_["score"].tolist() == turned.results_["score"].tolist()
@@ -137,16 +145,22 @@ def test_further_rows_are_read_by_name(library: str) -> None:
         search_for().fit(make(X), Y, X_unlabeled=make(X[["a", "b"]]))
 
 
+@pytest.fixture(scope="module")
+def weighted() -> MultihopSearchClassifier:
+    return search_for().fit(X, Y, sample_weight=np.arange(1.0, 121.0), groups=np.arange(120) // 3)
+
+
 @pytest.mark.parametrize("column", [polars.Series, pyarrow.array, lambda values: pyarrow.chunked_array([values])])
-def test_target_weights_and_groups_are_columns_of_any_library(column: Callable[[Any], Any]) -> None:
+def test_target_weights_and_groups_are_columns_of_any_library(
+    column: Callable[[Any], Any], weighted: MultihopSearchClassifier
+) -> None:
     weight, groups = np.arange(1.0, 121.0), np.arange(120) // 3
-    wanted = search_for().fit(X, Y, sample_weight=weight, groups=groups)
     search = search_for().fit(
         X, column(Y.tolist()), sample_weight=column(weight.tolist()), groups=column(groups.tolist())
     )
     assert search.classes_.tolist() == ["no", "yes"]
-    assert search.results_["score"].tolist() == wanted.results_["score"].tolist()
-    assert search.score(X, column(Y.tolist()), column(weight.tolist())) == wanted.score(X, Y, weight)
+    assert search.results_["score"].tolist() == weighted.results_["score"].tolist()
+    assert search.score(X, column(Y.tolist()), column(weight.tolist())) == weighted.score(X, Y, weight)
     with pytest.raises(InvalidData, match="1 of 120 are NaN"):
         search_for().fit(X, column([None, *Y[1:].tolist()]))
 
