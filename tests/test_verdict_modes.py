@@ -127,34 +127,59 @@ def test_no_row_of_either_fold_trains_what_judges_them(cv):
         )
 
 
-def test_a_nested_search_of_plain_students_by_hand():
-    """Without each outer fold: candidates judged on the others, the best fitted on them and judged on the fold."""
-    fitted = search(
-        max_hops=0, n_trials=5, cv=4, verdict="nested", param_distributions={"min_samples_leaf": [1, 5, 10, 20, 40]}
-    ).fit(X, Y)
+STRIPES = np.random.default_rng(0).uniform(0, 8, size=(160, 1))
+"""Rows of eight stripes, whose classes take turns: the more leaves, the better."""
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "sizes", "bounded"),
+    [(X, Y, [1, 5, 10, 20, 40], False), (STRIPES, STRIPES[:, 0].astype(int) % 2, [12, 40], True)],
+)
+def test_a_nested_search_of_plain_students_by_hand(X, y, sizes, bounded):
+    """Without each outer fold: candidates judged on the others, the best fitted on them and judged on the fold.
+
+    A bound of bytes is kept by measuring: a pick that exceeds it in the outer fold gives way to the next.
+    """
+
+    def fitted_on(train, **params):
+        return clone(TREE).set_params(max_depth=9, **params).fit(X[train], y[train])
+
+    settings = {
+        "max_hops": 0,
+        "n_trials": 8,
+        "cv": 4,
+        "param_distributions": {"max_depth": [9], "min_samples_leaf": sizes},
+    }
+    results = search(**settings).fit(X, y).results_
+    per_node, base = np.polyfit(results["nodes"], results["size_bytes"], 1)
+    most = 12 if bounded else np.inf  # nodes
+    budget = {"size_bytes": base + most * per_node} if bounded else None
+    fitted = search(**settings, verdict="nested", budget=budget).fit(X, y)
     folds = fitted.setup_.problem.folds
-    params = [dict(path.params) for path in fitted.paths_]
-    assert len({str(param) for param in params}) > 1
-
-    def proba(param, train, test):
-        model = clone(TREE).set_params(**param).fit(X[train], Y[train])
-        return model.predict_proba(X[test]).astype(np.float32)
-
-    total = 0.0
+    sizes = list(dict.fromkeys(dict(path.params)["min_samples_leaf"] for path in fitted.paths_))
+    assert len(sizes) > 1
+    total, n_exceeded = 0.0, 0
     for outer in folds:
         losses = []
-        for param in params:
-            said = []
+        for least in sizes:
+            tables, targets, inside = [], [], True
             for inner in folds:
                 if inner.number != outer.number:
-                    train = np.setdiff1d(outer.train, inner.test)
-                    said.append((proba(param, train, inner.test), Y[inner.test]))
-            losses.append(log_loss(np.concatenate([p for p, _ in said]), np.concatenate([y for _, y in said])))
-        picked = params[int(np.argmin(losses))]
-        total += log_loss(proba(picked, outer.train, outer.test), Y[outer.test]) * len(outer.test)
-    assert fitted.verdict_.scores.loc["plain", "log_loss"] == pytest.approx(total / len(Y), abs=1e-6)
+                    model = fitted_on(np.setdiff1d(outer.train, inner.test), min_samples_leaf=least)
+                    tables.append(model.predict_proba(X[inner.test]).astype(np.float32))
+                    targets.append(y[inner.test])
+                    inside &= model.tree_.node_count <= most
+            losses.append(log_loss(np.concatenate(tables), np.concatenate(targets)) if inside else np.inf)
+        for place in np.argsort(losses, kind="stable"):
+            model = fitted_on(outer.train, min_samples_leaf=sizes[place])
+            if model.tree_.node_count <= most:
+                break
+            n_exceeded += 1
+        total += log_loss(model.predict_proba(X[outer.test]).astype(np.float32), y[outer.test]) * len(outer.test)
+    assert fitted.verdict_.scores.loc["plain", "log_loss"] == pytest.approx(total / len(y), abs=1e-6)
     assert fitted.verdict_.method == "nested"
     assert "the whole search was run again" in str(fitted.verdict_)
+    assert (n_exceeded > 0) == bounded
 
 
 def test_models_without_two_folds_serve_both_searches(monkeypatch):
