@@ -33,19 +33,15 @@ from multihop_search.problem.problem import Problem
 from multihop_search.problem.row_scores import RowScoring
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.transfer.schemes import (
+    SCHEMES,
     HardLabels,
     KnowledgeDistillation,
-    LossCorrection,
     ModelCompression,
-    ProfWeight,
     Scheme,
     default_schemes,
 )
 from multihop_search.transfer.synthetic import GENERATORS
 from multihop_search.trees import TreeFit, default_tree_fits, refusal
-
-MORE_SCHEMES = (LossCorrection(), ProfWeight(), ModelCompression())
-"""What `schemes` may name beside the defaults."""
 
 
 def choose_schemes(
@@ -65,7 +61,7 @@ def choose_schemes(
         chosen = default_schemes(regression=regression) if regression else _served(students)
         _check_intermediates(intermediates, chosen, regression=regression)
         return chosen, ModelCompression().for_rows(unlabeled)
-    names = ", ".join(type(scheme).__name__ for scheme in (*default_schemes(), HardLabels(), *MORE_SCHEMES))
+    names = ", ".join(SCHEMES)
     if isinstance(schemes, str) or not isinstance(schemes, (list, tuple)) or not schemes:
         raise InvalidSetting(f"schemes must be 'auto' or a list of schemes, got {schemes!r}: choose among {names}.")
     for scheme in schemes:

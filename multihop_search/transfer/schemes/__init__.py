@@ -11,6 +11,7 @@ from multihop_search.transfer.schemes.prof_weight import ProfWeight
 from multihop_search.transfer.schemes.s_ratio import SRatio
 
 __all__ = [
+    "SCHEMES",
     "ConfWeight",
     "HardLabels",
     "KnowledgeDistillation",
@@ -22,6 +23,13 @@ __all__ = [
     "Scheme",
     "default_schemes",
 ]
+
+SCHEMES = tuple(
+    name
+    for name, kind in list(globals().items())
+    if isinstance(kind, type) and issubclass(kind, Recipe) and kind not in (Recipe, Scheme)
+)
+"""Names of what the argument `schemes` may hold."""
 
 
 def default_schemes(*, regression: bool = False) -> tuple[Scheme, ...]:
