@@ -1,6 +1,6 @@
 """A sampler that learns and a verdict that resamples: what each pair claims, held against known truth.
 
-    python benchmarks/adaptive_verdict.py [--replicates 100] [--processes 2]
+    python benchmarks/adaptive_verdict.py [--replicates 100] [--processes 2] [--rows 1000] [--trials 99]
 
 The searches are those of `verdict_null.py`: the loop, space, choice and verdicts of the package, with keyed noise in
 place of fits, so that the true score of every path is known and no hop helps. Random search and TPE, each judged by
@@ -10,15 +10,12 @@ Writes docs/benchmarks/adaptive_verdict.md.
 
 from __future__ import annotations
 
-import argparse
-import multiprocessing
 from collections.abc import Callable
-from pathlib import Path as File
+from itertools import product
 from typing import Any
 
+import bench
 import numpy as np
-import optuna
-from threadpoolctl import threadpool_limits
 from verdict_null import ACCURACY, N_FOLDS, NoiseForFits, _tpe, distance, probabilities, space, true_accuracy
 
 from multihop_search.engine.crossfit import crossfit
@@ -39,8 +36,6 @@ from multihop_search.verdict.nested import NestedSearch, part_of
 from multihop_search.verdict.resampling import Resampling
 from multihop_search.verdict.trials import Trials
 
-PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "adaptive_verdict.md"
-N_ROWS, N_TRIALS = 1000, 99
 PAIRS = (("random", "bbc"), ("random", "nested"), ("TPE", "bbc"), ("TPE", "nested"))
 HEAD = """# A sampler that learns, and who judges it
 
@@ -75,12 +70,12 @@ class Answers(NoiseForFits):
         return super().result(args)
 
 
-def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
+def replicate(task: tuple[int, bool, str, str, int, int]) -> tuple[float, ...]:
     """Return what one search claims and what is true."""
-    number, tuning_matters, sampler, judge = task
-    y = generator(number, "adaptive").integers(2, size=N_ROWS)
+    number, tuning_matters, sampler, judge, n_rows, n_trials = task
+    y = generator(number, "adaptive").integers(2, size=n_rows)
     problem = make_problem(
-        np.zeros((N_ROWS, 1)),
+        np.zeros((n_rows, 1)),
         y,
         sample_weight=None,
         groups=None,
@@ -102,7 +97,7 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
     def searched(prefixes: Any, assessment: Assessment) -> Trials:
         trials = Trials(assessment)
         loop = Loop(new_study(), plan(), prefixes, assessment, budget=Budget(), pruner=None, n_ahead=16)
-        for told in loop.run(N_TRIALS):
+        for told in loop.run(n_trials):
             trials.add(*told)
         return trials
 
@@ -124,11 +119,6 @@ def replicate(task: tuple[int, bool, str, str]) -> tuple[float, ...]:
     return true, said - true, best - true, gain - (true - true_plain), width
 
 
-def _prepare() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    threadpool_limits(1)
-
-
 def line(tuning_matters: bool, sampler: str, judge: str, found: np.ndarray) -> str:
     """Return a line of the page; `found` is (n_replicates, 5)."""
     cells = []
@@ -140,20 +130,21 @@ def line(tuning_matters: bool, sampler: str, judge: str, found: np.ndarray) -> s
     return f"| {'yes' if tuning_matters else 'no'} | {sampler} | {told} | {' | '.join(cells)} |"
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = bench.parser("adaptive_verdict", __doc__)
     parser.add_argument("--replicates", type=int, default=100)
     parser.add_argument("--processes", type=int, default=2)
-    asked = parser.parse_args()
-    lines = [HEAD.format(replicates=asked.replicates, n_trials=N_TRIALS, n_rows=N_ROWS)]
-    with multiprocessing.get_context("spawn").Pool(asked.processes, initializer=_prepare) as pool:
-        for tuning_matters in (False, True):
-            for sampler, judge in PAIRS:
-                tasks = [(number, tuning_matters, sampler, judge) for number in range(asked.replicates)]
-                lines.append(line(tuning_matters, sampler, judge, np.array(pool.map(replicate, tasks, chunksize=1))))
-                print(lines[-1], flush=True)
-    PAGE.write_text("\n".join(lines) + "\n")
+    parser.add_argument("--rows", type=int, default=1000)
+    parser.add_argument("--trials", type=int, default=99)
+    options = parser.parse_args(args)
+    lines = [HEAD.format(replicates=options.replicates, n_trials=options.trials, n_rows=options.rows)]
+    for tuning_matters, pair in product((False, True), PAIRS):
+        sizes = options.rows, options.trials
+        tasks = [(number, tuning_matters, *pair, *sizes) for number in range(options.replicates)]
+        lines.append(line(tuning_matters, *pair, np.array(list(bench.each(replicate, tasks, options.processes)))))
+        print(lines[-1], flush=True)
+    bench.write(options.out, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

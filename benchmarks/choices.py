@@ -13,7 +13,6 @@ A record is kept under build/choices/ and not made again; the page, docs/benchma
 
 from __future__ import annotations
 
-import argparse
 import os
 import pickle
 import time
@@ -24,10 +23,11 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 import optuna
 import pandas as pd
-from quality_parts.data import DATA, ROOT, SETS, load
+from quality_parts.data import SETS, load
 from quality_parts.students import STUDENTS, stored_form, student
 
 import multihop_search.engine.student as engine_student
@@ -37,9 +37,6 @@ from multihop_search.problem.problem import Role
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.verdict.choice import TIE
 from multihop_search.verdict.out_of_fold import BELIEVED, HeldOut, RowEvidence
-
-KEPT = ROOT / "build" / "choices"
-PAGE = ROOT / "docs" / "benchmarks" / "choices.md"
 
 
 def _tpe(seed: int) -> optuna.samplers.TPESampler:
@@ -213,17 +210,12 @@ def replayed(files: list[Path]) -> pd.DataFrame:
     return pd.DataFrame(found, columns=["record", "student", "table", "rule", "loss", "points"])
 
 
-def file_of(variant: str, name: str, seed: int, trials: int) -> Path:
-    """Return where a record is kept."""
-    return KEPT / f"{name}_{seed}_{trials}_{variant.replace(' ', '-')}.pkl"
-
-
-def files_of(variant: str, trials: int) -> list[Path]:
+def files_of(folder: Path, variant: str, trials: int) -> list[Path]:
     """Return the records of a variant that are there."""
-    return sorted(KEPT.glob(f"*_{trials}_{variant.replace(' ', '-')}.pkl"))
+    return sorted(folder.glob(f"*_{trials}_{variant.replace(' ', '-')}.pkl"))
 
 
-def variants(trials: int) -> str:
+def variants(folder: Path, trials: int) -> str:
     """Return the table of the variants, each against the default on the records that both have."""
 
     def found(file: Path) -> dict[str, tuple[float, float]]:
@@ -241,7 +233,8 @@ def variants(trials: int) -> str:
     for variant in VARIANTS:
         suffix = variant.replace(" ", "-")
         pairs = [
-            (file, file.with_name(file.name.replace(f"_{suffix}.", "_default."))) for file in files_of(variant, trials)
+            (file, file.with_name(file.name.replace(f"_{suffix}.", "_default.")))
+            for file in files_of(folder, variant, trials)
         ]
         pairs = [pair for pair in pairs if pair[1].exists()]
         if variant == "default" or len(pairs) < 2:
@@ -286,27 +279,27 @@ def _cell(part: pd.DataFrame, name: str, rule: str, first: str, of: str) -> str:
     return f"{shown} ({gap.mean():+.1f} +- {gap.std(ddof=1) / np.sqrt(len(gap)):.1f})"
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Record what is missing and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
+    parser = bench.parser("choices", __doc__, records=True)
+    parser.add_argument("--data", nargs="+", default=SETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[100])
     parser.add_argument("--trials", type=int, default=72)
     parser.add_argument("--variants", nargs="+", choices=VARIANTS, default=["default"])
-    options = parser.parse_args()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    warnings.filterwarnings("ignore")
-    KEPT.mkdir(parents=True, exist_ok=True)
+    options = parser.parse_args(args)
+    options.build.mkdir(parents=True, exist_ok=True)
     for variant, seed, name in product(options.variants, options.seeds, options.data):
-        file = file_of(variant, name, seed, options.trials)
+        file = options.build / f"{name}_{seed}_{options.trials}_{variant.replace(' ', '-')}.pkl"
         if not file.exists():
-            made = record(name, seed, options.trials, VARIANTS[variant])
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                search = record(name, seed, options.trials, VARIANTS[variant])
             half = file.with_suffix(f".{os.getpid()}")
-            half.write_bytes(pickle.dumps(made))
+            half.write_bytes(pickle.dumps(search))
             half.replace(file)
-            print(file.stem, f"{made['seconds']:.0f} s", flush=True)
-    PAGE.write_text(page(replayed(files_of("default", options.trials)), options.trials) + variants(options.trials))
+            print(file.stem, f"{search['seconds']:.0f} s", flush=True)
+    differences = replayed(files_of(options.build, "default", options.trials))
+    bench.write(options.out, page(differences, options.trials) + variants(options.build, options.trials))
 
 
 if __name__ == "__main__":

@@ -9,12 +9,7 @@ docs/benchmarks/driver.md.
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
 import resource
-import subprocess
-import sys
 import time
 import warnings
 from collections.abc import Callable, Sequence
@@ -22,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 import optuna
 from sklearn.datasets import make_classification
@@ -29,12 +25,12 @@ from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
-from multihop_search.engine.student import Outcome
+from multihop_search.engine.crossfit import crossfit, crossfit_plain
+from multihop_search.engine.student import Outcome, judge
 from multihop_search.executors import Executor, Session
 from multihop_search.models.complexity import Size
 from multihop_search.studies.windowed import WindowedSampler
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "driver.md"
 FEWER = 2_000
 """Trials of the sampler that reads its whole history at each."""
 HEAD = """# What the driver costs
@@ -83,10 +79,10 @@ class NoOpSession(Session):
         self.seconds = 0.0
 
     def submit(self, fn: Callable[..., Any], *args: Any) -> Any:
-        if fn.__name__ == "fit_teacher":  # once, for the verdict
-            return fn(*args)
-        if fn.__name__ != "judge":
+        if fn is crossfit or fn is crossfit_plain:
             return None
+        if fn is not judge:  # what is fitted once: models on a few rows, and the teacher for the verdict
+            return fn(*args)
         start = time.perf_counter()
         problem, _, number, path, *_ = args
         rows = problem.folds[number].test
@@ -164,31 +160,23 @@ def measure(name: str, n_trials: int, n_rows: int) -> dict[str, Any]:
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("driver", __doc__)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--rows", type=int, default=3_000)
-    parser.add_argument("--only", choices=SAMPLERS, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.only:
-        print(json.dumps(measure(options.only, options.trials, options.rows)))
-        return
+    options = parser.parse_args(args)
     lines = []
     for name in SAMPLERS:
         n_trials = options.trials if name != "TPE" else min(FEWER, options.trials)
-        command = [sys.executable, __file__, "--only", name, "--trials", str(n_trials), "--rows", str(options.rows)]
-        done = subprocess.run(
-            command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True, check=True
-        )
-        found = json.loads(done.stdout)
-        print(name, found, flush=True)
-        ratio = found["last 1,000"] / found["second 1,000"]
+        cost = bench.apart(measure, name, n_trials, options.rows)
+        ratio = cost["last 1,000"] / cost["second 1,000"]
         lines.append(
-            f"| {name} | {n_trials:,} | {found['ms a trial']:.1f} | {found['second 1,000']:.1f} | "
-            f"{found['last 1,000']:.1f} | {ratio:.2f} | {found['memory']:.0f} | "
-            f"{found['at the verdict']:.0f} | {found['best']:.4f} |"
+            f"| {name} | {n_trials:,} | {cost['ms a trial']:.1f} | {cost['second 1,000']:.1f} | "
+            f"{cost['last 1,000']:.1f} | {ratio:.2f} | {cost['memory']:.0f} | "
+            f"{cost['at the verdict']:.0f} | {cost['best']:.4f} |"
         )
-    PAGE.write_text(HEAD.format(rows=options.rows, trials=options.trials) + "\n".join(lines) + "\n")
+        print(lines[-1], flush=True)
+    bench.write(options.out, HEAD.format(rows=options.rows, trials=options.trials) + "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

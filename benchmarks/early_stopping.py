@@ -1,6 +1,6 @@
 """What early stopping saves and what it costs: the rule replayed on searches that stopped nothing.
 
-    python benchmarks/early_stopping.py [--rows 400] [--jobs 1]
+    python benchmarks/early_stopping.py [--rows 400] [--jobs 1] [--data NAME ...] [--trials 100]
 
 Thirty searches (ten data sets x three students) at cv=5, and the same at cv=10, run every fold of every path. They are
 kept with their predictions, under build/, so a run that was broken off goes on where it stopped; delete the folder to
@@ -9,29 +9,25 @@ record anew. The rule is then replayed on each under 200 orders of its folds. Wr
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import multiprocessing
 import pickle
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
 
+import bench
 import numpy as np
-import optuna
-import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 from multihop_search import MultihopSearchClassifier, Path, PathSpace
 from multihop_search.engine.early_stopping import FEWEST_FOLDS
@@ -49,9 +45,6 @@ from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.choice import choose
 from multihop_search.verdict.out_of_fold import RowEvidence
 
-ROOT = File(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-REPORT = ROOT / "docs" / "benchmarks" / "early_stopping.md"
 SETS = (
     "ionosphere",
     "heart_disease",
@@ -92,10 +85,12 @@ class Task:
     """Place in `STUDENTS`."""
     cv: int
     n_rows: int
+    n_trials: int
+    folder: File
 
     @property
     def file(self) -> File:
-        folder = ROOT / "build" / "early_stopping" / f"rows_{self.n_rows}_trees_{N_TREES}"
+        folder = self.folder / f"rows_{self.n_rows}_trees_{N_TREES}_trials_{self.n_trials}"
         return folder / f"{self.data}_{self.student}_cv{self.cv}.pkl"
 
 
@@ -119,16 +114,15 @@ class Recording:
         return cls(task.data, task.student, *pickle.loads(task.file.read_bytes()))
 
 
-def tasks(n_rows: int) -> list[Task]:
+def tasks(sets: Sequence[str], n_rows: int, n_trials: int, folder: File) -> list[Task]:
     """Return the searches, those of cv=5 first."""
-    places = range(len(STUDENTS))
-    return [Task(data, place, cv, n_rows) for cv, place, data in itertools.product(FEWEST_TIMES, places, SETS)]
+    searches = itertools.product(FEWEST_TIMES, range(len(STUDENTS)), sets)
+    return [Task(data, place, cv, n_rows, n_trials, folder) for cv, place, data in searches]
 
 
 def table_of(name: str, n_rows: int, random_state: int) -> tuple[np.ndarray, np.ndarray]:
     """Return X (n_rows, n_features) and labels (n_rows,): numbers only, a stratified sample, no class too rare."""
-    frame = pd.read_csv(DATA / f"{name}.csv.gz")
-    X, y = frame.drop(columns="target"), frame["target"]
+    X, y = bench.read(name)
     words = X.select_dtypes(exclude="number").columns
     X[words] = X[words].apply(lambda column: column.factorize()[0])
     X = X.fillna(X.median())
@@ -141,33 +135,28 @@ def table_of(name: str, n_rows: int, random_state: int) -> tuple[np.ndarray, np.
 
 def record(task: Task) -> str:
     """Run the search of a task and keep it; return what to print."""
-    warnings.simplefilter("ignore")
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     X, y = table_of(task.data, task.n_rows, task.student)
     search = MultihopSearchClassifier(
         STUDENTS[task.student][1](),
         RandomForestClassifier(N_TREES),
         cv=task.cv,
-        pruner=optuna.pruners.NopPruner(),
         random_state=task.student,
     )
-    with threadpool_limits(1):
-        made = search.set_up(X, y)
-        plan = Plan(made.space, made.problem.random_state, None)
-        session = SerialExecutor().start()
-        prefixes = Prefixes(session, made.problem, made.ladder)
-        assessment = Assessment(made.problem, plan.adaptive)
-        _, trials, _ = search._run(made, plan, assessment, prefixes, None, search.n_trials, None)
-        first: dict[Any, int] = {}
-        for record in trials.records:
-            first.setdefault(record.path, record.number)
-        found = {record.number: said for record, said in trials.kept()}
-        told = [
-            (record, found.get(record.number) if first[record.path] == record.number else None)
-            for record in trials.records
-        ]
-        session.close()
-    kept = replace(made.problem, X=None, synthetic={}), made.space, told
+    with warnings.catch_warnings(), closing(SerialExecutor().start()) as session:
+        warnings.simplefilter("ignore")
+        setup = search.set_up(X, y)
+        problem = setup.problem
+        loop = Loop(
+            new_study(),
+            Plan(setup.space, problem.random_state, None),
+            Prefixes(session, problem, setup.ladder),
+            Assessment(problem, False),
+            budget=Budget(),
+            pruner=None,
+            n_ahead=N_AHEAD,
+        )
+        told = list(loop.run(task.n_trials))
+    kept = replace(problem, X=None, synthetic={}), setup.space, told
     task.file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = task.file.with_suffix(".tmp")
     unfinished.write_bytes(pickle.dumps(kept))
@@ -180,9 +169,8 @@ def collect(todo: Sequence[Task], jobs: int) -> None:
     missing = [task for task in todo if not task.file.exists()]
     if not missing:
         return
-    with multiprocessing.get_context("spawn").Pool(jobs) as pool:
-        for done, name in enumerate(pool.imap(record, missing), start=1):
-            print(f"{done}/{len(missing)} {name}", flush=True)
+    for done, name in enumerate(bench.each(record, missing, jobs), start=1):
+        print(f"{done}/{len(missing)} {name}", flush=True)
 
 
 # Replaying
@@ -355,7 +343,6 @@ class Recorded:
 
 def check(replay: Replay) -> int:
     """Hold the replay against the search's own loop in the first few orders; return the paths compared."""
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
     recording, ours = replay.recording, replay.folds_run(Rule())
     for place, order in enumerate(replay.orders[:N_CHECKED]):
         recorded = Recorded(recording, order.tolist())
@@ -464,11 +451,6 @@ def with_bound(found: Found, field: str) -> str:
     return f"{percent(found.mean(field))} ({percent(found.high(field))})"
 
 
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a Markdown table."""
-    return "\n".join(["| " + " | ".join(row) + " |" for row in (head, ["---"] * len(head), *rows)])
-
-
 def main_table(found: Sequence[Found]) -> str:
     rows = [
         [
@@ -490,7 +472,7 @@ def main_table(found: Sequence[Found]) -> str:
     head = ["cv", "searches", "multi-hop paths", "without baseline", "times as many (lower bound)", "required at least"]
     head += ["choice stopped", "upper bound (data sets drawn)", "required below", "best stopped (upper bound)"]
     head += ["another choice", "loss, nats"]
-    return table(head, rows)
+    return bench.table(head, rows)
 
 
 def sets_table(found: Sequence[Found]) -> str:
@@ -507,7 +489,7 @@ def sets_table(found: Sequence[Found]) -> str:
             ]
         rows.append(row)
     columns = ("times as many", "multi-hop choices", "choice stopped", "another choice", "loss, nats")
-    return table(["data", *(f"cv={one.cv}: {column}" for one in found for column in columns)], rows)
+    return bench.table(["data", *(f"cv={one.cv}: {column}" for one in found for column in columns)], rows)
 
 
 def rules_table(by_rule: dict[Rule, list[Found]]) -> str:
@@ -526,7 +508,7 @@ def rules_table(by_rule: dict[Rule, list[Found]]) -> str:
         rows.append([f"**{cell}**" for cell in [*row, met]] if rule == Rule() else [*row, met])
     columns = ("times as many", "choice stopped (upper bound)", "best stopped (upper bound)", "another choice", "loss")
     head = ["fewest folds", "errors", "baseline", "n_ahead"]
-    return table([*head, *(f"cv={one.cv}: {name}" for one in found for name in columns), "all met"], rows)
+    return bench.table([*head, *(f"cv={one.cv}: {name}" for one in found for name in columns), "all met"], rows)
 
 
 def in_words(found: Sequence[Found]) -> str:
@@ -580,7 +562,7 @@ def report(replays: dict[int, list[Replay]], n_rows: int, checked: int) -> tuple
     sizes = {
         replay.name: f"{replay.name} ({replay.evidence.n_units})" for those in replays.values() for replay in those
     }
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "optuna", "scikit-learn"))
+    libraries = bench.versions("numpy", "optuna", "scikit-learn")
     *others, last = (name for name, _ in STUDENTS)
     students = ", ".join(others) + f" and {last}"
     met = "All requirements are met." if not missed else "NOT met: " + "; ".join(missed) + "."
@@ -588,7 +570,8 @@ def report(replays: dict[int, list[Replay]], n_rows: int, checked: int) -> tuple
 
 Written by `python benchmarks/early_stopping.py --rows {n_rows}`; {libraries}.
 
-Recorded with `pruner=NopPruner()` and else default settings (100 trials): ten data sets, each with the three students
+Recorded without stopping and else at default settings ({n_trials // sum(map(len, replays.values()))} trials):
+{len(sizes)} data sets, each with the students
 {students}
 (behind a StandardScaler), whose places 0, 1, 2 seed the sample of rows and the search; teacher
 RandomForestClassifier({N_TREES}); each once at cv=5 and once at cv=10. Missing values are medians, words are coded,
@@ -631,24 +614,21 @@ before the next is asked.
     return text, missed
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("early_stopping", __doc__, records=True)
     parser.add_argument("--rows", type=int, default=400, help="most rows of a data set")
+    parser.add_argument("--trials", type=int, default=100)
+    parser.add_argument("--data", nargs="+", default=SETS)
     parser.add_argument("--jobs", type=int, default=1, help="processes that record")
-    parser.add_argument("--output", type=File, default=REPORT)
-    arguments = parser.parse_args()
-    if not DATA.exists():
-        parser.exit(message=f"skipped: the real data sets are not here, {DATA} is absent\n")
-    todo = tasks(arguments.rows)
-    collect(todo, arguments.jobs)
+    options = parser.parse_args(args)
+    todo = tasks(options.data, options.rows, options.trials, options.build)
+    collect(todo, options.jobs)
     replays: dict[int, list[Replay]] = {cv: [] for cv in FEWEST_TIMES}
     for task in todo:
         replays[task.cv].append(Replay(Recording.of(task)))
     checked = sum(check(replay) for those in replays.values() for replay in those)
-    text, missed = report(replays, arguments.rows, checked)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(text, encoding="utf-8")
-    print(text)
+    text, missed = report(replays, options.rows, checked)
+    bench.write(options.out, text)
     if missed:
         sys.exit("not met: " + "; ".join(missed))
 

@@ -2,7 +2,7 @@
 
 ::
 
-    python benchmarks/import_time.py [REPEATS]
+    python benchmarks/import_time.py [--repeats 11]
 
 Prints the median CPU seconds, user and system, of each command over repeats that take turns, and the bound that the
 command keeps to: 1.5 times that of click and the version, and 0.1 s.
@@ -10,6 +10,7 @@ command keeps to: 1.5 times that of click and the version, and 0.1 s.
 
 from __future__ import annotations
 
+import argparse
 import os
 import statistics
 import subprocess
@@ -31,7 +32,7 @@ def cpu_seconds(code: str) -> float:
     return after.children_user - before.children_user + after.children_system - before.children_system
 
 
-def medians(repeats: int, names: tuple[str, ...] = tuple(COMMANDS)) -> dict[str, float]:
+def medians(repeats: int, names: tuple[str, ...]) -> dict[str, float]:
     """Return the median CPU seconds of each command."""
     seconds: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(repeats):
@@ -45,8 +46,14 @@ def bound(click: float) -> float:
     return 1.5 * click + 0.1
 
 
-if __name__ == "__main__":
-    table = medians(int(sys.argv[1]) if len(sys.argv) > 1 else 11)
+def main(args: list[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--repeats", type=int, default=11)
+    table = medians(parser.parse_args(args).repeats, tuple(COMMANDS))
     for name, value in table.items():
         print(f"{name:28} {value:.2f} s")
     print(f"{'bound of --help':28} {bound(table['click and the version']):.2f} s")
+
+
+if __name__ == "__main__":
+    main()

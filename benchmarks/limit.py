@@ -3,27 +3,20 @@
     python benchmarks/limit.py [--data spambase satimage letter] [--trials 200] [--rows 5000]
 
 A search is run in this process with a clock round the functions that do the work, and then without the clock on two
-local Ray workers. Each search is a process of its own, on one thread. Writes docs/benchmarks/limit.md; skips where the
-real data sets are absent.
+local Ray workers. Each search is a process of its own, on one thread. Writes docs/benchmarks/limit.md.
 """
 
 from __future__ import annotations
 
-import argparse
 import functools
-import json
-import os
-import subprocess
-import sys
 import time
 import warnings
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
+from itertools import product
 from typing import Any
 
-import pandas as pd
-from quality_parts.data import DATA
+import bench
 from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.engine.prefixes as prefixes
@@ -35,10 +28,10 @@ import multihop_search.paths.probes as probes
 import multihop_search.search.base as base
 import multihop_search.search.run as search_run
 from multihop_search import MultihopSearchClassifier, RayExecutor
+from multihop_search.problem.scoring import Scoring
 from multihop_search.trees import OwnFit
 from multihop_search.verdict.resampling import Resampling
 
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "limit.md"
 FITS, PREDICTIONS, AGAIN = "fits", "predictions", "fits done again"
 REST = (
     AGAIN,
@@ -119,7 +112,7 @@ def clocked() -> Clock:
     clock.around(student, "fit_model", FITS, fit_key)
     clock.around(synthetic_rows, "_generated", "synthetic rows")
     clock.around(soft_labels.SoftLabels, "transfer_set", "transfer sets")
-    clock.around(student, "stored_form", PREDICTIONS)
+    clock.around(Scoring, "table", PREDICTIONS)
     clock.around(upper_model, "graded_predictions", PREDICTIONS)
     clock.around(upper_model.UpperModel, "out_of_bag", PREDICTIONS)
     clock.around(upper_model, "calibrating_temperature", "calibration")
@@ -128,16 +121,9 @@ def clocked() -> Clock:
     return clock
 
 
-def read(name: str, n_rows: int) -> tuple[Any, Any]:
-    (file,) = DATA.glob(f"{name}.*")
-    table = (pd.read_parquet if file.suffix == ".parquet" else pd.read_csv)(file)
-    table = table.sample(min(n_rows, len(table)), random_state=0)
-    return table.drop(columns="target"), table["target"]
-
-
-def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> dict[str, Any]:
+def measure(name: str, settings: dict[str, Any], n_trials: int, n_rows: int, workers: int) -> dict[str, Any]:
     """Return the seconds of one search by kind, or on workers those of the whole and of Ray's start."""
-    X, y = read(name, n_rows)
+    X, y = bench.read(name, n_rows)
     found: dict[str, Any] = {"rows": len(X), "columns": X.shape[1], "classes": int(y.nunique())}
     starts = [0.0]
     if workers:
@@ -154,7 +140,7 @@ def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> 
     if workers:
         clock.around(Resampling, "verdict", "verdict")
     executor = RayExecutor(n_workers=workers) if workers else None
-    search = MultihopSearchClassifier(**STUDENTS[which], n_trials=n_trials, executor=executor, random_state=0)
+    search = MultihopSearchClassifier(**settings, n_trials=n_trials, executor=executor, random_state=0)
     start = time.perf_counter()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -163,38 +149,21 @@ def measure(name: str, which: str, n_trials: int, n_rows: int, workers: int) -> 
     return found | dict(clock.seconds)
 
 
-def run(*args: Any) -> dict[str, Any]:
-    command = [sys.executable, __file__, "--one", *map(str, args)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise SystemExit(done.stderr[-3000:])
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("limit", __doc__)
     parser.add_argument("--data", nargs="+", default=["spambase", "satimage", "letter"])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, default=5_000)
     parser.add_argument("--students", nargs="+", choices=STUDENTS, default=[next(iter(STUDENTS))])
-    parser.add_argument("--one", nargs=5, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    if options.one:
-        name, which, *numbers = options.one
-        print(json.dumps(measure(name, which, *map(int, numbers))))
-        return
+    options = parser.parse_args(args)
     lines = []
-    for name in options.data:
-        for which in options.students:
-            serial = run(name, which, options.trials, options.rows, 0)
-            print(name, which, serial, flush=True)
-            shared = run(name, which, options.trials, options.rows, 2)
-            print(name, which, shared, flush=True)
-            lines.append((name, which, serial, shared))
-    PAGE.write_text(page(lines, options.trials, options.rows))
+    for name, which in product(options.data, options.students):
+        serial, shared = (
+            bench.apart(measure, name, STUDENTS[which], options.trials, options.rows, n_workers) for n_workers in (0, 2)
+        )
+        print(name, which, serial, shared, flush=True)
+        lines.append((name, which, serial, shared))
+    bench.write(options.out, page(lines, options.trials, options.rows))
 
 
 def page(lines: list[tuple[str, str, dict[str, Any], dict[str, Any]]], n_trials: int, n_rows: int) -> str:

@@ -1,15 +1,14 @@
 """What a search on Ray takes of memory: covertype, 100,000 rows, 50 trials, 2 workers.
 
-    python benchmarks/memory.py [--rows 100000] [--trials 50] [--workers 2]
+    python benchmarks/memory.py [--data covertype_100k] [--rows 100000] [--trials 50] [--workers 2]
 
 The proportional set size (/proc/PID/smaps_rollup: shared pages are counted once) of this process and all that it
 started is sampled, and compared with what it was when Ray had started and nothing had been sent. The largest pickled
-models of the hops in flight are measured in the workers. Writes docs/benchmarks/memory.md; skips where the data set is
-absent."""
+models of the hops in flight are measured in the workers. Writes docs/benchmarks/memory.md.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import pickle
 import sys
@@ -22,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from limit import read
-from quality_parts.data import DATA
+import bench
 from ray import cloudpickle
 from sklearn.tree import DecisionTreeClassifier
 
@@ -42,8 +40,8 @@ started.
 
 | what | MB |
 | --- | ---: |"""
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "benchmarks" / "memory.md"
 MB = 2**20
+TEACHER: Any = "auto"
 
 
 def family(root: int) -> list[int]:
@@ -143,17 +141,16 @@ def weighed(folder: str, fn: Callable[..., Any], *args: Any) -> Any:
         upper_model.fit_model = student.fit_model = fit_model  # type: ignore[assignment]
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("memory", __doc__)
+    parser.add_argument("--data", default="covertype_100k")
     parser.add_argument("--rows", type=int, default=100_000)
     parser.add_argument("--trials", type=int, default=50)
     parser.add_argument("--workers", type=int, default=2)
-    options = parser.parse_args()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
+    options = parser.parse_args(args)
     warnings.simplefilter("ignore")
     cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    X, y = read("covertype_100k", options.rows)
+    X, y = bench.read(options.data, options.rows)
     data = int(X.memory_usage(index=False).sum() + y.memory_usage(index=False))
     idle: list[int] = []
     told: list[float] = []
@@ -170,6 +167,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         search = MultihopSearchClassifier(
             DecisionTreeClassifier(max_depth=6),
+            TEACHER,
             n_trials=options.trials,
             executor=Watched(RayExecutor(n_workers=options.workers), folder),
             callbacks=[lambda study, trial: told.append(time.monotonic())],
@@ -201,8 +199,7 @@ def main() -> None:
         *(f"| found at most, above idle, {name} | {peak:.0f} |" for name, peak in peaks.items()),
         f"| trials 10 on add | {max(peaks['the other trials'] - peaks['set-up and trials 0 to 9'], 0):.0f} |",
     ]
-    PAGE.write_text("\n".join(lines) + "\n")
-    print(PAGE.read_text())
+    bench.write(options.out, "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

@@ -5,27 +5,24 @@
 The list is what a search without early stopping draws. The *careful* objective has cross-fitted the teacher once, in
 every fold, and runs every hop below it in the trial; the *naive* one runs the teacher in the trial too, so it is timed
 on ten trials only. All call the same functions with the same keys, so all score the same, which is checked. One
-process, one thread. Writes docs/benchmarks/naive.md; skips where the real data sets are absent."""
+process, one thread. Writes docs/benchmarks/naive.md.
+"""
 
 from __future__ import annotations
 
-import argparse
-import json
-import os
-import subprocess
-import sys
 import time
 import warnings
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
-from pathlib import Path as File
 from typing import Any
+from unittest.mock import patch
 
+import bench
 import numpy as np
 import optuna
-from limit import read
 from optuna.pruners import NopPruner
-from quality_parts.data import DATA
 from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.engine.crossfit as upper_models
@@ -35,12 +32,13 @@ import multihop_search.search.run as search_run
 from multihop_search import MultihopSearchClassifier, Path
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
+from multihop_search.engine.study import new_study, without_greetings
 from multihop_search.keys import generator
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Role
 from multihop_search.trees import OwnFit
 
-PAGE = File(__file__).resolve().parents[1] / "docs" / "benchmarks" / "naive.md"
+TEACHER_MODEL: Any = "auto"
 TIMED = 10
 """Trials on which the naive objective is timed."""
 HEAD = """# What sharing saves
@@ -65,6 +63,9 @@ class Fits:
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.seconds: Counter[str] = Counter()
+
+    @contextmanager
+    def counting(self) -> Iterator[None]:
         fit_model = upper_model.fit_model
 
         def counted(problem: Any, fold: Any, part: int, rows: Any, spec: Any) -> Any:
@@ -77,7 +78,8 @@ class Fits:
             self.counts[role] += 1
             return fitted
 
-        upper_model.fit_model = last_hop.fit_model = counted  # type: ignore[assignment]
+        with patch.object(upper_model, "fit_model", counted), patch.object(last_hop, "fit_model", counted):
+            yield
 
     def taken(self) -> tuple[Counter[str], Counter[str]]:
         """Return counts and seconds, and begin anew."""
@@ -122,8 +124,14 @@ class Objective:
 
 def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, Any]:
     """Return seconds and fits of the three ways."""
-    X, y = read(name, n_rows)
-    fits, spent = Fits(), []
+    fits = Fits()
+    with fits.counting(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return compared(*bench.read(name, n_rows), fits, n_trials, own_fit)
+
+
+def compared(X: Any, y: Any, fits: Fits, n_trials: int, own_fit: bool) -> dict[str, Any]:
+    spent: list[float] = []
     run = search_run.Run._run_trials
 
     def timed(*args: Any) -> Any:
@@ -133,39 +141,40 @@ def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, A
         spent.append(time.perf_counter() - start)
         return found
 
-    search_run.Run._run_trials = timed  # type: ignore[method-assign]
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=4),
+        TEACHER_MODEL,
         tree_fits=[OwnFit()] if own_fit else "auto",
         n_trials=n_trials,
         pruner=NopPruner(),
         random_state=0,
     )
-    warnings.simplefilter("ignore")
-    search.fit(X, y)
+    with patch.object(search_run.Run, "_run_trials", timed):
+        search.fit(X, y)
     shared, shared_s = fits.taken()
     problem, ladder, paths = search.setup_.problem, search.setup_.ladder, list(search.paths_)
     scores = np.column_stack([search.cv_results_[f"split{fold.number}_test_score"] for fold in problem.folds])
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
 
     start = time.perf_counter()
     teacher = {fold.number: upper_models.crossfit(problem, ladder, fold.number, ()) for fold in problem.folds}
     objective = Objective(problem, ladder, paths, teacher)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study = new_study()
+    study.sampler = optuna.samplers.RandomSampler(seed=0)
     for place in range(len(paths)):
         study.enqueue_trial({"path": place})
-    study.optimize(objective, n_trials=len(paths))
+    with without_greetings():
+        study.optimize(objective, n_trials=len(paths))
     careful_s = time.perf_counter() - start
     careful, in_careful = fits.taken()
     expected = [float(np.mean(row)) for row in scores.tolist()]
     assert [trial.value for trial in study.trials] == expected, "the careful objective must score as the search does"
 
     naive = Objective(problem, ladder, paths, None)
-    chosen = generator(0, "naive").choice(len(paths), TIMED, replace=False).tolist()
+    chosen = generator(0, "naive").choice(len(paths), min(TIMED, len(paths)), replace=False).tolist()
     hops = np.array([len(path.hops) for path in paths])
     seconds = np.zeros(len(paths))
     for place in chosen:
-        MEMO.clear()
+        MEMO.clear(problem.token)
         begun = time.perf_counter()
         assert naive.scores(paths[place]) == scores[place].tolist()
         seconds[place] = time.perf_counter() - begun
@@ -183,10 +192,10 @@ def measure(name: str, n_trials: int, n_rows: int, own_fit: bool) -> dict[str, A
     }
 
 
-def page(found: dict[str, dict[str, Any]], n_trials: int, n_rows: int) -> str:
+def page(figures: dict[str, dict[str, Any]], n_trials: int, n_rows: int) -> str:
     """Return the page."""
     text = HEAD.format(trials=n_trials, rows=n_rows, timed=TIMED)
-    for name, one in found.items():
+    for name, one in figures.items():
         for what, label, wanted in (
             ("seconds", "seconds", "2"),
             ("upper", "fits of upper models", "2.5"),
@@ -203,30 +212,18 @@ def page(found: dict[str, dict[str, Any]], n_trials: int, n_rows: int) -> str:
     return text
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("naive", __doc__)
     parser.add_argument("--data", nargs="+", default=["spambase"])
     parser.add_argument("--trials", type=int, default=200)
     parser.add_argument("--rows", type=int, default=5_000)
-    parser.add_argument("--one", help=argparse.SUPPRESS)
-    parser.add_argument("--own-fit", action="store_true", help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    if options.one:
-        print(json.dumps(measure(options.one, options.trials, options.rows, options.own_fit)))
-        return
-    found = {}
+    options = parser.parse_args(args)
+    figures = {}
     for name, way in product(options.data, ("all fits", "own fit only")):
-        command = [sys.executable, __file__, "--one", name, "--trials", str(options.trials)]
-        command += ["--rows", str(options.rows), *(["--own-fit"] if way == "own fit only" else [])]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise SystemExit(done.stderr[-3000:])
-        found[f"{name}, {way}"] = json.loads(done.stdout.splitlines()[-1])
-        print(name, way, done.stdout.splitlines()[-1], flush=True)
-    PAGE.write_text(page(found, options.trials, options.rows))
+        title = f"{name}, {way}"
+        figures[title] = bench.apart(measure, name, options.trials, options.rows, way == "own fit only")
+        print(title, figures[title], flush=True)
+    bench.write(options.out, page(figures, options.trials, options.rows))
 
 
 if __name__ == "__main__":

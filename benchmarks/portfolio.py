@@ -27,18 +27,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 import optuna
 import pandas as pd
 from portfolio_parts.recipes import CANDIDATES, KINDS, students_of
-from quality_parts.data import MORE_SETS, ROOT, SETS, VALUES, Split, load
+from quality_parts.data import MORE_SETS, SETS, VALUES, Split, load
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
 from multihop_search.paths.portfolio import path_of
 from multihop_search.problem import Accuracy, FlooredLogLoss, response_table
 
-BUILD = ROOT / "build" / "portfolio"
-RECORDS = ROOT / "docs" / "benchmarks" / "portfolio" / "records.parquet"
+BUILD = bench.ROOT / "build" / "portfolio"
+RECORDS = bench.ROOT / "docs" / "benchmarks" / "portfolio" / "records.parquet"
 ROWS = (1500, 700, 3000, 1000)
 """Most training rows of a split, by its seed: recipes are for searches of many sizes."""
 FOLDS = 3

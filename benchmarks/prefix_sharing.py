@@ -1,8 +1,12 @@
-"""What sharing prefixes saves: `python benchmarks/prefix_sharing.py` writes docs/benchmarks/prefix_sharing.md."""
+"""What sharing prefixes saves, against an objective that keeps nothing.
+
+    python benchmarks/prefix_sharing.py [--data spambase] [--trials 100] [--rows N]
+
+Writes docs/benchmarks/prefix_sharing.md.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
@@ -10,13 +14,11 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.metadata import version
-from pathlib import Path as File
 from typing import Any
 from unittest.mock import patch
 
+import bench
 import numpy as np
-import pandas as pd
 from optuna.pruners import NopPruner
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -33,7 +35,6 @@ from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Fold, Problem, Role
 
-ROOT = File(__file__).resolve().parents[1]
 STUDENT_MODEL, TEACHER_MODEL = DecisionTreeClassifier(max_depth=4), RandomForestClassifier(n_estimators=300)
 SCHEMES = KnowledgeDistillation(), HardLabels(), ConfWeight()
 SAMPLED = {"plain": 4, "one-hop": 4, "multi-hop": 6}
@@ -135,14 +136,15 @@ def run_alone(problem: Problem, ladder: rungs.Ladder, path: Path, scores: list[f
     return spent
 
 
-def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
+def benchmark(name: str, n_rows: int | None, n_trials: int) -> str:
     """Run the search and the sample; return the section of the page on one data set."""
+    X, y = bench.read(name, n_rows)
     told: list[np.ndarray] = []
     search = MultihopSearchClassifier(STUDENT_MODEL, TEACHER_MODEL, n_trials=n_trials, random_state=0)
     search.set_params(schemes=list(SCHEMES), pruner=NopPruner())
     search.set_params(max_hops=3, cv=5, crossfit_cv=3, callbacks=[lambda study, trial: told.append(clock())])
     with counting() as (shared, refit, probes):
-        search.fit(frame.drop(columns="target"), frame["target"])
+        search.fit(X, y)
     loop, after = told[-1] - probes[-1], clock() - told[-1]
     problem, ladder, paths = search.setup_.problem, search.setup_.ladder, search.paths_
     nodes = {hops for path in paths for hops in prefixes(path)}
@@ -167,7 +169,7 @@ def benchmark(name: str, frame: pd.DataFrame, n_trials: int) -> str:
     for place, unit in enumerate(("wall seconds", "CPU seconds")):
         table += row(unit, [loop[place], *total[:, place]], [f" ± {error:.1f}" for error in variance[:, place] ** 0.5])
     return f"""
-## {name}: {len(frame)} rows, {frame.shape[1] - 1} features, {problem.n_outputs} classes
+## {name}: {len(X)} rows, {X.shape[1]} features, {problem.n_outputs} classes
 
 {len(paths)} trials, {len(set(paths))} distinct paths. Hops above the last: {sum(len(path.prefix) for path in paths)} \
 drawn, {len(nodes - {()})} distinct.
@@ -194,23 +196,18 @@ def row(name: str, values: list[float], errors: Sequence[str] = ("", "")) -> str
     return f"| {name} | {' | '.join(cells)} | {REQUIRED.get(name, '')} |\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", default=["spambase"], help="tables NAME.csv.gz with a column `target`")
-    parser.add_argument("--folder", type=File, default=ROOT.parent / "shared" / "data")
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("prefix_sharing", __doc__)
+    parser.add_argument("--data", nargs="+", default=["spambase"])
+    parser.add_argument("--rows", type=int, help="at most as many of each set; default: all, in their order")
     parser.add_argument("--trials", type=int, default=100)
-    parser.add_argument("--out", type=File, default=ROOT / "docs" / "benchmarks" / "prefix_sharing.md")
-    args = parser.parse_args()
-    command = " ".join(["python benchmarks/prefix_sharing.py", *sys.argv[1:]])
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn", "optuna", "multihop_search"))
-    page = HEAD.format(command, os.cpu_count(), sys.version.split()[0], libraries, args.trials)
-    files = [args.folder / f"{name}.csv.gz" for name in args.data]
-    if absent := [str(file) for file in files if not file.exists()]:
-        parser.exit(message=f"skipped: there is no {', '.join(absent)}; pass --folder and --data\n")
-    for name, file in zip(args.data, files, strict=True):
-        page += benchmark(name, pd.read_csv(file), args.trials)
-    args.out.write_text(page, encoding="utf-8")
-    print(page)
+    options = parser.parse_args(args)
+    command = " ".join(["python benchmarks/prefix_sharing.py", *(sys.argv[1:] if args is None else args)])
+    libraries = bench.versions("numpy", "scikit-learn", "optuna", "multihop_search")
+    page = HEAD.format(command, os.cpu_count(), sys.version.split()[0], libraries, options.trials)
+    for name in options.data:
+        page += benchmark(name, options.rows, options.trials)
+    bench.write(options.out, page)
 
 
 if __name__ == "__main__":

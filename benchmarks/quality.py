@@ -12,13 +12,12 @@ what would be run. With --out the record and the page stand in another folder an
 from __future__ import annotations
 
 import argparse
-import os
-import subprocess
-import sys
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
+import bench
 from quality_parts import automl, by_hand, ours
 from quality_parts.cells import (
     PLAIN,
@@ -32,18 +31,15 @@ from quality_parts.cells import (
     save_record,
     to_run,
 )
-from quality_parts.data import DATA, ROOT, SETS, Split, load
+from quality_parts.data import SETS, Split, load
 from quality_parts.report import page, write_readme
 from quality_parts.students import STUDENTS, TREES
 
-KEPT = ROOT / "build" / "quality"
-OUT = ROOT / "docs" / "benchmarks"
 METHODS = (PLAIN, "plain accuracy", "careful", *ours.SEARCHES, "streed", "gosdt", "autogluon")
 TRIALS = 120
-ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 
 
-def run(cell: Cell, split: Split) -> Iterator[Found]:
+def run(cell: Cell, split: Split, folder: Path) -> Iterator[Found]:
     """Return what a cell's method finds."""
     if cell.method in ours.SEARCHES:
         return ours.searched(split, cell.seed, cell.method, cell.trials)
@@ -51,7 +47,7 @@ def run(cell: Cell, split: Split) -> Iterator[Found]:
         return by_hand.plain(split, cell.seed, STUDENTS, "log_loss")
     if cell.method == "plain accuracy":
         return by_hand.plain(split, cell.seed, tuple(TREES), "accuracy")
-    tuned = (read(cell.plain.file(KEPT)) or {})["params"]
+    tuned = (read(cell.plain.file(folder)) or {})["params"]
     if cell.method == "careful":
         return by_hand.careful(split, cell.seed, STUDENTS, tuned)
     if cell.method == "autogluon":
@@ -61,56 +57,55 @@ def run(cell: Cell, split: Split) -> Iterator[Found]:
     return getattr(optimal_trees, cell.method)(split, cell.seed)
 
 
-def run_apart(cell: Cell) -> str:
+def run_cell(cell: Cell, folder: Path) -> None:
+    """Run a cell and keep it."""
+    split = load(cell.data, cell.seed)
+    keep(cell, split, run(cell, split, folder), folder)
+
+
+def tried(cell: Cell, folder: Path) -> str:
     """Run a cell in a process of its own; return "" or the end of what it said before it failed."""
-    command = [sys.executable, __file__, "--cell", cell.data, str(cell.seed), cell.method, str(cell.trials)]
-    done = subprocess.run(command, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, check=False)
-    return "" if done.returncode == 0 else done.stderr[-2000:]
+    try:
+        bench.apart(run_cell, cell, folder)
+    except Exception:  # of any library
+        return traceback.format_exc()[-2000:]
+    return ""
 
 
-def run_all(part: list[Cell], jobs: int, record_file: Path) -> dict[Cell, str]:
+def run_all(part: list[Cell], jobs: int, folder: Path, record_file: Path) -> dict[Cell, str]:
     """Run cells, the record written after each; return those that failed and what they said."""
     failed = {}
     with ThreadPoolExecutor(jobs) as pool:
-        waiting = {pool.submit(run_apart, cell): cell for cell in part}
+        waiting = {pool.submit(tried, cell, folder): cell for cell in part}
         for done in as_completed(waiting):
-            cell, said = waiting[done], done.result()
-            kept = read(cell.file(KEPT))
-            if said or kept is None:
-                failed[cell] = said
+            cell, problem = waiting[done], done.result()
+            contents = read(cell.file(folder))
+            if problem or contents is None:
+                failed[cell] = problem
             else:
-                save_record(merged(load_record(record_file), kept["rows"]), record_file)
-            print("failed:" if cell in failed else "done:", *vars(cell).values(), said, flush=True)
+                save_record(merged(load_record(record_file), contents["rows"]), record_file)
+            print("failed:" if cell in failed else "done:", *vars(cell).values(), problem, flush=True)
     return failed
 
 
-def parsed() -> argparse.Namespace:
+def parsed(args: list[str] | None) -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = bench.parser("quality", __doc__, records=True)
+    parser.set_defaults(out=bench.PAGES)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=METHODS)
-    parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
+    parser.add_argument("--data", nargs="+", default=SETS)
     parser.add_argument("--trials", type=int, default=TRIALS, help="trials a student of our searches")
     parser.add_argument("--jobs", type=int, default=2, help="cells at once")
-    parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--again", action="store_true", help="run finished cells too")
     parser.add_argument("--page", action="store_true", help="only write the page")
     parser.add_argument("--list", action="store_true", help="only say what would be run")
-    parser.add_argument("--cell", nargs=4, help=argparse.SUPPRESS)
-    return parser.parse_args()
+    return parser.parse_args(args)
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run what is missing, then write record, page and README."""
-    options = parsed()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    if options.cell:
-        name, seed, method, trials = options.cell
-        cell = Cell(name, int(seed), method, int(trials))
-        split = load(name, cell.seed)
-        keep(cell, split, run(cell, split), KEPT)
-        return
+    options = parsed(args)
     record_file = options.out / "quality.csv"
     wanted = [
         Cell(name, seed, method, options.trials if method in ours.SEARCHES else 0)
@@ -118,13 +113,12 @@ def main() -> None:
         for name in options.data
         for method in options.methods
     ]
-    kept = [found["rows"] for cell in wanted if (found := read(cell.file(KEPT)))]
-    record = merged(load_record(record_file), [row for rows in kept for row in rows])
-    parts = to_run(wanted, set() if options.again else finished(record), KEPT)
+    contents = [of_cell["rows"] for cell in wanted if (of_cell := read(cell.file(options.build)))]
+    record = merged(load_record(record_file), [row for rows in contents for row in rows])
+    parts = to_run(wanted, set() if options.again else finished(record), options.build)
     if options.list:
-        for part in parts:
-            for cell in part:
-                print(*vars(cell).values())
+        for cell in (*parts[0], *parts[1]):
+            print(*vars(cell).values())
         return
     failed: dict[Cell, str] = {}
     save_record(record, record_file)
@@ -132,10 +126,10 @@ def main() -> None:
         if any(cell.method == "autogluon" for cell in parts[1]):
             automl.environment()
         for part in parts:
-            failed |= run_all(part, options.jobs, record_file)
+            failed |= run_all(part, options.jobs, options.build, record_file)
     record = load_record(record_file)
-    (options.out / "quality.md").write_text(page(record, options.trials))
-    if options.out == OUT:
+    bench.write(options.out / "quality.md", page(record, options.trials))
+    if options.out == bench.PAGES:
         write_readme(record, options.trials)
     if failed:
         raise SystemExit(

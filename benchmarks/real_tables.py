@@ -1,6 +1,6 @@
 """The search on real tables: categories and missing values through Pipelines, values to predict, groups.
 
-    python benchmarks/real_tables.py [--trials 24] [--data NAME ...]
+    python benchmarks/real_tables.py [--trials 24] [--rows N] [--data NAME ...]
 
 All rows of each table. Checks that no trial failed, that the result takes the raw rows after a pickle, and that no
 group stands on both sides of any split. Writes docs/benchmarks/real_tables.md.
@@ -8,13 +8,12 @@ group stands on both sides of any split. Writes docs/benchmarks/real_tables.md.
 
 from __future__ import annotations
 
-import argparse
 import json
 import pickle
 import time
-from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 import pandas as pd
 from sklearn.compose import make_column_selector, make_column_transformer
@@ -31,9 +30,6 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
 
-ROOT = Path(__file__).resolve().parents[1]
-DATA = ROOT.parent / "shared" / "data"
-PAGE = ROOT / "docs" / "benchmarks" / "real_tables.md"
 WORDS = make_column_selector(dtype_exclude="number")
 
 
@@ -67,7 +63,7 @@ SEARCHES: dict[str, tuple[Any, Any]] = {
 def groups_of(name: str, X: pd.DataFrame) -> np.ndarray | None:
     """Return the groups of the rows: of a file, or of any column."""
     if name == "wisdm_har":
-        return pd.read_csv(DATA / "wisdm_har_groups.csv.gz").iloc[:, 0].to_numpy()
+        return pd.read_csv(bench.file_of("wisdm_har_groups")).iloc[X.index, 0].to_numpy()
     return X["age"].to_numpy() if name == "heart_disease" else None
 
 
@@ -82,10 +78,9 @@ def crossings(problem: Any, groups: np.ndarray) -> int:
     return found
 
 
-def run(name: str, trials: int) -> dict[str, Any]:
+def run(name: str, n_rows: int | None, trials: int) -> dict[str, Any]:
     """Search one table; return a row for each student."""
-    X = pd.read_csv(DATA / f"{name}.csv.gz")
-    y = X.pop("target")
+    X, y = bench.read(name, n_rows)
     groups, (student, teacher) = groups_of(name, X), SEARCHES[name]
     kind = MultihopSearchRegressor if "Regressor" in type(teacher).__name__ else MultihopSearchClassifier
     search = kind(student, teacher, n_trials=trials, random_state=0)
@@ -95,7 +90,7 @@ def run(name: str, trials: int) -> dict[str, Any]:
     states = search.results_["state"].value_counts().to_dict()
     assert "FAIL" not in states, search.results_["reason"].tolist()
     best = pickle.loads(pickle.dumps(search.best_estimator_))
-    assert best.predict(X.iloc[:100]).shape == (100,)
+    assert best.predict(X).shape == y.shape
     crossed = None if groups is None else crossings(search.setup_.problem, groups)
     assert not crossed, f"{crossed} splits of {name} have a group on both sides"
     shown = ["rmse", "r2"] if kind is MultihopSearchRegressor else ["log_loss", "accuracy"]
@@ -120,43 +115,40 @@ def run(name: str, trials: int) -> dict[str, Any]:
 SHOWN = ("teacher", "plain", "one-hop", "multi-hop", "selected")
 
 
-def main() -> None:
-    """Run the tables and write the page of all whose rows are kept under build/real_tables/."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    """Run the tables and write the page of all whose rows are kept."""
+    parser = bench.parser("real_tables", __doc__, records=True)
     parser.add_argument("--trials", type=int, default=24)
-    parser.add_argument("--data", nargs="+", default=list(SEARCHES))
-    options = parser.parse_args()
-    kept = ROOT / "build" / "real_tables"
-    kept.mkdir(parents=True, exist_ok=True)
-    files = {name: kept / f"{name}_{options.trials}.json" for name in SEARCHES}
+    parser.add_argument("--rows", type=int, help="at most as many of each table; default: all")
+    parser.add_argument("--data", nargs="+", choices=SEARCHES, default=list(SEARCHES))
+    options = parser.parse_args(args)
+    options.build.mkdir(parents=True, exist_ok=True)
+    few = "" if options.rows is None else f"_rows_{options.rows}"
+    files = {name: options.build / f"{name}_{options.trials}{few}.json" for name in SEARCHES}
     for name in options.data:
         if not files[name].exists():
-            made = run(name, options.trials)
-            files[name].write_text(json.dumps(made, default=int))
-            print(made, flush=True)
-    found = [json.loads(file.read_text()) for file in files.values() if file.exists()]
-    lines = [
+            record = run(name, options.rows, options.trials)
+            files[name].write_text(json.dumps(record, default=int))
+            print(record, flush=True)
+    records = [json.loads(file.read_text()) for file in files.values() if file.exists()]
+    of_table = ("data", "rows", "words", "missing", "groups", "states", "seconds")
+    of_student = ("student", "measures", *SHOWN, "selected vs plain")
+    lines = [[record["data"], *(of[name] for name in of_student)] for record in records for of in record["students"]]
+    parts = [
         "# Real tables\n",
-        f"`python benchmarks/real_tables.py --trials {options.trials}`: all rows of each table, cv=5, random_state=0.",
+        f"`python benchmarks/real_tables.py --trials {options.trials}`: "
+        f"{'all' if options.rows is None else options.rows} rows of each table, cv=5, random_state=0.",
         "Honest scores (see the verdict) of what each group's choice picks; gains in units of the score (log-loss,",
         "squared error). Words: columns that are no numbers. No group stands on both sides of any split, outer or",
         "inner (checked).\n",
-        "| data | rows | words | missing values | groups | trials | seconds |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-        *(
-            "| "
-            + " | ".join(str(row[name]) for name in ("data", "rows", "words", "missing", "groups", "states", "seconds"))
-            + " |"
-            for row in found
+        bench.table(
+            ["data", "rows", "words", "missing values", "groups", "trials", "seconds"],
+            [[record[name] for name in of_table] for record in records],
         ),
-        "\n| data | student | measures | " + " | ".join(SHOWN) + " | selected vs plain |",
-        "| --- " * (4 + len(SHOWN)) + "|",
+        "",
+        bench.table(["data", *of_student], lines),
     ]
-    for row in found:
-        for student in row["students"]:
-            names = ("student", "measures", *SHOWN, "selected vs plain")
-            lines.append(f"| {row['data']} | " + " | ".join(str(student[name]) for name in names) + " |")
-    PAGE.write_text("\n".join(lines) + "\n")
+    bench.write(options.out, "\n".join(parts) + "\n")
 
 
 if __name__ == "__main__":

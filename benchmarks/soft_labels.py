@@ -1,20 +1,22 @@
-"""What soft labels cost a model: `python benchmarks/soft_labels.py` writes docs/benchmarks/soft_labels.md."""
+"""What soft labels cost a model, beside its fit on labels.
+
+    python benchmarks/soft_labels.py [--repeats 25] [--data NAME --rows 1200]
+
+With --data every model is measured on at most so many rows of that set. Writes docs/benchmarks/soft_labels.md.
+"""
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from importlib.metadata import version
-from pathlib import Path as File
 from typing import Any
 from unittest.mock import patch
 
+import bench
 import numpy as np
-import pandas as pd
 from sklearn.base import clone
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import ConvergenceWarning
@@ -24,10 +26,11 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import TransferSet
+from multihop_search.models import fitting
+from multihop_search.models.registry import family_of
+from multihop_search.models.training_set import TrainingSet
 from multihop_search.threads import thread_limit
-from multihop_search.transfer import fitting
 
-ROOT = File(__file__).resolve().parents[1]
 ALLOWED = 1.3
 """Most that a depth-6 tree may cost, as a multiple of its plain fit."""
 TREES = {
@@ -79,11 +82,10 @@ def measured(model: Any, X: np.ndarray, labels: np.ndarray, codes: np.ndarray, r
     transfer, classes = TransferSet(soft_labels(X, codes), np.ones(len(X))), np.unique(labels)
 
     def soft() -> Any:
-        return fitting.fit(clone(model), X, codes, classes, transfer=transfer)
+        return fitting.fit(clone(model), TrainingSet(X, codes, classes, transfer=transfer))
 
     def repetition() -> Any:
-        never = {f"takes_{route}_route": lambda *args: False for route in ("regression", "softmax")}
-        with patch.multiple(fitting, **never):
+        with patch.object(type(family_of(model)), "soft_labels", lambda *args: None):
             return soft()
 
     fits = [lambda: clone(model).fit(X, labels), lambda: clone(model).fit(X, codes), soft, repetition]
@@ -92,12 +94,11 @@ def measured(model: Any, X: np.ndarray, labels: np.ndarray, codes: np.ndarray, r
         return np.array([[cpu_seconds(run) for run in fits] for _ in range(repeats + 1)])[1:]  # the first warms up
 
 
-def row(name: str, n_rows: int, title: str, model: Any, folder: File, repeats: int) -> str:
+def row(name: str, n_rows: int, title: str, model: Any, repeats: int) -> str:
     """Return the line of one model on one data set."""
-    frame = pd.read_csv(folder / f"{name}.csv.gz").sample(n_rows, random_state=0)
-    labels = frame["target"].to_numpy()
+    frame, target = bench.read(name, n_rows)
+    labels, X = target.to_numpy(), frame.to_numpy(dtype=np.float64)
     codes = np.unique(labels, return_inverse=True)[1]
-    X = frame.drop(columns="target").to_numpy(dtype=np.float64)
     if isinstance(model, LogisticRegression):
         X = StandardScaler().fit_transform(X)
     seconds = measured(model, X, labels, codes, repeats)
@@ -106,28 +107,26 @@ def row(name: str, n_rows: int, title: str, model: Any, folder: File, repeats: i
     asked = "" if isinstance(model, LogisticRegression) else "met" if middle <= ALLOWED else "not met"
     route = fitting.route_of(model, codes.max() + 1)
     return (
-        f"| {name} | {n_rows} | {codes.max() + 1} | {title} | {route} | {1000 * np.median(plain):.1f} "
+        f"| {name} | {len(X)} | {codes.max() + 1} | {title} | {route} | {1000 * np.median(plain):.1f} "
         f"| {middle:.2f} ({low:.2f} to {high:.2f}) | {asked} | {np.median(soft / on_codes):.2f} "
         f"| {np.median(repetition / plain):.1f} |\n"
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--folder", type=File, default=ROOT.parent / "shared" / "data")
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("soft_labels", __doc__)
     parser.add_argument("--repeats", type=int, default=25)
-    parser.add_argument("--out", type=File, default=ROOT / "docs" / "benchmarks" / "soft_labels.md")
-    args = parser.parse_args()
-    if absent := sorted({name for name, _, _ in CASES if not (args.folder / f"{name}.csv.gz").exists()}):
-        parser.exit(message=f"skipped: there is no {', '.join(absent)} in {args.folder}; pass --folder\n")
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "scikit-learn", "multihop_search"))
-    command = " ".join(["python benchmarks/soft_labels.py", *sys.argv[1:]])
-    page = HEAD.format(command, os.cpu_count(), sys.version.split()[0], libraries, args.repeats, ALLOWED)
-    for name, n_rows, models in CASES:
+    parser.add_argument("--data")
+    parser.add_argument("--rows", type=int, default=1200)
+    options = parser.parse_args(args)
+    cases = CASES if options.data is None else [(options.data, options.rows, {**TREES, **LOGISTIC})]
+    command = " ".join(["python benchmarks/soft_labels.py", *(sys.argv[1:] if args is None else args)])
+    libraries = bench.versions("numpy", "scikit-learn", "multihop_search")
+    page = HEAD.format(command, os.cpu_count(), sys.version.split()[0], libraries, options.repeats, ALLOWED)
+    for name, n_rows, models in cases:
         for title, model in models.items():
-            page += row(name, n_rows, title, model, args.folder, args.repeats)
-    args.out.write_text(page, encoding="utf-8")
-    print(page)
+            page += row(name, n_rows, title, model, options.repeats)
+    bench.write(options.out, page)
 
 
 if __name__ == "__main__":

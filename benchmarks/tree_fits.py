@@ -11,18 +11,19 @@ build/tree_fits/ and not made again; the page, docs/benchmarks/tree_fits.md, is 
 
 from __future__ import annotations
 
-import argparse
 import json
 import time
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
+import bench
 import numpy as np
 import pandas as pd
 from quality_parts import by_hand
-from quality_parts.data import DATA, ROOT, SETS, Split, load
+from quality_parts.data import SETS, Split, load
 from quality_parts.measures import row_losses
 from quality_parts.students import TREES, stored_form, student
 
@@ -49,8 +50,6 @@ from multihop_search.search.teacher import choose_teacher, submit_candidates
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
 
-KEPT = ROOT / "build" / "tree_fits"
-PAGE = ROOT / "docs" / "benchmarks" / "tree_fits.md"
 NEAR = NearOptimal(loss="log-loss", smoothing=2.0, restarts=0)
 
 
@@ -175,7 +174,7 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
                     "points": 100 * (after["accuracy"].mean() - before["accuracy"].mean()),
                     "seconds": seconds,
                 }
-    MEMO.clear()
+    MEMO.clear(problem.token)
 
 
 def _raw(outputs: TeacherOutputs) -> TeacherOutputs:
@@ -183,20 +182,20 @@ def _raw(outputs: TeacherOutputs) -> TeacherOutputs:
     return replace(outputs, temperature=1.0, synthetic=labelled)
 
 
-def page(found: pd.DataFrame) -> str:
+def page(rows: pd.DataFrame) -> str:
     """Return the page."""
-    sets = found.groupby(["set", "student", "table", "recipe"], sort=False)[["loss", "points", "seconds"]].mean()
+    sets = rows.groupby(["set", "student", "table", "recipe"], sort=False)[["loss", "points", "seconds"]].mean()
     parts = [
         "# How a tree is fitted\n",
-        f"`python benchmarks/tree_fits.py`: {found['set'].nunique()} data sets, {found['seed'].nunique()} splits each, "
+        f"`python benchmarks/tree_fits.py`: {rows['set'].nunique()} data sets, {rows['seed'].nunique()} splits each, "
         "at most 1,500 training rows, up to 5,000 fresh ones; one fixed recipe, one thing changed a line. Differences "
         "on fresh rows to the plain tree tuned by random search: per cent of the log-loss (less is better), points of "
         "accuracy; means over data sets; in brackets the paired difference of the log-loss to the first line, +- its "
         "standard error over data sets. Seconds of one fit on one core.\n",
     ]
     for table, part in sets.groupby("table", sort=False):
-        parts += [f"## {table}\n", "| | tree4 log-loss | accuracy | s | tree6 log-loss | accuracy | s |"]
-        parts.append("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
+        heads = " | ".join(f"{name} log-loss | accuracy | s" for name in TREES)
+        parts += [f"## {table}\n", f"| | {heads} |", "| --- |" + " ---: |" * (3 * len(TREES))]
         labels = part.index.get_level_values("recipe").unique()
         for label in labels:
             cells = []
@@ -214,25 +213,23 @@ def page(found: pd.DataFrame) -> str:
     return "\n".join(parts)
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run what is missing and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--data", nargs="+", choices=SETS, default=SETS)
+    parser = bench.parser("tree_fits", __doc__, records=True)
+    parser.add_argument("--data", nargs="+", default=SETS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[100])
-    options = parser.parse_args()
-    if not DATA.exists():
-        raise SystemExit(f"skipped: the real data sets are not here, {DATA} is absent")
-    warnings.filterwarnings("ignore")
-    KEPT.mkdir(parents=True, exist_ok=True)
-    for seed in options.seeds:
-        for name in options.data:
-            file = KEPT / f"{name}_{seed}.json"
-            if not file.exists():
+    options = parser.parse_args(args)
+    options.build.mkdir(parents=True, exist_ok=True)
+    for seed, name in product(options.seeds, options.data):
+        file = options.build / f"{name}_{seed}.json"
+        if not file.exists():
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
                 rows = [{"set": name, "seed": seed, **row} for row in rows_of(load(name, seed), seed)]
-                file.write_text(json.dumps(rows))
-                print(file.stem, flush=True)
-    found = pd.DataFrame([row for file in sorted(KEPT.glob("*.json")) for row in json.loads(file.read_text())])
-    PAGE.write_text(page(found))
+            file.write_text(json.dumps(rows))
+            print(file.stem, flush=True)
+    records = [row for file in sorted(options.build.glob("*.json")) for row in json.loads(file.read_text())]
+    bench.write(options.out, page(pd.DataFrame(records)))
 
 
 if __name__ == "__main__":

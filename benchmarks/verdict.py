@@ -7,11 +7,11 @@ The records are those of `benchmarks/when_multi_hop_helps.toml`. No model is fit
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import bench
 import numpy as np
 import pandas as pd
 from scipy.optimize import brentq
@@ -21,9 +21,7 @@ from multihop_search.experiment.claims import comparisons
 from multihop_search.experiment.statistics import estimate
 from multihop_search.experiment.store import read_records
 
-ROOT = Path(__file__).resolve().parents[1]
-RECORDS = ROOT / "docs" / "benchmarks" / "when_multi_hop_helps"
-PAGE = ROOT / "docs" / "benchmarks" / "verdict.md"
+RECORDS = bench.PAGES / "when_multi_hop_helps"
 Z = 1.96
 WANTED = {"points": 0.2, "nats": 0.01, "coverage": (92.0, 98.0), "width": 1.3}
 HEAD = """# How right the verdict is
@@ -182,14 +180,12 @@ def page(cells: pd.DataFrame) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = bench.parser("verdict", __doc__)
     parser.add_argument("--records", type=Path, default=RECORDS)
-    parser.add_argument("--out", type=Path, default=PAGE)
-    asked = parser.parse_args()
-    asked.out.write_text(page(read_records(asked.records).cells))
-    print(asked.out.read_text())
+    options = parser.parse_args(args)
+    bench.write(options.out, page(read_records(options.records).cells))
 
 
 if __name__ == "__main__":

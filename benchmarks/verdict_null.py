@@ -1,6 +1,6 @@
 """What the verdict says where hops help nobody, and where they do: shares of "beats", claimed gains, coverage.
 
-    python benchmarks/verdict_null.py [--replicates 2000]
+    python benchmarks/verdict_null.py [--replicates 2000] [--rows 3000] [--trials 99]
 
 No model is fitted: predictions are drawn from a model of correlated classifiers whose true scores are known, so every
 claim can be held against the truth. Writes docs/benchmarks/verdict_null.md and fails if a requirement is not met. Each
@@ -9,24 +9,20 @@ finished replicate is kept under build/, so a run that was stopped goes on where
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import multiprocessing
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path as File
 from typing import Any
 
+import bench
 import numpy as np
-import optuna
 from optuna.samplers import TPESampler
 from scipy.stats import binomtest, norm
 from sklearn.tree import DecisionTreeClassifier
-from threadpoolctl import threadpool_limits
 
 import multihop_search
 from multihop_search import Path, PathSpace, StudentSpace, Truncate
@@ -56,8 +52,6 @@ from multihop_search.verdict.resampling import Resampling, compare
 from multihop_search.verdict.trials import Trials
 from multihop_search.verdict.verdict import Verdict
 
-ROOT = File(__file__).resolve().parents[1]
-REPORT = ROOT / "docs" / "benchmarks" / "verdict_null.md"
 COMPARISONS = tuple(pair for pair in ALL_COMPARISONS if pair.worse != Group.OWN_FIT)  # these trials are no trees
 NAMES = tuple(pair.name for pair in COMPARISONS)
 ACCURACY = 0.80
@@ -414,36 +408,36 @@ class Cell:
     def name(self) -> str:
         return ", ".join([self.part, *(f"{name}={value}" for name, value in self.settings.items())])
 
+    def at_most(self, n_rows: int, n_trials: int) -> Cell:
+        """Return the same setting on at most some rows and trials."""
+        most = {"n_rows": n_rows, "n_trials": n_trials}
+        return replace(self, settings=self.settings | {name: min(self.settings[name], most[name]) for name in most})
+
     def replicate(self, number: int) -> Row:
         return {"null": null_replicate, "power": power_replicate, "search": search_replicate}[self.part](
             number, **self.settings
         )
 
 
-def cells() -> list[Cell]:
+def cells(most_rows: int, most_trials: int) -> list[Cell]:
     """Return every setting of the report. Long ones get a share of the replicates."""
-    found = []
+    settings = []
     for scoring in SCORES:
         for n_rows, n_classes, share in ((300, 2, 1.0), (1000, 2, 0.5), (1000, 5, 0.5), (3000, 2, 0.2)):
-            settings = {"n_rows": n_rows, "n_trials": 60, "scoring": scoring, "n_classes": n_classes}
-            found.append(Cell("null", settings, share))
+            shape = {"n_rows": n_rows, "n_trials": 60, "scoring": scoring, "n_classes": n_classes}
+            settings.append(Cell("null", shape, share))
         for common in (0.935, 0.56):
-            settings = {"n_rows": 3000, "n_trials": 60, "scoring": scoring, "common": common}
-            found.append(Cell("power", settings, 0.2))
+            shape = {"n_rows": 3000, "n_trials": 60, "scoring": scoring, "common": common}
+            settings.append(Cell("power", shape, 0.2))
         for tuning_matters in (False, True):
-            settings = {"n_rows": 1000, "n_trials": 99, "scoring": scoring, "tuning_matters": tuning_matters}
-            found.append(Cell("search", settings, 0.2))
+            shape = {"n_rows": 1000, "n_trials": 99, "scoring": scoring, "tuning_matters": tuning_matters}
+            settings.append(Cell("search", shape, 0.2))
     adaptive = {"n_rows": 1000, "n_trials": 99, "scoring": "accuracy", "sampler": "tpe"}
     for tuning_matters in (False, True):
         for halves in (True, False):
-            settings = {**adaptive, "tuning_matters": tuning_matters, "halves": halves}
-            found.append(Cell("search", settings, 0.1))
-    return found
-
-
-def _prepare() -> None:
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    threadpool_limits(1)
+            settings.append(Cell("search", {**adaptive, "tuning_matters": tuning_matters, "halves": halves}, 0.1))
+    smaller = [cell.at_most(most_rows, most_trials) for cell in settings]
+    return list({cell.name: cell for cell in smaller}.values())
 
 
 def _job(task: tuple[Cell, int]) -> tuple[str, int, Row]:
@@ -451,24 +445,22 @@ def _job(task: tuple[Cell, int]) -> tuple[str, int, Row]:
     return cell.name, number, cell.replicate(number)
 
 
-def collect(replicates: int, folder: File, processes: int) -> dict[str, list[Row]]:
+def collect(settings: list[Cell], replicates: int, folder: File, processes: int) -> dict[str, list[Row]]:
     """Return the rows of each cell, those kept in `folder` and those run now, in the order of their numbers."""
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "replicates.jsonl"
-    rows: dict[str, dict[int, Row]] = {cell.name: {} for cell in cells()}
+    rows: dict[str, dict[int, Row]] = {cell.name: {} for cell in settings}
     for name, number, row in _kept(log):
         rows.setdefault(name, {})[number] = row
-    wanted = {cell.name: max(1, round(cell.share * replicates)) for cell in cells()}
-    tasks = [(cell, n) for cell in cells() for n in range(wanted[cell.name]) if n not in rows[cell.name]]
-    if tasks:
-        context = multiprocessing.get_context("spawn")
-        with log.open("a") as file, context.Pool(processes, initializer=_prepare) as pool:
-            for done, (name, number, row) in enumerate(pool.imap_unordered(_job, tasks, chunksize=4), start=1):
-                rows[name][number] = row
-                file.write(json.dumps([name, number, row]) + "\n")
-                if done % 200 == 0 or done == len(tasks):
-                    file.flush()
-                    print(f"{done:,} of {len(tasks):,} replicates", file=sys.stderr, flush=True)
+    wanted = {cell.name: max(2, round(cell.share * replicates)) for cell in settings}
+    tasks = [(cell, n) for cell in settings for n in range(wanted[cell.name]) if n not in rows[cell.name]]
+    with log.open("a") as file:
+        for done, (name, number, row) in enumerate(bench.each(_job, tasks, processes), start=1):
+            rows[name][number] = row
+            file.write(json.dumps([name, number, row]) + "\n")
+            if done % 200 == 0 or done == len(tasks):
+                file.flush()
+                print(f"{done:,} of {len(tasks):,} replicates", file=sys.stderr, flush=True)
     return {name: [rows[name][n] for n in range(count)] for name, count in wanted.items()}
 
 
@@ -484,8 +476,12 @@ def _kept(log: File) -> Iterator[tuple[str, int, Row]]:
 def code_key() -> str:
     """Return a hash of the code that a replicate depends on: what was kept under other code does not count."""
     package = File(multihop_search.__file__).parent
-    names = ("keys.py", "problem/scoring.py", "paths/space.py", "models/tuning.py", "engine/plan.py", "engine/loop.py")
-    files = [*(package / name for name in names), *sorted((package / "verdict").glob("*.py"))]
+    names = ("keys.py", "paths/space.py", "models/tuning.py", "engine/plan.py", "engine/loop.py")
+    files = [
+        *(package / name for name in names),
+        *sorted(package.glob("problem/*.py")),
+        *sorted(package.glob("verdict/*.py")),
+    ]
     ours = File(__file__).read_text().partition("# The report")[0]
     return hashlib.blake2b("".join([ours, *(file.read_text() for file in files)]).encode(), digest_size=6).hexdigest()
 
@@ -523,22 +519,17 @@ def covered(rows: list[Row], place: int) -> np.ndarray:
     return (column(rows, "low", place) <= truth) & (truth <= column(rows, "high", place))
 
 
-def table(head: Sequence[str], body: Sequence[Sequence[str]]) -> str:
-    lines = ["| " + " | ".join(head) + " |", "| " + " | ".join("---" for _ in head) + " |"]
-    return "\n".join(lines + ["| " + " | ".join(line) + " |" for line in body])
-
-
-def null_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
+def null_tables(settings: list[Cell], found: dict[str, list[Row]], unmet: list[str]) -> str:
     claims, chosen = [], []
-    for cell in (cell for cell in cells() if cell.part == "null"):
-        rows, settings = found[cell.name], cell.settings
-        shape = [f"{settings['n_rows']:,}", f"{settings['n_classes']}", SCORES[settings["scoring"]]]
+    for cell in (cell for cell in settings if cell.part == "null"):
+        rows, of = found[cell.name], cell.settings
+        shape = [f"{of['n_rows']:,}", f"{of['n_classes']}", SCORES[of["scoring"]]]
         for place, name in enumerate(NAMES):
             word, gain = column(rows, "word", place), column(rows, "gain", place)
             accuracy = column(rows, "accuracy", place)
             require(unmet, share_with_interval(word == "beats")[1] < NULL_BEATS, f"{cell.name}: {name}: beats")
             require(unmet, abs(accuracy.mean()) <= NULL_GAIN, f"{cell.name}: {name}: accuracy gain")
-            if settings["scoring"] == "accuracy":
+            if of["scoring"] == "accuracy":
                 require(unmet, abs(gain.mean()) <= NULL_GAIN, f"{cell.name}: {name}: claimed gain")
             claims.append(
                 [
@@ -566,7 +557,7 @@ def null_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
     head = ["rows", "classes", "score"]
     return "\n\n".join(
         [
-            table(
+            bench.table(
                 [
                     *head,
                     "replicates",
@@ -581,7 +572,7 @@ def null_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
             ),
             "Where hops are chosen though nothing helps (the rows that judge chose them, so the claim is too high on "
             "average there; the mean above counts 0 where plain was chosen):",
-            table(
+            bench.table(
                 [*head, "disagreement", "hops chosen, %", "claimed gain then", "beats then, %", "coverage then, %"],
                 chosen,
             ),
@@ -589,9 +580,9 @@ def null_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
     )
 
 
-def power_table(found: dict[str, list[Row]], unmet: list[str]) -> str:
+def power_table(settings: list[Cell], found: dict[str, list[Row]], unmet: list[str]) -> str:
     body = []
-    for cell in (cell for cell in cells() if cell.part == "power"):
+    for cell in (cell for cell in settings if cell.part == "power"):
         rows, scoring = found[cell.name], cell.settings["scoring"]
         disagreement = np.mean([row["disagreement"] for row in rows])
         for place, name in enumerate(NAMES):
@@ -614,22 +605,22 @@ def power_table(found: dict[str, list[Row]], unmet: list[str]) -> str:
                 ]
             )
     head = ["disagreement", "score", "replicates", "comparison", "beats, %", "loses, %", "true gain", "claimed gain"]
-    return table([*head, "half-width", "1.96 sd of the claim", "coverage, %"], body)
+    return bench.table([*head, "half-width", "1.96 sd of the claim", "coverage, %"], body)
 
 
-def search_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
+def search_tables(settings: list[Cell], found: dict[str, list[Row]], unmet: list[str]) -> str:
     gains, scores = [], []
-    for cell in (cell for cell in cells() if cell.part == "search"):
-        rows, settings = found[cell.name], cell.settings
+    for cell in (cell for cell in settings if cell.part == "search"):
+        rows, of = found[cell.name], cell.settings
         sampler = "random (default)"
-        if settings.get("sampler") == "tpe":
-            sampler = "TPE, halves" if settings["halves"] else "TPE, all rows told and judging"
-        shape = [sampler, "yes" if settings["tuning_matters"] else "no", SCORES[settings["scoring"]]]
+        if of.get("sampler") == "tpe":
+            sampler = "TPE, halves" if of["halves"] else "TPE, all rows told and judging"
+        shape = [sampler, "yes" if of["tuning_matters"] else "no", SCORES[of["scoring"]]]
         for place, name in enumerate(NAMES):
             gain, accuracy, word = (column(rows, key, place) for key in ("gain", "accuracy", "word"))
-            if "sampler" not in settings:
+            if "sampler" not in of:
                 require(unmet, abs(accuracy.mean()) <= SEARCH_GAIN, f"{cell.name}: {name}: accuracy gain")
-                if settings["scoring"] == "accuracy":
+                if of["scoring"] == "accuracy":
                     require(unmet, abs(gain.mean()) <= SEARCH_GAIN, f"{cell.name}: {name}: claimed gain")
             gains.append(
                 [
@@ -659,7 +650,7 @@ def search_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
     head = ["sampler", "tuning matters", "score"]
     return "\n\n".join(
         [
-            table(
+            bench.table(
                 [
                     *head,
                     "replicates",
@@ -674,7 +665,7 @@ def search_tables(found: dict[str, list[Row]], unmet: list[str]) -> str:
                 gains,
             ),
             "The score claimed for the selected student over its true score, in 1/100 of the score:",
-            table(
+            bench.table(
                 [
                     *head,
                     "trials plain / one-hop / multi-hop",
@@ -694,15 +685,15 @@ def require(unmet: list[str], met: bool, what: str) -> None:
         unmet.append(what)
 
 
-def report(found: dict[str, list[Row]], replicates: int) -> tuple[str, list[str]]:
+def report(settings: list[Cell], found: dict[str, list[Row]], command: str) -> tuple[str, list[str]]:
     """Return the Markdown report, and the requirements that are not met."""
     unmet: list[str] = []
-    null, search, power = null_tables(found, unmet), search_tables(found, unmet), power_table(found, unmet)
-    libraries = ", ".join(f"{name} {version(name)}" for name in ("numpy", "optuna", "scikit-learn"))
+    null, search, power = (part(settings, found, unmet) for part in (null_tables, search_tables, power_table))
+    libraries = bench.versions("numpy", "optuna", "scikit-learn")
     verdict_on_it = "All requirements are met." if not unmet else "NOT met: " + "; ".join(unmet) + "."
     text = f"""# What the verdict says where hops help nobody, and where they do
 
-Written by `python benchmarks/verdict_null.py --replicates {replicates}`; replicate k is seeded by k; {libraries}.
+Written by `{command}`; replicate k is seeded by k; {libraries}.
 No model is fitted. A classifier sees a noisy view of each row and turns it into calibrated probabilities; views share
 the difficulty of the row and a part with their family, the rest is the trial's own, so that true scores are known
 (accuracy {100 * ACCURACY:.0f} % for two classes). Shares and coverage with exact 95 % intervals, means ± one standard
@@ -729,7 +720,7 @@ rows and judged on the other; and told all rows, which also judge.
 
 {search}
 
-## One hop helps: {100 * PLANTED:.0f} points of accuracy, 3,000 rows, 60 trials
+## One hop helps: {100 * PLANTED:.0f} points of accuracy, at most 3,000 rows and 60 trials
 
 Required: "one-hop vs plain" says "beats" in at least {100 * POWER:.0f} % of the replicates. *Half-width*: that of the
 interval, on average; beside it, 1.96 standard deviations of the claimed gain over the replicates. The interval is the
@@ -740,17 +731,18 @@ wider one: it is that of the rows out of the bag, 37 % of all, so it errs on the
     return text, unmet
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(args: list[str] | None = None) -> None:
+    parser = bench.parser("verdict_null", __doc__, records=True)
     parser.add_argument("--replicates", type=int, default=2000, help="of the short settings; long ones run fewer")
     parser.add_argument("--processes", type=int, default=2)
-    parser.add_argument("--output", type=File, default=REPORT)
-    arguments = parser.parse_args()
-    kept = ROOT / "build" / "verdict_null" / code_key()
-    text, unmet = report(collect(arguments.replicates, kept, arguments.processes), arguments.replicates)
-    arguments.output.parent.mkdir(parents=True, exist_ok=True)
-    arguments.output.write_text(text)
-    print(text)
+    parser.add_argument("--rows", type=int, default=3000, help="at most")
+    parser.add_argument("--trials", type=int, default=99, help="at most")
+    options = parser.parse_args(args)
+    settings = cells(options.rows, options.trials)
+    rows = collect(settings, options.replicates, options.build / code_key(), options.processes)
+    sizes = f"--replicates {options.replicates} --rows {options.rows} --trials {options.trials}"
+    text, unmet = report(settings, rows, f"python benchmarks/verdict_null.py {sizes}")
+    bench.write(options.out, text)
     if unmet:
         sys.exit("not met: " + "; ".join(unmet))
 

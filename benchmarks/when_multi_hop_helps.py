@@ -6,15 +6,16 @@
 Runs when_multi_hop_helps.toml and when_multi_hop_helps_map.toml, cell by cell, under build/; a finished cell is not
 run again, one that is in the tables in docs/ neither (--again nested runs those with that verdict). Then
 docs/benchmarks/when_multi_hop_helps/ gets the tables (Parquet), docs/benchmarks/when_multi_hop_helps.md what they say,
-and verdict.md what they say of the verdict. --page does only the last part, from the tables in docs/.
+and verdict.md what they say of the verdict. --page does only the last part, from the tables in docs/. Other configs,
+of an experiment and of a map, and another folder in the place of docs/benchmarks/, are told by --configs and --out.
 """
 
 from __future__ import annotations
 
-import argparse
 import shutil
 from pathlib import Path
 
+import bench
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
@@ -28,11 +29,8 @@ from multihop_search.experiment.run import Finished
 from multihop_search.experiment.sign import skills
 from multihop_search.experiment.store import CELLS, TRIALS, Records, is_finished, keep
 
-ROOT = Path(__file__).resolve().parents[1]
-BUILD = ROOT / "build"
-PAGES = ROOT / "docs" / "benchmarks"
-PICTURE = ROOT / "docs" / "images" / "when_multi_hop_helps.svg"
-NAMES = ("when_multi_hop_helps", "when_multi_hop_helps_map")
+PICTURE = bench.ROOT / "docs" / "images" / "when_multi_hop_helps.svg"
+CONFIGS = [Path(__file__).with_name(f"{name}.toml") for name in ("when_multi_hop_helps", "when_multi_hop_helps_map")]
 SEVERAL = claims.NAMES[1]
 HEAD = """# When several hops help: the tables
 
@@ -51,14 +49,13 @@ each counted once, with 95 % intervals. The story is in [when multi-hop helps](.
 def table(frame: pd.DataFrame, heads: dict[str, str]) -> str:
     """Return columns of a frame as Markdown."""
 
-    def said(value: object) -> str:
+    def cell(value: object) -> str:
         if isinstance(value, float):
             return f"{value:.3f}" if abs(value) < 0.1 else f"{value:.1f}"
         return str(value)
 
-    lines = [f"| {' | '.join(heads.values())} |", "| " + " | ".join("---" for _ in heads) + " |"]
-    lines += [f"| {' | '.join(said(row[name]) for name in heads)} |" for _, row in frame.iterrows()]
-    return "\n".join(lines)
+    rows = ([cell(row[name]) for name in heads] for _, row in frame.iterrows())
+    return bench.table(list(heads.values()), rows)
 
 
 def page(records: Records, made: Records | None) -> str:
@@ -120,7 +117,7 @@ def page(records: Records, made: Records | None) -> str:
     return "\n".join(parts) + "\n"
 
 
-def picture(cells: pd.DataFrame) -> None:
+def picture(cells: pd.DataFrame, file: Path) -> None:
     """Draw the gains of several hops over one, by data set on fresh rows, and as claimed against fresh rows."""
     matplotlib.rcParams.update({"svg.hashsalt": "multihop_search", "font.size": 9})
     figure, (left, right) = plt.subplots(1, 2, figsize=(9.6, 4.2), layout="constrained")
@@ -146,47 +143,53 @@ def picture(cells: pd.DataFrame) -> None:
         axis.set_major_formatter("{x:g}")
     for axis in (left, right):
         axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(PICTURE, metadata={"Date": None})
+    figure.savefig(file, metadata={"Date": None})
     plt.close(figure)
 
 
-def kept(name: str) -> Records | None:
-    """Return the tables in docs/, if they are there."""
-    return read_records(PAGES / name) if (PAGES / name / CELLS).exists() else None
+def tables(folder: Path) -> Records | None:
+    """Return the tables in a folder, if they are there."""
+    return read_records(folder) if (folder / CELLS).exists() else None
 
 
-def begin(name: str, again: str | None) -> None:
-    """Put the cells of the tables in docs/ under build/, those with the verdict `again` apart."""
-    records = kept(name)
+def begin(folder: Path, build: Path, again: str | None) -> None:
+    """Put the cells of the tables in a folder where cells are run, those with the verdict `again` apart."""
+    records = tables(folder)
     if records is None:
         return
     trials = dict(list(records.trials.groupby("cell")))
     for key, rows in records.cells.groupby("cell"):
-        if rows["verdict"].iloc[0] != again and not is_finished(BUILD / name, str(key)):
-            keep(BUILD / name, Finished(str(key), rows.drop(columns="experiment"), trials[key]))
+        if rows["verdict"].iloc[0] != again and not is_finished(build, str(key)):
+            keep(build, Finished(str(key), rows.drop(columns="experiment"), trials[key]))
 
 
-def main() -> None:
+def main(args: list[str] | None = None) -> None:
     """Run the command."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = bench.parser("when_multi_hop_helps", __doc__)
+    parser.set_defaults(out=bench.PAGES)
+    parser.add_argument("--build", type=Path, default=bench.ROOT / "build", help="folder in which cells are run")
+    parser.add_argument("--picture", type=Path, default=PICTURE)
+    parser.add_argument("--configs", type=Path, nargs="+", default=CONFIGS)
     parser.add_argument("--page", action="store_true")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--again")
-    asked = parser.parse_args()
-    if not asked.page:
-        executor = RayExecutor(n_workers=asked.jobs) if asked.jobs > 1 else None
-        for name in NAMES:
-            begin(name, asked.again)
-            run_experiment(Path(__file__).with_name(f"{name}.toml"), BUILD / name, executor=executor, tell=print)
-            (PAGES / name).mkdir(exist_ok=True)
+    options = parser.parse_args(args)
+    folders = [options.out / config.stem for config in options.configs]
+    if not options.page:
+        executor = RayExecutor(n_workers=options.jobs) if options.jobs > 1 else None
+        for config, folder in zip(options.configs, folders, strict=True):
+            build = options.build / config.stem
+            begin(folder, build, options.again)
+            run_experiment(config, build, executor=executor, tell=print)
+            folder.mkdir(parents=True, exist_ok=True)
             for file in (CELLS, TRIALS):
-                shutil.copy(BUILD / name / file, PAGES / name / file)
-    records = kept(NAMES[0])
+                shutil.copy(build / file, folder / file)
+    records, *others = map(tables, folders)
     if records is None:
-        raise SystemExit(f"{PAGES / NAMES[0]} must hold the tables: run without --page first.")
-    (PAGES / f"{NAMES[0]}.md").write_text(page(records, kept(NAMES[1])))
-    picture(records.cells)
-    verdict.PAGE.write_text(verdict.page(records.cells))
+        raise SystemExit(f"{folders[0]} must hold the tables: run without --page first.")
+    bench.write(options.out / f"{folders[0].name}.md", page(records, others[0] if others else None))
+    picture(records.cells, options.picture)
+    bench.write(options.out / "verdict.md", verdict.page(records.cells))
 
 
 if __name__ == "__main__":

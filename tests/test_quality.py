@@ -24,13 +24,14 @@ pytestmark = pytest.mark.once
 BENCHMARKS = Path(__file__).resolve().parents[1] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))
 
+import bench  # noqa: E402
 import quality  # noqa: E402
 from quality_parts import by_hand, cells, data, measures, optimal_trees, report, students  # noqa: E402
 from quality_parts.cells import Cell, Found  # noqa: E402
 
 PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "students", "ours", "automl")
 needs_data = pytest.mark.skipif(
-    not data.DATA.exists(), reason=f"the real data sets are not here, {data.DATA} is absent"
+    not bench.DATA.exists(), reason=f"the real data sets are not here, {bench.DATA} is absent"
 )
 
 
@@ -231,28 +232,21 @@ def test_the_record_comes_back_and_new_rows_take_the_place_of_old_ones(tmp_path:
 
 def test_one_command_runs_what_is_missing_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
+    build = tmp_path / "records"
 
-    def fake(cell: Cell) -> str:
+    def fake(cell: Cell, folder: Path) -> str:
         ran.append(cell.method)
         if cell.method == "gosdt":
             return "no tree"
-        cells.keep(cell, TINY, [Found("tree4", PROBA, 1.0)], tmp_path / "kept")
+        cells.keep(cell, TINY, [Found("tree4", PROBA, 1.0)], folder)
         return ""
 
-    stand_ins = (
-        ("DATA", tmp_path),
-        ("KEPT", tmp_path / "kept"),
-        ("run_apart", fake),
-        ("page", lambda record, trials: f"# {len(record)} rows"),
-    )
-
     def command(*more: str) -> None:
-        argv = ["quality.py", "--seeds", "0", "--data", "letter", "--jobs", "1", "--out", str(tmp_path), *more]
-        monkeypatch.setattr(sys, "argv", argv)
-        quality.main()
+        folders = ["--out", str(tmp_path), "--build", str(build)]
+        quality.main(["--seeds", "0", "--data", "letter", "--jobs", "1", *folders, *more])
 
-    for name, value in stand_ins:
-        monkeypatch.setattr(quality, name, value)
+    monkeypatch.setattr(quality, "tried", fake)
+    monkeypatch.setattr(quality, "page", lambda record, trials: f"# {len(record)} rows")
     command("--methods", "ours", "streed")
     assert ran == ["plain", "ours", "streed"]
     command("--methods", "plain", "ours", "streed", "careful")
@@ -264,7 +258,7 @@ def test_one_command_runs_what_is_missing_and_nothing_twice(tmp_path: Path, monk
     command("--page")
     assert len(ran) == 6
     assert (tmp_path / "quality.md").read_text() == "# 4 rows"
-    for file in (tmp_path / "kept").iterdir():
+    for file in build.iterdir():
         file.unlink()
     command("--methods", "plain", "ours")  # the record is enough
     assert len(ran) == 6

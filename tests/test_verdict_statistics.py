@@ -4,7 +4,6 @@ Small versions of benchmarks/verdict_null.py, with fixed seeds. Bounds are those
 probability below one in a thousand; `docs/benchmarks/verdict_null.md` has the full figures.
 """
 
-import importlib.util
 import sys
 from pathlib import Path
 
@@ -12,15 +11,14 @@ import numpy as np
 import pytest
 from scipy.stats import binom
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
+
+import verdict_null as benchmark
+
 from multihop_search.keys import generator
 from multihop_search.threads import thread_limit
 
 pytestmark = pytest.mark.once
-
-FILE = Path(__file__).resolve().parents[1] / "benchmarks" / "verdict_null.py"
-SPEC = importlib.util.spec_from_file_location("verdict_null", FILE)
-benchmark = sys.modules["verdict_null"] = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(benchmark)
 
 COMPARISONS = pytest.mark.parametrize("place", range(3), ids=benchmark.NAMES)
 ONE_IN_THOUSAND = 1e-3

@@ -6,13 +6,14 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
+import bench
 import numpy as np
 import pandas as pd
-from quality_parts.data import ROOT, related_to
+from quality_parts.data import related_to
 
 from portfolio_parts.recipes import CANDIDATES
 
-PORTFOLIO = ROOT / "multihop_search" / "paths" / "portfolio.json"
+PORTFOLIO = bench.ROOT / "multihop_search" / "paths" / "portfolio.json"
 MOST = 16
 """Longest portfolio that is looked at."""
 

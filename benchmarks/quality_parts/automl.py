@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import bench
 import numpy as np
 
 from quality_parts.cells import Found
-from quality_parts.data import ROOT, Split
+from quality_parts.data import Split
 from quality_parts.students import STUDENTS
 
-ENVIRONMENT = ROOT / "build" / "envs" / "autogluon"
+ENVIRONMENT = bench.ROOT / "build" / "envs" / "autogluon"
 PINS = ("autogluon.tabular[lightgbm]==1.6.3", "lightgbm==4.7.0", "scikit-learn==1.9.1")
 WORKER = Path(__file__).with_name("autogluon_worker.py")
 SETTINGS = f"""{PINS[0]}; teacher: 5-fold bagged ensemble of its default models (LightGBM, forests, extra trees),

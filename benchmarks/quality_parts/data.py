@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+import bench
 import numpy as np
 import pandas as pd
 
 from multihop_search.experiment.data import numbers, positions
 
-ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT.parent / "shared" / "data"
 SETS = (
     "waveform_21",
     "waveform_40",
@@ -83,22 +81,16 @@ def related_to(name: str) -> set[str]:
     return next((kind for kind in RELATED if name in kind), {name})
 
 
-def file_of(name: str) -> Path:
-    """Return the table of a set."""
-    folder = DATA if (DATA / f"{name}.csv.gz").exists() else DATA / "more"
-    return folder / f"{name}.csv.gz"
-
-
 def load(name: str, seed: int, most: int = MOST_TRAINING) -> Split:
     """Return a set's split of at most so many training rows.
 
     Rows (or groups) are shuffled by `seed`; a class that does not train is left out.
     """
-    frame = pd.read_csv(file_of(name))
-    file = file_of(f"{name}_groups")
+    frame, labelled = bench.read(name)
+    file = bench.path_of(f"{name}_groups")
     groups = pd.read_csv(file).iloc[:, 0].to_numpy() if file.exists() else None
     train, fresh = positions(len(frame), groups, most, MOST_FRESH, seed)
-    target = frame.pop("target").to_numpy()
+    target = labelled.to_numpy()
     if name in VALUES:
         classes, y, y_fresh = None, target[train].astype(float), target[fresh].astype(float)
     else:

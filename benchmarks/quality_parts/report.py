@@ -6,13 +6,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import bench
 import numpy as np
 import pandas as pd
 
 from multihop_search.experiment.statistics import holm
 from quality_parts import automl, by_hand
 from quality_parts.cells import PLAIN
-from quality_parts.data import MOST_FRESH, MOST_TRAINING, ROOT
+from quality_parts.data import MOST_FRESH, MOST_TRAINING
 from quality_parts.measures import TIE, mean_and_error, two_sided, wins_ties_losses
 from quality_parts.students import LEAVES, ROUNDS, STUDENTS, TREES
 
@@ -20,7 +21,7 @@ OURS, OURS_ACCURACY, PLAIN_ACCURACY = "ours", "ours accuracy", "plain accuracy"
 RIVALS = ("careful", "autogluon", "autogluon repaired", "streed", "gosdt")
 LEFT_OUT = ("no solver", "no soft labels", "no synthetic rows", "no second hop")
 MARKS = "<!-- quality: begin -->", "<!-- quality: end -->"
-README = ROOT / "README.md"
+README = bench.ROOT / "README.md"
 GAINS = {"tree4": (10.0, 1.5), "tree6": (18.0, 1.8)}
 """What is wanted over the plain tuned tree: per cent of the log-loss, points of accuracy."""
 ACCURACY_GAIN, SHARE_OF_SETS, MOST_HARM, LEVEL = 2.5, 0.75, 1.0, 0.05
