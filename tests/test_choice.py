@@ -23,11 +23,11 @@ def evidence_of(row_scores, *, unit=None, weight=None):
     return RowEvidence(row_scores, HeldOut(np.zeros(len(rows), int), rows % 2, rows, unit, weight))
 
 
-def chosen(row_scores, hops, *, draws=None, trials=None, **how):
+def chosen(row_scores, hops, *, draws=None, trials=None, tolerance=1.0, **how):
     evidence = evidence_of(row_scores, **how)
     draws = np.ones((1, evidence.n_units)) if draws is None else np.asarray(draws, dtype=float)
     trials = np.arange(len(hops)) if trials is None else np.asarray(trials)
-    return choose(evidence, np.asarray(hops), draws, trials).tolist()
+    return choose(evidence, np.asarray(hops), draws, trials, tolerance).tolist()
 
 
 def test_of_equally_deep_trials_the_best_by_score_is_chosen():
@@ -121,6 +121,16 @@ def test_rows_of_one_unit_count_as_one_piece_of_evidence():
     assert chosen([plain, taught], [0, 1]) == [1]
     # the twelve rows are three times the same four units: as unsure as four rows
     assert chosen([plain, taught], [0, 1], unit=[0, 1, 2, 3] * 3) == [0]
+
+
+@pytest.mark.parametrize(("tolerance", "simpler"), [(0.0, False), (0.6, False), (0.61, True), (5.0, True)])
+def test_the_tolerance_is_in_standard_errors(tolerance, simpler):
+    # as above: behind by 1/4, a standard error of .4146: .603 of them
+    assert chosen([[0, 0, 1, 0], [1, 1, 0, 0]], [0, 1], tolerance=tolerance) == [0 if simpler else 1]
+
+
+def test_without_tolerance_equal_trials_are_still_chosen_by_their_hops():
+    assert chosen([[0.5, 0.5], [0.5, 0.5]], [1, 0], tolerance=0.0) == [1]
 
 
 def test_a_trial_without_a_score_is_never_chosen():

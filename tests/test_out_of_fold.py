@@ -18,6 +18,7 @@ from multihop_search import MultihopSearchClassifier
 from multihop_search.errors import InvalidSetting
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss
 from multihop_search.problem.scorers import scoring_for
+from multihop_search.verdict import judge
 from multihop_search.verdict.choice import choose
 from multihop_search.verdict.out_of_fold import (
     FoldEvidence,
@@ -410,3 +411,33 @@ def test_a_fitted_search_has_what_it_chose_by() -> None:
     with pytest.raises(InvalidSetting, match="must be some of the trials in records, got 1000"):
         out_of_fold.choose([1000])
     assert pickle.loads(pickle.dumps(search)).out_of_fold_ is None
+
+
+def test_search_and_verdict_choose_within_the_tolerance():
+    X, y = make_classification(150, 5, flip_y=0.3, random_state=3)
+    settings = {"n_trials": 6, "cv": 3, "crossfit_cv": 2, "random_state": 0, "intermediates": []}
+    searches = {
+        tolerance: MultihopSearchClassifier(
+            DecisionTreeClassifier(max_depth=2),
+            RandomForestClassifier(5, random_state=0),
+            tolerance=tolerance,
+            **settings,
+        ).fit(X, y)
+        for tolerance in (0, 1.0, 1000)
+    }
+    assert searches[1000].best_path_.hops == ()  # nothing is worth a hop
+    assert searches[1000].verdict_.table.loc["selected vs plain", "gain"] == 0
+    evidence, best = searches[0].out_of_fold_, searches[0].best_index_
+    assert {evidence.choose([best, other]) for other in evidence.records} == {best}
+    with pytest.raises(InvalidSetting, match="tolerance must be a number of at least 0, got -1"):
+        searches[0].set_params(tolerance=-1).fit(X, y)
+
+
+def test_draws_choose_within_the_tolerance_too():
+    y = np.arange(200) % 2
+    sure = [0.5, 0.6, 0.7, 0.9]  # of the right class, by number of hops
+    tables = [np.where(np.eye(2)[y] == 1, share, 1 - share) for share in sure]
+    noise = np.random.default_rng(0).normal(scale=1e-3, size=(4, 200, 1)) * [1, -1]  # so that there is an error
+    for tolerance, share in ((0, 0.9), (1e6, 0.7)):
+        verdict = judge(np.stack(tables) + noise, y, [0, 1, 2, 3], tolerance=tolerance, random_state=0)
+        assert verdict.scores.loc["multi-hop", "log_loss"] == pytest.approx(-np.log(share), abs=1e-3)

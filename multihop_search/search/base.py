@@ -58,6 +58,7 @@ class MultihopSearch(Refitting, Delegation):
         cv: Any = 5,
         crossfit_cv: int | bool = 3,
         scoring: Any = "auto",
+        tolerance: float = 1.0,
         verdict: Any = "bbc",
         sampler: Any = "auto",
         pruner: Any = "auto",
@@ -85,6 +86,7 @@ class MultihopSearch(Refitting, Delegation):
         self.cv = cv
         self.crossfit_cv = crossfit_cv
         self.scoring = scoring
+        self.tolerance = tolerance
         self.verdict = verdict
         self.sampler = sampler
         self.pruner = pruner

@@ -25,7 +25,7 @@ class MultihopSearchRegressor(RegressorMixin, MultihopSearch):  # type: ignore[m
     teacher : "auto" or regressor, default="auto"
         The complex model.
     param_distributions, intermediates, schemes, tree_fits, portfolio, max_hops, n_trials, timeout, budget, cv, \
-crossfit_cv, scoring, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_state, verbose
+crossfit_cv, scoring, tolerance, verdict, sampler, pruner, n_ahead, callbacks, executor, n_jobs, random_state, verbose
         As in `MultihopSearchClassifier`.
 
     Raises

@@ -91,10 +91,11 @@ class Run:
         verdict = settings["verdict"]
         self._assessment = Assessment(
             setup.problem,
-            plan.adaptive and fresh is None and isinstance(verdict, str) and verdict == BBC,
-            bool(model_leaks),
-            (*model_leaks, *leaks_of_folds(setup.problem)),
-            setup.space.max_hops > 0,
+            adaptive=plan.adaptive and fresh is None and isinstance(verdict, str) and verdict == BBC,
+            optimistic=bool(model_leaks),
+            leaks=(*model_leaks, *leaks_of_folds(setup.problem)),
+            tolerance=float(settings["tolerance"]),
+            believes=setup.space.max_hops > 0,
         )
         self.trials = Trials(self._assessment)
 

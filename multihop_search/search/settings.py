@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from numbers import Integral, Real
 from os import PathLike
@@ -75,6 +76,11 @@ CONSTRAINTS = {
     "random_state": Constraint(_is_seed, "None, an integer or a RandomState", "pass an integer"),
     "verbose": Constraint(lambda value: isinstance(value, (Integral, bool)), "0 or 1", ONE_OF),
     "callbacks": Constraint(_are_callbacks, "a list of callables", "pass [callback]"),
+    "tolerance": Constraint(
+        lambda value: _is_real(value) and 0 <= float(value) < math.inf,
+        "a number of at least 0",
+        "pass 1.0, or 0 for the best",
+    ),
     "verdict": Constraint(
         lambda value: (
             (_is_real(value) and 0 < float(value) < 1) or (isinstance(value, str) and value in ("bbc", "nested"))

@@ -22,7 +22,7 @@ from multihop_search.problem.row_scores import RowScoring, default_row_scoring
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import left_out, unweighted
 from multihop_search.transfer.transfer_set import TeacherOutputs
-from multihop_search.verdict.choice import choose
+from multihop_search.verdict.choice import TOLERANCE, choose
 from multihop_search.verdict.out_of_fold import (
     Evidence,
     FoldEvidence,
@@ -44,6 +44,8 @@ class Assessment:
     """Whether a model is used as it is, so that it may have seen the rows that judge."""
     leaks: tuple[str, ...] = ()
     """How the rows that judge may have been learned from, in words."""
+    tolerance: float = TOLERANCE
+    """Standard errors within which the simpler path is chosen."""
     believes: bool = True
     """Whether what the teacher says of held-out rows may help to choose: plain students alone need no teacher."""
 
@@ -152,7 +154,7 @@ class Assessment:
         hops = np.array([record.hops for record in records])
         evidence = self._evidence(records, predictions, teacher)
         trials = np.arange(len(records)) if among is None else among
-        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials)[0])
+        return int(choose(evidence, hops, np.ones((1, evidence.n_units)), trials, self.tolerance)[0])
 
     @property
     def judging(self) -> np.ndarray:

@@ -8,12 +8,16 @@ from multihop_search.verdict.out_of_fold import Evidence
 
 TIE = 1e-12
 """Scores that differ by less, as a part of the best one, are equal: whatever the unit of a target is."""
+TOLERANCE = 1.0
+"""Standard errors within which the simpler model is taken."""
 WORST = np.finfo(np.float64).min / 2
 """Of a draw that gives no score, as it may lack a class: half the least number leaves room for `TIE`."""
 
 
-def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray) -> np.ndarray:
-    """Pick, for each draw: the best by score, then the simplest within one standard error of it.
+def choose(
+    evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.ndarray, tolerance: float = TOLERANCE
+) -> np.ndarray:
+    """Pick, for each draw: the best by score, then the simplest within so many standard errors of it.
 
     The standard error is that of the paired differences to the best. Simplest: fewest hops, then best score, then
     lowest trial number. Hops are not free: two models that the rows cannot tell apart are not equally good to own.
@@ -28,6 +32,8 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         How often each resampled unit counts; ones for all rows once.
     trials : ndarray of shape (n_candidates,)
         Positions of the trials to choose among, ascending.
+    tolerance : float, default=1.0
+        Standard errors; 0 takes the best.
 
     Returns
     -------
@@ -42,7 +48,7 @@ def choose(evidence: Evidence, hops: np.ndarray, draws: np.ndarray, trials: np.n
         return np.asarray(trials[best])
     errors = evidence.errors(draws, trials[best], trials)
     leading = means[np.arange(len(draws)), best][:, None]
-    admitted = leading - means <= errors + TIE * np.abs(leading)
+    admitted = leading - means <= tolerance * errors + TIE * np.abs(leading)
     fewest = np.where(admitted, depth, depth.max() + 1).min(axis=1)
     finalists = np.where(admitted & (depth == fewest[:, None]), means, -np.inf)
     return np.asarray(trials[_first_best(finalists)])

@@ -12,6 +12,7 @@ from multihop_search.keys import generator
 from multihop_search.problem.intake import checked_groups, checked_weights, encode_target, numeric_target
 from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scorers import ModelScoring, scoring_for
+from multihop_search.verdict.choice import TOLERANCE
 from multihop_search.verdict.out_of_fold import HeldOut
 from multihop_search.verdict.resampling import compare
 from multihop_search.verdict.verdict import Verdict, empty_verdict
@@ -26,6 +27,7 @@ def judge(
     sample_weight: Any = None,
     groups: Any = None,
     own_fit: Any = None,
+    tolerance: float = TOLERANCE,
     random_state: int | None = None,
 ) -> Verdict:
     """Return the verdict on any table of out-of-fold predictions, whatever search made it.
@@ -47,6 +49,9 @@ def judge(
         Rows of one group are resampled together.
     own_fit : array-like of shape (n_trials,), default=None
         Which trials are the student fitted by its own class; with it "selected vs own fit" is in the table.
+    tolerance : float, default=1.0
+        In each draw the trial with the fewest hops is picked that is within so many standard errors of the best; 0: the
+        best.
     random_state : int, default=None
         Seed of the resampling.
 
@@ -86,7 +91,7 @@ def judge(
     if isinstance(scorer, ModelScoring):
         return empty_verdict(hops, len(codes), scorer, fits=own_fit is not None)
     own = None if own_fit is None else _checked_mask(own_fit, len(hops))
-    return compare(list(table), hops, held_out, scorer, random_state=seed, own_fit=own)
+    return compare(list(table), hops, held_out, scorer, random_state=seed, own_fit=own, tolerance=tolerance)
 
 
 def _checked_mask(own_fit: Any, n_trials: int) -> np.ndarray:

@@ -13,8 +13,9 @@ inside each resample, and the paired comparisons of groups, are ours.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case, same_as_chosen
-from multihop_search.verdict.choice import choose
+from multihop_search.verdict.choice import TOLERANCE, choose
 from multihop_search.verdict.comparison import Comparing, guesses_for, measured
 from multihop_search.verdict.interval import draws_of, n_draws
 from multihop_search.verdict.out_of_fold import Evidence, HeldOut, choice_evidence, evidence_for
@@ -69,6 +70,7 @@ class Resampling:
             chosen=case.chosen,
             teacher=assessment.unseen(self.believed, held_out.row[judging]),
             own_fit=case.own_fit,
+            tolerance=assessment.tolerance,
             notes=(*assessment.notes_on(case.records), *case.notes),
         )
         return with_leaks(case.counted(verdict), assessment.leaks)
@@ -84,6 +86,7 @@ def compare(
     chosen: int | None = None,
     teacher: np.ndarray | None = None,
     own_fit: np.ndarray | None = None,
+    tolerance: float = TOLERANCE,
     notes: tuple[str, ...] = (),
 ) -> Verdict:
     """Return the verdict on complete trials.
@@ -106,6 +109,8 @@ def compare(
         Cross-fitted predictions of the teacher on the rows that judge.
     own_fit : ndarray of shape (n_trials,) or None
         Which trials are fitted by the student's own class; None: ways of fitting were not searched.
+    tolerance : float, default=1.0
+        Standard errors within which the simpler trial is picked.
     notes : tuple of str
         What else is to be said.
     """
@@ -113,14 +118,17 @@ def compare(
         choosing = choice_evidence(predictions, held_out, scoring)
         groups = groups_of(hops, own_fit)
         if chosen is None:
-            chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), groups[Group.SELECTED])[0])
+            everyone = groups[Group.SELECTED]
+            chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), everyone, tolerance)[0])
         evidence: dict[str, Any] = {
             name: evidence_for(predictions, held_out, measure) for name, measure in measured(scoring).items()
         }
         if not isinstance(scoring, RowScoring):
             evidence["score"] = choosing  # the same, and its draws have been replayed
         count = n_draws(scoring)
-        scores = _out_of_bag(choosing, evidence, hops, groups, draws_of(held_out.n_units, count, random_state))
+        pick = partial(choose, choosing, hops, tolerance=tolerance)
+        draws = draws_of(held_out.n_units, count, random_state)
+        scores = _out_of_bag(choosing, pick, evidence, groups, draws)
         guesses = guesses_for(held_out, scoring)
         if guesses is not None:
             guessing = {name: evidence_for([guesses], held_out, one) for name, one in measured(scoring).items()}
@@ -134,8 +142,8 @@ def compare(
 
 def _out_of_bag(
     choosing: Evidence,
+    pick: Callable[[np.ndarray, np.ndarray], np.ndarray],
     evidence: Mapping[str, Evidence],
-    hops: np.ndarray,
     groups: Mapping[Group, np.ndarray],
     draws: Iterable[np.ndarray],
 ) -> dict[str, dict[str, np.ndarray]]:
@@ -148,7 +156,7 @@ def _out_of_bag(
                 for values in parts[group].values():
                     values.append(np.full(len(bags), np.nan))
                 continue
-            picks = choose(choosing, hops, bags, trials)
+            picks = pick(bags, trials)
             can_choose = np.isfinite(choosing.means(bags)[:, trials]).any(axis=1)  # a draw may lack a class
             for name, one in evidence.items():
                 parts[group][name].append(np.where(can_choose, one.scores_of(outside, picks), np.nan))
