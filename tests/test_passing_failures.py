@@ -1,12 +1,9 @@
 """Failures that may pass: tried again, in the run and at a resume; and a last step that fails loses nothing."""
 
 import builtins
-import contextlib
 import errno
 import os
 import pickle
-import sys
-import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,7 +22,7 @@ import multihop_search.search.run as running
 import multihop_search.search.selection as selecting
 import multihop_search.search.teacher as search_teacher
 import multihop_search.verdict.resampling as resampling
-from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier, RayExecutor
+from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier
 from multihop_search.errors import (
     ClusterLost,
     FailedTrialsWarning,
@@ -492,53 +489,3 @@ def test_a_second_fit_that_fails_leaves_no_mixture(rows: Any) -> None:
     assert len(search.results_) == 2
     assert not hasattr(search, "best_estimator_")
     assert not hasattr(search, "verdict_")
-
-
-# ---- workers
-
-
-class Once(RandomForestClassifier):
-    """A forest whose fits with a certain number of rows meet a fault once, in whatever process."""
-
-    def __init__(self, n_estimators: int = 5, folder: str = "", random_state: Any = None) -> None:
-        super().__init__(n_estimators, random_state=random_state)
-        self.folder = folder
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        import time
-
-        for n_rows, fault in ((150, "probe"), (50, "raise"), (51, "sleep")):
-            mark = Path(self.folder, fault)
-            if self.folder and len(X) == n_rows and not mark.exists():
-                mark.touch()
-                if fault == "probe":
-                    os._exit(1)
-                if fault == "raise":
-                    raise RuntimeError("once")
-                time.sleep(60)
-        return super().fit(X, y, sample_weight)
-
-
-class Stuck(DecisionTreeClassifier):
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True) -> Any:
-        import time
-
-        time.sleep(1000)
-
-
-def test_workers_protect_the_driver_from_the_first_fits_on(rows: Any, tmp_path: Path) -> None:
-    import ray.cloudpickle
-
-    ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])
-    executor = RayExecutor(n_workers=1)
-    settings: dict[str, Any] = {"n_trials": 3, "executor": executor, "hop_timeout": 2.0}
-    with warnings.catch_warnings(), contextlib.closing(executor.start()):  # one Ray for both searches
-        warnings.simplefilter("ignore", ResourceWarning)
-        ours = search_for(**settings).set_params(teacher=Once(5, str(tmp_path))).fit(*rows)
-        serial = search_for(n_trials=3).set_params(teacher=Once(5)).fit(*rows)
-        with pytest.raises(UnsuitableModel, match=r"student \(Stuck\) must be .* it said: a hop must end within"):
-            search_for(**settings).set_params(student=Stuck(max_depth=2)).fit(*rows)
-    assert {file.name for file in tmp_path.iterdir()} >= {"probe", "raise"}
-    columns = ["state", "score", "reason"]
-    assert ours.results_[columns].equals(serial.results_[columns])
-    assert str(ours.verdict_) == str(serial.verdict_)

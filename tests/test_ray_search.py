@@ -54,6 +54,7 @@ from multihop_search.executors import Executor
 from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray import RayExecutor, RaySession
 from multihop_search.executors.ray import session as sessions
+from multihop_search.integrations import from_predictions
 from multihop_search.search import where
 
 ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # workers cannot import the tests
@@ -310,7 +311,7 @@ def test_a_table_with_all_that_may_come_with_it(on_ray: RaySession, blobs: Any) 
         "X_unlabeled": table + rng.normal(size=X.shape),
     }
     params = {"tree__criterion": CategoricalDistribution(("gini", "entropy")), "tree__class_weight": [None, "balanced"]}
-    settings = {"schemes": [ModelCompression(), HardLabels()], "n_trials": 6, "cv": 2, "budget": {"features": 4}}
+    settings = {"schemes": [ModelCompression(), HardLabels()], "n_trials": 4, "cv": 2, "budget": {"features": 4}}
     serial = search_for(**settings, param_distributions=params).fit(table, y, **more)
     assert serial.results_["path"].str.contains("ModelCompression").any()
     assert {"criterion", "class_weight"} <= {name for path in serial.results_["path"] for name in params_in(path)}
@@ -448,6 +449,13 @@ def test_a_search_that_fails_ends_its_session_too(
     assert closed
 
 
+def test_given_predictions_reach_the_workers(on_ray: RaySession, blobs: Any) -> None:
+    X, y = blobs
+    teacher = from_predictions(np.random.default_rng(0).dirichlet(np.ones(3), size=len(y)) / 2 + np.eye(3)[y] / 2, y=y)
+    settings = {"teacher": teacher, "tree_fits": [OwnFit()], "n_trials": 2}
+    same_search(small(**settings).fit(X, y), small(**settings, executor=RayExecutor(n_workers=1)).fit(X, y), X)
+
+
 def test_a_nested_verdict_is_the_same(on_ray: RaySession, blobs: Any) -> None:
     settings = {"verdict": "nested", "cv": 3, "n_trials": 3, "tree_fits": [OwnFit()], "pruner": NopPruner()}
     same_search(small(**settings).fit(*blobs), small(**settings, executor=RayExecutor()).fit(*blobs), blobs[0])
@@ -572,7 +580,7 @@ def test_ray_starts_without_a_terminal_and_leaves_the_streams_as_they_were(out: 
         import faulthandler, os, sys
         from sklearn.datasets import load_iris
         from sklearn.tree import DecisionTreeClassifier
-        from multihop_search import MultihopSearchClassifier, RayExecutor
+        from multihop_search import MultihopSearchClassifier, OwnFit, RayExecutor
         class Window:
             def write(self, text):
                 return len(text)
@@ -585,8 +593,8 @@ def test_ray_starts_without_a_terminal_and_leaves_the_streams_as_they_were(out: 
         sys.stdout, sys.stderr = before = {out}, {err}
         X, y = load_iris(return_X_y=True)
         search = MultihopSearchClassifier(
-            DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(), n_trials=3, cv=3, verbose=1, random_state=0,
-            executor=RayExecutor(n_workers=1),
+            DecisionTreeClassifier(max_depth=2), DecisionTreeClassifier(), n_trials=3, cv=2, verbose=1, random_state=0,
+            crossfit_cv=2, intermediates=[], tree_fits=[OwnFit()], executor=RayExecutor(n_workers=1),
         ).fit(X, y)
         assert sys.stdout is before[0] and sys.stderr is before[1] and not faulthandler.is_enabled()
         os.write(out, str(len(search.results_)).encode())
