@@ -137,7 +137,7 @@ def hostile() -> MultihopSearchClassifier:
         (STUDENTS[1], make_pipeline(StandardScaler(), LogisticRegression())),
     ]
     return MultihopSearchClassifier(
-        students, RandomForestClassifier(30), n_trials=6, tree_fits=[OwnFit()], cv=3, random_state=0
+        students, RandomForestClassifier(8), n_trials=6, tree_fits=[OwnFit()], cv=3, crossfit_cv=2, random_state=0
     ).fit(X, y)
 
 
@@ -146,7 +146,7 @@ def small() -> MultihopSearchClassifier:
     """A search for one tree, on an array."""
     X, y = sklearn.datasets.make_classification(200, 5, n_informative=3, flip_y=0.1, random_state=1)
     return MultihopSearchClassifier(
-        DecisionTreeClassifier(max_depth=2), RandomForestClassifier(30), n_trials=9, cv=3, random_state=0
+        DecisionTreeClassifier(max_depth=2), RandomForestClassifier(10), n_trials=9, cv=3, crossfit_cv=2, random_state=0
     ).fit(X, y)
 
 
@@ -311,7 +311,13 @@ def test_reasons_that_differ_in_numbers_alone_are_counted_together(facts: Facts)
 def test_failures_and_their_reason_are_on_the_page(tmp_path: Path) -> None:
     X, y = sklearn.datasets.load_wine(return_X_y=True)
     search = MultihopSearchClassifier(
-        Fussy(max_depth=2), RandomForestClassifier(30), n_trials=6, cv=3, tree_fits=[OwnFit()], random_state=0
+        Fussy(max_depth=2),
+        RandomForestClassifier(8),
+        n_trials=6,
+        cv=3,
+        crossfit_cv=2,
+        tree_fits=[OwnFit()],
+        random_state=0,
     )
     with pytest.warns(MultihopWarning):
         search.fit(X, y)
@@ -328,7 +334,7 @@ def test_failures_and_their_reason_are_on_the_page(tmp_path: Path) -> None:
 def test_a_regression_has_its_own_measures() -> None:
     X, y = sklearn.datasets.load_diabetes(return_X_y=True, as_frame=True)
     search = MultihopSearchRegressor(
-        DecisionTreeRegressor(max_depth=2), RandomForestRegressor(30), n_trials=3, cv=3, random_state=0
+        DecisionTreeRegressor(max_depth=2), RandomForestRegressor(8), n_trials=3, cv=2, crossfit_cv=2, random_state=0
     ).fit(X, y)
     read = Page(page(facts_of(search)))
     head = next(row for row in read.rows if row[0] == "model")
