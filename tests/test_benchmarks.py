@@ -237,24 +237,24 @@ FITS = {
 }
 MAP = CONFIG.replace("[data.wine]\nexample", "[data.made]\ngenerated = true\nnoise = [0.1]\ngap = [0.5]\n#")
 RUNS = {
-    "adaptive_verdict": Run("--replicates 2 --processes 1 --rows 100 --trials 16", adaptive_verdict_page),
+    "adaptive_verdict": Run("--replicates 2 --processes 1 --rows 80 --trials 9", adaptive_verdict_page),
     "choices": Run(
-        "--data wine --trials 5",
+        "--data wine --trials 4",
         choices_page,
         records=True,
         smaller={"STUDENTS": ("tree4", "lr")},
     ),
     "early_stopping": Run(
-        "--data wine --rows 80 --trials 9",
+        "--data wine --rows 60 --trials 6",
         early_stopping_page,
         records=True,
         smaller={"STUDENTS": (("a tree", lambda: TREE),), "N_TREES": 5, "N_ORDERS": 10, "N_BOOTSTRAPS": 20},
     ),
     "naive": Run(
-        "--data wine --rows 60 --trials 6", naive_page, smaller={"TEACHER_MODEL": RandomForestClassifier(8), "TIMED": 2}
+        "--data wine --rows 40 --trials 3", naive_page, smaller={"TEACHER_MODEL": RandomForestClassifier(5), "TIMED": 2}
     ),
     "prefix_sharing": Run(
-        "--data wine --rows 60 --trials 6",
+        "--data wine --rows 45 --trials 6",
         prefix_sharing_page,
         smaller={"TEACHER_MODEL": RandomForestClassifier(30), "SAMPLED": {"plain": 2, "one-hop": 2}},
     ),
@@ -287,14 +287,14 @@ RUNS = {
     ),
     "driver": Run("--trials 30 --rows 90", driver_page),
     "limit": Run(
-        "--data wine --trials 4 --rows 90",
+        "--data wine --trials 3 --rows 90",
         limit_page,
         smaller={"STUDENTS": {"tree": {"student": TREE, "teacher": DEEP}}},
         where="own",
     ),
-    "memory": Run("--data wine --trials 4 --rows 90", memory_page, smaller={"TEACHER": DEEP}, where="apart"),
+    "memory": Run("--data wine --trials 3 --rows 90", memory_page, smaller={"TEACHER": DEEP}, where="apart"),
     "several_students": Run(
-        "--data wine --trials 6 --rows 90",
+        "--data wine --trials 3 --rows 60",
         several_students_page,
         smaller={"TEACHER": DEEP, "STUDENTS": [("first", TREE), ("second", TREE)]},
     ),
