@@ -91,7 +91,7 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
         losses = np.array([fresh[number, one.path.key] for number in range(n_folds)])
         scheme = "" if not one.path.hops else type(one.path.hops[-1].scheme).__name__
         added = one.path.hops[-1].compression if one.path.hops else None
-        fit = "OwnFit" if one.path.fit is None else type(one.path.fit).__name__
+        fit = one.path.fit_name
         multiple = 0 if added is None else added.multiple
         rows.append((one.number, one.path.student, one.hops, fit, scheme, multiple, *losses.mean(axis=0)))
     columns = ["number", "student", "hops", "fit", "scheme", "multiple", "fresh", "fresh_accuracy"]

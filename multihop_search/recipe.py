@@ -24,6 +24,11 @@ class Recipe:
     usual_values: ClassVar[Mapping[str, Any]] = {}
     """Value of each searchable field in the first trial and in hops above the last."""
 
+    @property
+    def name(self) -> str:
+        """What the space and tables call it."""
+        return type(self).__name__
+
     def check(self) -> None:
         """Raise `InvalidSetting` if a fixed field has a value that it cannot have."""
 

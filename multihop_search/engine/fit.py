@@ -67,12 +67,19 @@ def fit_model(problem: Problem, fold: Fold, part: int | None, positions: np.ndar
     training_set = TrainingSet(
         problem.rows(rows), problem.y[rows], problem.classes, sample_weight=problem.weights(rows), transfer=transfer
     )
+    options = replace(spec.options, prepare=_shared(problem, fold, part), parts=_parts_of(fold, positions))
     with thread_limit(problem.threads):
-        fitted = fit(model, training_set, replace(spec.options, prepare=_shared(problem, fold, part)))
+        fitted = fit(model, training_set, options)
     if part is not None or not fold.role.is_final:  # nobody gets this model, and it predicts on its hop's CPUs too
         jobs = job_parameters(spec.estimator)
         before = {name: value for name, value in before.items() if name not in jobs}
     return fitted.set_params(**before) if before else fitted
+
+
+def _parts_of(fold: Fold, positions: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return the inner parts of a fold among some of its training rows, each as positions among these."""
+    parts = (np.flatnonzero(np.isin(positions, part)) for part in fold.inner)
+    return tuple(part for part in parts if len(part))
 
 
 def _shared(problem: Problem, fold: Fold, part: int | None) -> Prepare:

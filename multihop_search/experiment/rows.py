@@ -172,7 +172,7 @@ def trial_rows(search: MultihopSearchClassifier, tried: Sequence[Tried]) -> pd.D
                 "multiple": 0
                 if not path.hops or path.hops[-1].compression is None
                 else path.hops[-1].compression.multiple,
-                "fit": "OwnFit" if path.fit is None else type(path.fit).__name__,
+                "fit": path.fit_name,
                 "nodes": record.nodes,
                 "cv_score": score,
                 "cv_score_se": error,

@@ -95,6 +95,9 @@ class FitOptions:
     """How a tree is fitted; None: by its class."""
     prepare: Prepare = fit_transformers
     """Fits the transformers of a Pipeline, or knows them."""
+    parts: tuple[np.ndarray, ...] = ()
+    """Parts of the real rows, by position, that are left out in turn where something is chosen on held-out rows; fewer
+    than two: they are drawn."""
 
 
 USUAL = FitOptions()
@@ -120,18 +123,37 @@ def fit(model: Any, rows: TrainingSet, options: FitOptions = USUAL) -> Any:
     """
     if isinstance(model, Pipeline):
         return _fit_pipeline(model, rows, options)
-    fitted = _fit_one(model, rows, options.tree_fit)
+    fitted = _fit_one(model, rows, options)
     strong = None if options.most_features is None else strongest(fitted, rows.X, options.most_features)
     if strong is None:
         return fitted
     synthetic = None if rows.synthetic is None else with_only(rows.synthetic.X, strong)
-    again = _fit_one(clone(fitted), rows.with_features(with_only(rows.X, strong), synthetic), options.tree_fit)
+    again = _fit_one(clone(fitted), rows.with_features(with_only(rows.X, strong), synthetic), options)
     return silenced(again, strong)
 
 
-def _fit_one(model: Any, rows: TrainingSet, tree_fit: TreeFit | None) -> Any:
-    if tree_fit is not None:
-        return _fit_tree(tree_fit, model, rows.joined())
+def _fit_one(model: Any, rows: TrainingSet, options: FitOptions) -> Any:
+    tree_fit = options.tree_fit
+    if tree_fit is None:
+        return _fit_by_class(model, rows)
+    fitted = _fit_by_class(model, rows) if tree_fit.own else _fit_tree(tree_fit, model, rows.joined())
+    if tree_fit.shrinks:
+        joined = rows.joined()
+        if joined.labels is not None:
+            joined, _ = _class_weighted(clone(fitted), joined)
+        tree_fit.shrink(
+            fitted,
+            X=rows.X,
+            targets=joined.targets[: joined.n_real],
+            weights=joined.weights[: joined.n_real],
+            labels=joined.labels,
+            parts=options.parts,
+            fit_on=lambda positions: _fit_by_class(clone(fitted), rows.take(positions)),
+        )
+    return fitted
+
+
+def _fit_by_class(model: Any, rows: TrainingSet) -> Any:
     if rows.transfer is None:
         return model.fit(rows.X, rows.target, **weight_argument(model, rows.sample_weight))
     joined = rows.joined()

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy.sparse import vstack
 
+from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.transfer.transfer_set import SyntheticSet, TransferSet, one_hot
 
 
@@ -42,6 +43,12 @@ class TrainingSet:
             return replace(self, X=X)
         beside = replace(self.transfer.synthetic, X=synthetic)
         return replace(self, X=X, transfer=replace(self.transfer, synthetic=beside))
+
+    def take(self, rows: np.ndarray) -> TrainingSet:
+        """Return some of the real rows, by position, with the synthetic rows that were made from them."""
+        weight = None if self.sample_weight is None else self.sample_weight[rows]
+        transfer = None if self.transfer is None else self.transfer.take(rows)
+        return replace(self, X=safe_indexing(self.X, rows), y=self.y[rows], sample_weight=weight, transfer=transfer)
 
     def joined(self) -> JoinedRows:
         """Return real and synthetic rows as one table; without a transfer set the true labels are the targets."""

@@ -8,7 +8,7 @@ from typing import Any
 from multihop_search.keys import digest
 from multihop_search.recipe import short
 from multihop_search.transfer.schemes import ModelCompression, Scheme
-from multihop_search.trees import TreeFit
+from multihop_search.trees import OwnFit, TreeFit
 
 STUDENT = "student"
 TEACHER = "teacher"
@@ -82,6 +82,11 @@ class Path:
     def key(self) -> str:
         """Hash of the path, equal in every process."""
         return digest("path", self)
+
+    @property
+    def fit_name(self) -> str:
+        """What tables call the way in which its student is fitted; that of the student's own class is one too."""
+        return (OwnFit() if self.fit is None else self.fit).name
 
     @property
     def only_truncated(self) -> bool:

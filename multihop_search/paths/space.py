@@ -177,7 +177,7 @@ class PathSpace:
         label = params[f"{student}.{FIT}"]
         fit = fits[label].resolve(_fields_in(params, f"{student}.{label}", fits[label]))
         used = {name: dist for name, dist in own.items() if name.rpartition("__")[2] not in fit.unused}
-        return None if fit.own else fit, used
+        return None if fit.is_usual else fit, used
 
     def _above(self, student: str, hop: Hop) -> Hop:
         """Return `hop`, or where its model is no more complex than the student, the same to the lowest that is."""
@@ -288,7 +288,7 @@ class PathSpace:
 def _labelled(recipes: Sequence[R]) -> dict[str, R]:
     labelled: dict[str, R] = {}
     for recipe in recipes:
-        name = type(recipe).__name__
+        name = recipe.name
         same = sum(label.partition("#")[0] == name for label in labelled)
         labelled[f"{name}#{same + 1}" if same else name] = recipe
     return labelled

@@ -41,7 +41,7 @@ from multihop_search.transfer.schemes import (
     default_schemes,
 )
 from multihop_search.transfer.synthetic import GENERATORS
-from multihop_search.trees import TreeFit, default_tree_fits, refusal
+from multihop_search.trees import TreeFit, default_tree_fits, refusal, shrinkage_refusal
 
 
 def choose_schemes(
@@ -198,13 +198,19 @@ def choose_tree_fits(
         fit.check()
         if problem.classes is None:
             fit.loss_for(regression=True)  # raises where it fits classifiers only
-    if all(fit.own for fit in chosen):
+    if all(fit.is_usual for fit in chosen):
         return dict.fromkeys(fitted, ())
-    refused = {name: _refused(problem, model, searched[name]) for name, model in fitted.items()}
-    if asked and all(refused.values()):
-        name, why = next(iter(refused.items()))
-        raise UnsuitableModel(f"tree_fits needs a student that it can serve, {name} is none: {why}.")
-    return {name: () if why else chosen for name, why in refused.items()}
+    served: dict[str, tuple[TreeFit, ...]] = {}
+    reasons: dict[TreeFit, tuple[str, str]] = {}
+    for name, model in fitted.items():
+        why = {True: shrinkage_refusal(last_step(model)), False: _refused(problem, model, searched[name])}
+        served[name] = tuple(fit for fit in chosen if fit.is_usual or not why[fit.own])
+        reasons |= {fit: (name, why[fit.own]) for fit in chosen if fit not in reasons}
+    for fit in chosen if asked else ():
+        if not any(fit in fits for fits in served.values()):
+            name, reason = reasons[fit]
+            raise UnsuitableModel(f"tree_fits needs a student that it can serve, {name} is none: {reason}.")
+    return {name: () if all(fit.is_usual for fit in fits) else fits for name, fits in served.items()}
 
 
 def _refused(problem: Problem, fitted: Any, searched: Mapping[str, BaseDistribution]) -> str:

@@ -13,13 +13,15 @@ from optuna.distributions import BaseDistribution
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from sklearn.utils.validation import validate_data
 
-from multihop_search.compat.sklearn import Tree, nodes_of, tree_of
-from multihop_search.recipe import Recipe
+from multihop_search.compat.sklearn import Tree
+from multihop_search.recipe import Recipe, check_field
 from multihop_search.trees.finish import finished_tree, loss_of, with_fewer_leaves
 from multihop_search.trees.heap import Heap
 from multihop_search.trees.lookahead import Bounds
 from multihop_search.trees.losses import LOSSES, Loss
 from multihop_search.trees.sample import MOST_ROWS, Sample, make_sample
+from multihop_search.trees.scale import Scale
+from multihop_search.trees.shrinkage import AUTO, CrossFits, shrink
 
 DEEPEST = 8
 """Largest `max_depth` that is served: structures are held as heaps, whose size doubles with each level."""
@@ -43,9 +45,36 @@ class TreeFit(Recipe):
     """
 
     own: ClassVar[bool] = False
-    """Whether it is the class's own fit."""
+    """Whether the structure is that of the class's own fit."""
     unused: ClassVar[frozenset[str]] = frozenset({"criterion", "ccp_alpha"})
     """Parameters of the student that play no part."""
+
+    def __post_init__(self) -> None:
+        if getattr(self, "shrinkage", 0.0) is None:
+            object.__setattr__(self, "shrinkage", 0.0)
+
+    def check(self) -> None:
+        if hasattr(self, "shrinkage") and self.shrinkage != AUTO:
+            check_field(self, "shrinkage", 0, np.inf)
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether values are shrunk, or may be: `shrinkage` is neither 0 nor absent."""
+        return bool(getattr(self, "shrinkage", 0.0) != 0)
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is what the class does by itself."""
+        return self.own and not self.shrinks
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__ + ("+shrinkage" if self.shrinks else "")
+
+    def shrink(self, model: Any, **rows: Any) -> None:
+        """Shrink the tree of a model that has been fitted, in place; `rows` are the fields of `CrossFits`."""
+        shrinkage, fits = getattr(self, "shrinkage", 0.0), CrossFits(**rows)
+        shrink(model.tree_, fits.n_rows, fits.strength(model.random_state) if shrinkage == AUTO else shrinkage)
 
     def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
         """Return the structure of a tree on a sample.
@@ -122,34 +151,6 @@ class TreeFit(Recipe):
         if labels is not None:
             model.classes_, model.n_classes_ = labels, len(labels)
         return model
-
-
-@dataclass(frozen=True)
-class Scale:
-    """Mean and spread of values to be fitted: what is least and what is rounding must not hang on their unit."""
-
-    mean: float
-    spread: float
-    """Positive."""
-
-    @classmethod
-    def of(cls, values: np.ndarray, weights: np.ndarray) -> Scale:
-        """Return the scale of values (n_rows, 1)."""
-        mean = float(np.average(values[:, 0], weights=weights))
-        centred = values[:, 0] - mean
-        largest = float(np.abs(centred).max()) or 1.0  # its square may be beyond what a number can hold
-        spread = largest * math.sqrt(np.average((centred / largest) ** 2, weights=weights))
-        return cls(mean, spread or 1.0)
-
-    def standardised(self, values: np.ndarray) -> np.ndarray:
-        """Return values of mean 0 and spread 1."""
-        return np.asarray((values - self.mean) / self.spread)
-
-    def restored(self, tree: Tree) -> Tree:
-        """Return a tree that was fitted to standardised values in the unit of the values."""
-        nodes = nodes_of(tree)
-        nodes["impurity"] *= self.spread**2
-        return tree_of(tree.n_features, nodes, self.mean + self.spread * tree.value[:, 0], tree.max_depth)
 
 
 def bounds_of(model: Any, n_real: int) -> Bounds:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from multihop_search.recipe import check_choice, check_field
 from multihop_search.trees.alternating import refined
@@ -16,6 +16,7 @@ from multihop_search.trees.heap import Heap
 from multihop_search.trees.lookahead import Bounds, Lookahead
 from multihop_search.trees.losses import Loss
 from multihop_search.trees.sample import Sample
+from multihop_search.trees.shrinkage import AUTO
 
 
 @dataclass(frozen=True)
@@ -29,9 +30,11 @@ class NearOptimal(TreeFit):
     ----------
     loss : {"log-loss", "error"} or distribution of them, default=CategoricalDistribution(("log-loss", "error"))
         What is to be small on the transfer set; in regression always the squared error.
-    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
+    smoothing : float >= 0 or Optuna distribution, default=0.0
         Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
         sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
+    shrinkage : float >= 0, "auto" or Optuna distribution, default="auto"
+        Strength of hierarchical shrinkage, on top of `smoothing`, see `OwnFit`; 0 or None: none.
     candidates : int, default=40
         Splits that are compared in pairs at each node.
     width : int, default=1
@@ -47,11 +50,12 @@ class NearOptimal(TreeFit):
     Examples
     --------
     >>> print(NearOptimal(loss="log-loss", smoothing=5.0))
-    NearOptimal(loss=log-loss, smoothing=5, candidates=40, width=1, restarts=9)
+    NearOptimal(loss=log-loss, smoothing=5, shrinkage=auto, candidates=40, width=1, restarts=9)
     """
 
     loss: str | BaseDistribution = CategoricalDistribution(("log-loss", "error"))
-    smoothing: float | BaseDistribution = FloatDistribution(0.5, 8.0, log=True)
+    smoothing: float | BaseDistribution = 0.0
+    shrinkage: float | str | BaseDistribution | None = AUTO
     candidates: int = 40
     width: int = 1
     restarts: int = 9
@@ -59,6 +63,7 @@ class NearOptimal(TreeFit):
     usual_values: ClassVar[Mapping[str, Any]] = {"loss": "log-loss", "smoothing": 2.0}
 
     def check(self) -> None:
+        super().check()
         check_choice(self, "loss", ("log-loss", "error"))
         check_field(self, "smoothing", 0, np.inf)
         check_field(self, "candidates", 2, 500)

@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
-from optuna.distributions import BaseDistribution, FloatDistribution
+from optuna.distributions import BaseDistribution
 
 from multihop_search.errors import UnsuitableModel
 from multihop_search.recipe import check_field
@@ -18,6 +18,7 @@ from multihop_search.trees.heap import Heap
 from multihop_search.trees.lookahead import Bounds, Lookahead
 from multihop_search.trees.losses import LOSSES, Loss
 from multihop_search.trees.sample import Sample
+from multihop_search.trees.shrinkage import AUTO
 
 OPTIMAL_LEVELS = 4
 """The solver's time grows with the number of candidates to this power; levels below are grown with a look ahead."""
@@ -34,9 +35,11 @@ class Optimal(TreeFit):
 
     Parameters
     ----------
-    smoothing : float >= 0 or Optuna distribution, default=FloatDistribution(0.5, 8.0, log=True)
+    smoothing : float >= 0 or Optuna distribution, default=0.0
         Leaves are shrunk to the node above as if a weight of `smoothing` had its value; a search's weights
         sum to the number of its real rows (mean 1 without synthetic ones) unless the user's differ.
+    shrinkage : float >= 0, "auto" or Optuna distribution, default="auto"
+        Strength of hierarchical shrinkage, on top of `smoothing`, see `OwnFit`; 0 or None: none.
     candidates : int, default=40
         Splits that the solver chooses among.
     time_limit : float, default=60.0
@@ -57,16 +60,18 @@ class Optimal(TreeFit):
     Examples
     --------
     >>> print(Optimal(smoothing=5.0))
-    Optimal(smoothing=5, candidates=40, time_limit=60)
+    Optimal(smoothing=5, shrinkage=auto, candidates=40, time_limit=60)
     """
 
-    smoothing: float | BaseDistribution = FloatDistribution(0.5, 8.0, log=True)
+    smoothing: float | BaseDistribution = 0.0
+    shrinkage: float | str | BaseDistribution | None = AUTO
     candidates: int = 40
     time_limit: float = 60.0
 
     usual_values: ClassVar[Mapping[str, Any]] = {"smoothing": 2.0}
 
     def check(self) -> None:
+        super().check()
         check_field(self, "smoothing", 0, np.inf)
         check_field(self, "candidates", 2, 500)
         check_field(self, "time_limit", 0, np.inf, open_low=True)

@@ -53,7 +53,7 @@ def results_table(
             record.state,
             students[record.path.student],
             record.hops,
-            "OwnFit" if record.path.fit is None else type(record.path.fit).__name__,
+            record.path.fit_name,
             str(record.path),
             *scores.get(record.number, (nan, nan)),
             len(record.fold_scores),
