@@ -57,7 +57,7 @@ def drawn(seed, n_rows, n_columns, n_classes, *, soft=True, weighted=True):
 
 def structure(X, targets, weights, rng, bounds, **settings):
     sample = make_sample(X, targets, weights, len(X), rng)
-    fit = Optimal(smoothing=0.0, **settings)
+    fit = Optimal(smoothing=0.0, shrinkage=0, **settings)
     return fit.structure(sample, fit.loss_for(False), bounds, rng), sample
 
 
@@ -110,7 +110,9 @@ def test_every_bound_of_the_student_is_kept(seed, depth, leaf, leaves):
     tree = DecisionTreeClassifier(max_depth=depth, min_samples_leaf=leaf, max_leaf_nodes=leaves, random_state=seed)
     soft = TransferSet(rng.dirichlet(np.ones(3), 90), np.ones(90))
     made = fit(
-        tree, TrainingSet(X, y, np.arange(3), transfer=soft), FitOptions(tree_fit=Optimal(smoothing=1.0, candidates=12))
+        tree,
+        TrainingSet(X, y, np.arange(3), transfer=soft),
+        FitOptions(tree_fit=Optimal(smoothing=1.0, shrinkage=0, candidates=12)),
     )
     assert_keeps_its_bounds(made, X)
     np.testing.assert_allclose(made.predict_proba(X).sum(axis=1), 1)
@@ -121,7 +123,8 @@ def test_a_tree_of_the_users_class_comes_back_and_is_the_same_every_time():
     X, y = exclusive_or()
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
     made, again = (
-        fit(clone(tree), TrainingSet(X, y, A_B), FitOptions(tree_fit=Optimal(smoothing=0.0))) for _ in range(2)
+        fit(clone(tree), TrainingSet(X, y, A_B), FitOptions(tree_fit=Optimal(smoothing=0.0, shrinkage=0)))
+        for _ in range(2)
     )
     assert type(made) is DecisionTreeClassifier
     assert made.score(X, A_B[y]) > 0.9
@@ -154,7 +157,7 @@ def test_it_is_searched_beside_the_others_where_it_is_asked_for():
         random_state=0,
     ).fit(X, y)
     assert (search.results_["state"] == "COMPLETE").all()
-    assert set(search.results_["fit"]) == {"OwnFit", "Optimal"}
+    assert set(search.results_["fit"]) == {"OwnFit", "Optimal+shrinkage"}
     assert search.best_path_.fit is not None
     assert search.score(X, y) > -0.5  # at most as unsure as 40 %; greed is at log .5
     assert Optimal not in {type(fit) for fit in default_tree_fits()}
@@ -167,7 +170,7 @@ def test_it_is_searched_beside_the_others_where_it_is_asked_for():
 def test_a_solver_that_is_stopped_by_its_clock_fails_the_fit():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(1500, 12)), rng.integers(2, size=1500)
-    slow = Optimal(smoothing=0.0, candidates=80, time_limit=1e-3)
+    slow = Optimal(smoothing=0.0, shrinkage=0, candidates=80, time_limit=1e-3)
     with pytest.raises(TimeoutError, match=r"the optimal tree took more than 0.001 s: pass fewer candidates"):
         fit(DecisionTreeClassifier(max_depth=4, random_state=0), TrainingSet(X, y, A_B), FitOptions(tree_fit=slow))
 

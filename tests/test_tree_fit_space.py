@@ -40,6 +40,7 @@ from multihop_search.engine.student import _soft_labels
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
 from multihop_search.keys import generator
 from multihop_search.models.fitting import FitOptions, fit
+from multihop_search.models.steps import last_step
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.trees.heap import Heap
 from multihop_search.verdict import judge
@@ -49,6 +50,7 @@ pytestmark = pytest.mark.once
 always = settings(deadline=None, derandomize=True, database=None, max_examples=100)
 TREE = DecisionTreeClassifier(max_depth=3)
 FITS = (OwnFit(), Refined(), NearOptimal())
+NAMES = ["OwnFit", "Refined+shrinkage", "NearOptimal+shrinkage"]
 STUDENT = {
     "criterion": CategoricalDistribution(("gini", "entropy")),
     "ccp_alpha": CategoricalDistribution((0.0, 0.01)),
@@ -104,46 +106,52 @@ def test_every_path_of_every_fit_can_be_written_back(data):
         assert path.fit is None
         assert dict(path.params).keys() == STUDENT.keys()
     else:
-        assert type(path.fit).__name__ == kind
+        assert path.fit.name == path.fit_name == kind
         assert dict(path.params).keys() == {"min_samples_leaf"}  # criterion and ccp_alpha play no part
-        assert path.fit.smoothing == params[f"{path.student}.{label}.smoothing"]
+        assert path.fit.loss == params.get(f"{path.student}.{label}.loss", "error")
         assert not path.fit.searched()
         assert str(path).endswith(f" by {path.fit}")
 
 
 def test_the_space_names_fits_and_their_fields():
     names = set(space_of().distributions)
-    assert {"student.fit", "student.Refined.loss", "student.Refined.smoothing"} <= names
-    assert {"student.NearOptimal.loss", "student.NearOptimal.smoothing"} <= names
-    assert space_of().distributions["student.fit"].choices == ("OwnFit", "Refined", "NearOptimal")
+    assert {"student.fit", "student.Refined+shrinkage.loss", "student.NearOptimal+shrinkage.loss"} <= names
+    assert space_of().distributions["student.fit"].choices == tuple(NAMES)
+    more = [OwnFit(shrinkage="auto"), Refined(shrinkage=None), NearOptimal(shrinkage=FloatDistribution(0, 500))]
+    assert space_of(more).distributions["student.fit"].choices == (
+        "OwnFit+shrinkage",
+        "Refined",
+        "NearOptimal+shrinkage",
+    )
+    assert "student.NearOptimal+shrinkage.shrinkage" in space_of(more).distributions
     assert not any("NearOptimal" in name or name == "student.fit" for name in space_of(()).distributions)
 
 
 def test_paths_that_differ_in_what_plays_no_part_are_one_path_with_one_key():
     space = space_of()
-    base = space.encode(space.default("student", fit="NearOptimal"))
-    same = base | {"student.criterion": "entropy", "student.ccp_alpha": 0.01, "student.Refined.loss": "error"}
+    base = space.encode(space.default("student", fit=NAMES[2]))
+    same = base | {"student.criterion": "entropy", "student.ccp_alpha": 0.01, "student.Refined+shrinkage.loss": "error"}
     assert space.decode(same) == space.decode(base)
     assert space.decode(same).key == space.decode(base).key
     own = base | {"student.fit": "OwnFit"}
     assert space.decode(own) != space.decode(own | {"student.criterion": "entropy"})
-    other = base | {"student.NearOptimal.smoothing": 7.0}
-    assert len({space.decode(params).key for params in (base, own, other, base | {"student.fit": "Refined"})}) == 4
+    other = base | {"student.NearOptimal+shrinkage.loss": "error"}
+    assert len({space.decode(params).key for params in (base, own, other, base | {"student.fit": NAMES[1]})}) == 4
 
 
 def test_two_settings_of_one_class_are_two_choices():
     space = space_of([NearOptimal(loss="error", smoothing=1.0), NearOptimal(loss="log-loss")])
-    assert space.distributions["student.fit"].choices == ("NearOptimal", "NearOptimal#2")
-    second = space.default("student", fit="NearOptimal#2")
-    assert second.fit == NearOptimal(loss="log-loss", smoothing=2.0)
-    assert space.encode(second)["student.fit"] == "NearOptimal#2"
+    assert space.distributions["student.fit"].choices == (NAMES[2], f"{NAMES[2]}#2")
+    second = space.default("student", fit=f"{NAMES[2]}#2")
+    assert second.fit == NearOptimal(loss="log-loss")
+    assert space.encode(second)["student.fit"] == f"{NAMES[2]}#2"
     first = space.default("student")
     assert first.fit == NearOptimal(loss="error", smoothing=1.0)
-    assert space.encode(first)["student.fit"] == "NearOptimal"
+    assert space.encode(first)["student.fit"] == NAMES[2]
 
 
 def test_a_path_of_a_fit_that_is_not_searched_is_not_in_the_space():
-    path = Path((), (("min_samples_leaf", 1),), fit=NearOptimal(loss="error", smoothing=5.0))
+    path = Path((), (("min_samples_leaf", 1),), fit=NearOptimal(loss="error"))
     assert space_of().decode(space_of().encode(path)) == path
     with pytest.raises(InvalidSetting, match="lie in the space"):
         space_of(FITS[:2]).encode(path)
@@ -164,7 +172,7 @@ def test_trials_take_the_fits_in_turn(students):
         plain = [params for params in fixed[place :: len(students)] if params["n_hops"] == 0]
         assert len(plain) == 30
         labels = [params[f"{student}.fit"] for params in plain]
-        assert labels == ["OwnFit", "Refined", "NearOptimal"] * 10
+        assert labels == NAMES * 10
         # the first three are the student as the user set it, complete
         assert all(set(params) == set(space.names_of(student)) for params in plain[:3])
         assert all(params[f"{student}.criterion"] == "gini" for params in plain[:3])
@@ -172,10 +180,10 @@ def test_trials_take_the_fits_in_turn(students):
         assert len(one) == 30
         # as the user set it the last fit comes first, then every other trial is fitted so and the others draw
         defaults = len(space.schemes)
-        assert [params[f"{student}.fit"] for params in one[:defaults]] == ["NearOptimal", "Refined"][:defaults]
+        assert [params[f"{student}.fit"] for params in one[:defaults]] == [NAMES[2], NAMES[1]][:defaults]
         assert all(set(params) == set(space.names_of(student)) for params in one[:defaults])
         later = [params.get(f"{student}.fit") for params in one[defaults:]]
-        assert later == [("NearOptimal" if round_ % 2 else None) for round_ in range(defaults, 30)]
+        assert later == [(NAMES[2] if round_ % 2 else None) for round_ in range(defaults, 30)]
 
 
 @pytest.mark.parametrize(
@@ -184,9 +192,9 @@ def test_trials_take_the_fits_in_turn(students):
 )
 def test_structures_of_few_errors_are_searched_where_decisions_count(scoring, searched, few):
     names = search_for(tree_fits="auto", scoring=scoring).set_up(*few).space.distributions
-    assert ("student.NearOptimal.loss" in names) is searched
-    assert ("student.Refined.loss" in names) is searched
-    assert "student.NearOptimal.smoothing" in names
+    assert ("student.NearOptimal+shrinkage.loss" in names) is searched
+    assert ("student.Refined+shrinkage.loss" in names) is searched
+    assert names["student.fit"].choices == ("OwnFit", "OwnFit+shrinkage", *NAMES[1:])
 
 
 def test_without_fits_the_plan_says_nothing_of_them():
@@ -204,7 +212,7 @@ def found(few):
 
 def test_a_search_tries_each_fit_at_every_number_of_hops(found):
     plain = found.results_[found.results_["hops"] == 0]["fit"].value_counts()
-    assert plain.to_dict() == {"OwnFit": 4, "Refined": 4, "NearOptimal": 4}
+    assert plain.to_dict() == dict.fromkeys(["OwnFit", "OwnFit+shrinkage", *NAMES[1:]], 3)
     assert found.results_[found.results_["hops"] == 1]["fit"].nunique() > 1
     assert list(found.verdict_.table.index) == ROWS
     assert type(found.best_estimator_) is DecisionTreeClassifier
@@ -228,7 +236,7 @@ def test_a_regressor_searches_them_too(few):
         DecisionTreeRegressor(max_depth=2), n_trials=9, max_hops=0, cv=2, random_state=0
     ).fit(X, y)
     by_fit = search.results_.groupby("fit")["score"].max()
-    assert by_fit["NearOptimal"] > by_fit["OwnFit"]  # an exclusive or, in small units
+    assert by_fit["NearOptimal+shrinkage"] > by_fit["OwnFit+shrinkage"]  # an exclusive or, in small units
     assert list(search.verdict_.table.index) == ROWS
     assert search.verdict_.table.loc["selected vs own fit", "verdict"] == "beats"
 
@@ -253,7 +261,7 @@ def test_without_an_own_fit_there_is_nothing_to_compare_with(few):
     row = search.verdict_.table.loc["selected vs own fit"]
     assert row[["gain", "low", "high"]].isna().all()
     assert row["verdict"] == "inconclusive"
-    assert set(search.results_["fit"]) == {"NearOptimal"}
+    assert set(search.results_["fit"]) == {"NearOptimal+shrinkage"}
 
 
 @dataclass(frozen=True)
@@ -287,20 +295,20 @@ def test_several_students_each_have_their_fits(few):
     students = [("tree", TREE), ("line", LogisticRegression()), ("deep", DecisionTreeClassifier(max_depth=12))]
     made = made_for(*few, student=students)
     assert {name: tuple(map(type, space.fits)) for name, space in made.space.students.items()} == {
-        "tree": (OwnFit, Refined, NearOptimal),
+        "tree": (OwnFit, OwnFit, Refined, NearOptimal),
         "line": (),
-        "deep": (),
+        "deep": (OwnFit, OwnFit),  # shrinkage serves trees of any depth
     }
     search = search_for(student=students, n_trials=3).fit(*few)
-    assert len(search.verdicts_["tree"].table) == 4
-    assert len(search.verdicts_["line"].table) == len(search.verdicts_["deep"].table) == 3
+    assert len(search.verdicts_["tree"].table) == len(search.verdicts_["deep"].table) == 4
+    assert len(search.verdicts_["line"].table) == 3
 
 
 def test_an_objective_draws_fits(few):
     objective = PathObjective(search_for(), *few)
     assert "student.fit" in objective.space.distributions
     study = optuna.create_study(direction="maximize")
-    study.enqueue_trial(objective.space.encode(objective.space.default("student", fit="NearOptimal")))
+    study.enqueue_trial(objective.space.encode(objective.space.default("student", fit=NAMES[2])))
     study.optimize(objective, n_trials=1)
     assert "NearOptimal" in study.trials[0].user_attrs["path"]
 
@@ -309,7 +317,7 @@ def test_the_plain_version_that_s_ratio_divides_by_has_the_same_fit(few):
     X, y = few
     made = made_for(X, y, schemes=[SRatio(margin=0.0, beta=4.0)])
     upper = crossfit(made.problem, made.ladder, 0, ())
-    tree_fit = NearOptimal(loss="log-loss", smoothing=2.0)  # draws nothing
+    tree_fit = NearOptimal(loss="log-loss", shrinkage=0)  # draws nothing
     hop = Hop(SRatio(margin=0.0, beta=4.0), "student")
     soft_labels = _soft_labels(
         made.problem, made.ladder, 0, Path((hop,), (("min_samples_leaf", 5),), fit=tree_fit), upper
@@ -418,8 +426,8 @@ def refused_in_search(X, y, student, **more):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         made = made_for(X, y, student, **more)
-    assert made.space.students["student"].fits == ()
-    assert "student.fit" not in made.space.distributions
+    is_tree = isinstance(last_step(student), DecisionTreeClassifier)  # shrinkage serves it all the same
+    assert made.space.students["student"].fits == ((OwnFit(), OwnFit(shrinkage="auto")) if is_tree else ())
     assert str(caught.value).endswith(".")
     return str(caught.value)
 
@@ -451,7 +459,7 @@ def test_a_searched_parameter_that_is_not_kept_is_said_so(few, name, values, in_
 def test_what_is_searched_of_the_transformers_is_no_matter_of_the_tree(few):
     student = make_pipeline(StandardScaler(), TREE)
     made = made_for(*few, student, param_distributions={"standardscaler__with_mean": [True, False]})
-    assert len(made.space.students["student"].fits) == 3
+    assert len(made.space.students["student"].fits) == 4
 
 
 def with_a_gap(X, frame):
@@ -475,7 +483,7 @@ def test_an_imputer_in_front_makes_them_whole(few):
     X, y = few
     for student in (make_pipeline(SimpleImputer(), TREE), make_pipeline(StandardScaler(), SimpleImputer(), TREE)):
         made = made_for(with_a_gap(X, True), y, student)
-        assert len(made.space.students["student"].fits) == 3
+        assert len(made.space.students["student"].fits) == 4
 
 
 def test_sparse_rows_are_refused(few):
@@ -484,7 +492,7 @@ def test_sparse_rows_are_refused(few):
     forest = make_pipeline(OneHotEncoder(), RandomForestClassifier(10))
     assert "its rows are sparse" in refused_in_search(letters, y, make_pipeline(OneHotEncoder(), TREE), teacher=forest)
     dense = make_pipeline(OneHotEncoder(sparse_output=False), TREE)
-    assert len(made_for(letters, y, dense, teacher=forest).space.students["student"].fits) == 3
+    assert len(made_for(letters, y, dense, teacher=forest).space.students["student"].fits) == 4
 
 
 def test_what_is_no_list_of_fits_is_met_with_one_sentence(few):
@@ -505,6 +513,9 @@ def test_what_is_no_list_of_fits_is_met_with_one_sentence(few):
         Refined(restarts=-1),
         NearOptimal(restarts=-1),
         Refined(smoothing=FloatDistribution(-1.0, 2.0)),
+        OwnFit(shrinkage=-1.0),
+        NearOptimal(shrinkage="none"),
+        Refined(shrinkage=FloatDistribution(-1.0, 2.0)),
         Refined(loss=CategoricalDistribution(("error", "hinge"))),
     ):
         with pytest.raises(InvalidSetting, match=type(wrong).__name__):

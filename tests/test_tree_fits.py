@@ -52,10 +52,10 @@ often = settings(deadline=None, derandomize=True, database=None, max_examples=20
 sometimes = settings(deadline=None, derandomize=True, database=None, max_examples=40)
 NAMES = sorted(LOSSES)
 FITS = [
-    NearOptimal(loss="log-loss", smoothing=3.0),
-    NearOptimal(loss="error", smoothing=0.0),
-    Refined(loss="log-loss", smoothing=0.0),
-    Refined(loss="error", smoothing=5.0),
+    NearOptimal(loss="log-loss", smoothing=3.0, shrinkage=0),
+    NearOptimal(loss="error", smoothing=0.0, shrinkage=0),
+    Refined(loss="log-loss", smoothing=0.0, shrinkage=0),
+    Refined(loss="error", smoothing=5.0, shrinkage=0),
 ]
 A_B = np.array(["a", "b"])
 
@@ -257,7 +257,9 @@ def test_near_optimal_finds_an_exclusive_or_that_greed_misses(loss):
     tree = DecisionTreeClassifier(max_depth=2, random_state=0)
     greedy = clone(tree).fit(X, y).score(X, y)
     made = fit(
-        clone(tree), TrainingSet(X, y, np.array([0, 1])), FitOptions(tree_fit=NearOptimal(loss=loss, smoothing=0.0))
+        clone(tree),
+        TrainingSet(X, y, np.array([0, 1])),
+        FitOptions(tree_fit=NearOptimal(loss=loss, smoothing=0.0, shrinkage=0)),
     )
     assert made.score(X, y) > 0.9 > 0.75 > greedy
     assert set(made.tree_.feature[made.tree_.feature >= 0]) == {1, 3}
@@ -266,7 +268,11 @@ def test_near_optimal_finds_an_exclusive_or_that_greed_misses(loss):
 def test_near_optimal_finds_it_in_regression_too():
     X, y = exclusive_or()
     tree = DecisionTreeRegressor(max_depth=2, random_state=0)
-    made = fit(clone(tree), TrainingSet(X, y.astype(float), None), FitOptions(tree_fit=NearOptimal(smoothing=0.0)))
+    made = fit(
+        clone(tree),
+        TrainingSet(X, y.astype(float), None),
+        FitOptions(tree_fit=NearOptimal(smoothing=0.0, shrinkage=0)),
+    )
     assert made.score(X, y) > 0.7 > 0.4 > clone(tree).fit(X, y).score(X, y)
 
 
@@ -461,7 +467,7 @@ def test_leaves_are_valued_by_hand():
     fitted = fit(
         tree,
         TrainingSet(FOUR, np.array([0, 0, 0, 1]), A_B, sample_weight=weights),
-        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=2.0)),
+        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=2.0, shrinkage=0)),
     )
     assert_allclose(fitted.tree_.value[:, 0], [[0.5, 0.5], [0.75, 0.25], [0.375, 0.625]])
     assert_allclose(fitted.tree_.weighted_n_node_samples, [8, 2, 6])
@@ -476,7 +482,11 @@ def test_grandchildren_are_shrunk_to_the_shrunk_value_of_their_parent():
     X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
     y = np.array([1.0, 2.0, 5.0, 10.0])
     tree = DecisionTreeRegressor(max_depth=2, random_state=0)
-    made = fit(tree, TrainingSet(X, y, None), FitOptions(tree_fit=Refined(smoothing=1.0, restarts=0)))
+    made = fit(
+        tree,
+        TrainingSet(X, y, None),
+        FitOptions(tree_fit=Refined(smoothing=1.0, shrinkage=0, restarts=0)),
+    )
     # root 4.5; left {1, 2}: (3 + 4.5) / 3 = 2.5, its leaves (1 + 2.5) / 2 = 1.75 and (2 + 2.5) / 2 = 2.25;
     # right {5, 10}: (15 + 4.5) / 3 = 6.5, its leaves (5 + 6.5) / 2 = 5.75 and (10 + 6.5) / 2 = 8.25
     assert_allclose(made.predict(X), [1.75, 2.25, 5.75, 8.25])
@@ -487,7 +497,11 @@ def test_grandchildren_are_shrunk_to_the_shrunk_value_of_their_parent():
 def test_without_smoothing_a_leaf_is_its_mean_and_entropy_is_in_bits():
     y = np.array([0, 0, 0, 1])
     tree = DecisionTreeClassifier(max_depth=1, criterion="entropy", random_state=0)
-    made = fit(tree, TrainingSet(FOUR, y, A_B), FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=0.0)))
+    made = fit(
+        tree,
+        TrainingSet(FOUR, y, A_B),
+        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=0.0, shrinkage=0)),
+    )
     assert_allclose(made.predict_proba([[0.0], [1.0]]), [[1, 0], [0.5, 0.5]])
     assert_allclose(made.tree_.impurity, [-0.75 * np.log2(0.75) + 0.25 * 2, 0, 1], atol=1e-12)
 
@@ -498,7 +512,7 @@ def test_a_smoothed_tree_has_no_negative_importance():
     made = fit(
         DecisionTreeClassifier(max_depth=1),
         TrainingSet(X, y, A_B),
-        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=32.0)),
+        FitOptions(tree_fit=NearOptimal(loss="log-loss", smoothing=32.0, shrinkage=0)),
     )
     assert made.get_n_leaves() == 2
     # Gini of the root 0.32, of the left leaf 0.375, of the right one 0: 0.32 - 0.8 * 0.375
@@ -523,7 +537,11 @@ def test_the_unit_and_the_offset_of_a_target_change_nothing(tree_fit, scale, off
 
 
 @pytest.mark.parametrize(
-    "tree_fit", [NearOptimal(loss="log-loss", smoothing=3.0), Refined(loss="error", smoothing=0.0)]
+    "tree_fit",
+    [
+        NearOptimal(loss="log-loss", smoothing=3.0, shrinkage=0),
+        Refined(loss="error", smoothing=0.0, shrinkage=0),
+    ],
 )
 @pytest.mark.parametrize("regression", [False, True])
 def test_whole_weights_are_rows_repeated(tree_fit, regression):
@@ -658,7 +676,7 @@ def test_a_clone_is_unfitted_and_fits_as_its_class_does(fitted, named_rows):
 
 def test_a_tree_in_a_pipeline_is_fitted_on_what_its_transformers_hand_on(named_rows):
     X, y = named_rows
-    tree_fit = NearOptimal(loss="log-loss", smoothing=3.0)
+    tree_fit = NearOptimal(loss="log-loss", smoothing=3.0, shrinkage=0)
     alone = DecisionTreeClassifier(max_depth=2, random_state=0)
     made = fit(make_pipeline(StandardScaler(), clone(alone)), TrainingSet(X, y, A_B), FitOptions(tree_fit=tree_fit))
     scaled = StandardScaler().fit_transform(X)
@@ -679,7 +697,11 @@ rng = np.random.default_rng(0)
 X = rng.normal(size=(300, 4)).round(1)
 X = np.column_stack([X, X[:, ::-1], -X])  # equal columns and mirrored ones: ties everywhere
 y = (X[:, 0] * X[:, 1] > 0).astype(int)
-for tree_fit in (NearOptimal(loss="log-loss", smoothing=2.0, width=2), Refined(loss="error", smoothing=2.0)):
+fits = (
+    NearOptimal(loss="log-loss", smoothing=2.0, shrinkage=0, width=2),
+    Refined(loss="error", smoothing=2.0, shrinkage=0),
+)
+for tree_fit in fits:
     rows, model = TrainingSet(X, y, np.array([0, 1])), DecisionTreeClassifier(max_depth=4, random_state=5)
     tree = fit(model, rows, FitOptions(tree_fit=tree_fit)).tree_
     print(hashlib.sha256(tree.feature.tobytes() + tree.threshold.tobytes() + tree.value.round(9).tobytes()).hexdigest())
@@ -755,7 +777,9 @@ def restarted(fit_, seed=0, n_synthetic=400, values=False):
 @pytest.mark.parametrize("kind", [Refined, NearOptimal])
 def test_of_several_starts_the_one_with_the_least_loss_on_the_whole_transfer_set_is_kept(kind, values, some_rows):
     def loss(restarts):
-        tree, X, targets = restarted(kind(loss="log-loss", smoothing=1.0, restarts=restarts), values=values)
+        tree, X, targets = restarted(
+            kind(loss="log-loss", smoothing=1.0, shrinkage=0, restarts=restarts), values=values
+        )
         q = tree.predict(X)
         rows = ((targets - q) ** 2).sum(axis=1) if values else -(targets * np.log(q)).sum(axis=1)
         return np.average(rows, weights=np.ones(600))
@@ -766,7 +790,7 @@ def test_of_several_starts_the_one_with_the_least_loss_on_the_whole_transfer_set
 
 
 def test_the_seed_draws_the_restarts(some_rows):
-    way = NearOptimal(loss="log-loss", smoothing=0.0, restarts=2)
+    way = NearOptimal(loss="log-loss", smoothing=0.0, shrinkage=0, restarts=2)
     assert_array_equal(restarted(way, 1)[0].threshold, restarted(way, 1)[0].threshold)
     assert len({restarted(way, seed)[0].threshold.tobytes() for seed in range(6)}) > 1
 
@@ -774,7 +798,7 @@ def test_the_seed_draws_the_restarts(some_rows):
 def test_where_a_structure_is_grown_on_all_rows_there_is_one_start(monkeypatch):
     starts = []
     monkeypatch.setattr(fits_base, "make_sample", lambda *rows: starts.append(rows[-1]) or make_sample(*rows))
-    restarted(NearOptimal(smoothing=0.0, loss="log-loss", restarts=5))
+    restarted(NearOptimal(smoothing=0.0, shrinkage=0, loss="log-loss", restarts=5))
     assert starts == [0]
 
 

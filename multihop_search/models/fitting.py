@@ -141,14 +141,16 @@ def _fit_one(model: Any, rows: TrainingSet, options: FitOptions) -> Any:
         joined = rows.joined()
         if joined.labels is not None:
             joined, _ = _class_weighted(clone(fitted), joined)
+        cross_fit = replace(options, tree_fit=tree_fit.for_cross_fits())
         tree_fit.shrink(
             fitted,
             X=rows.X,
             targets=joined.targets[: joined.n_real],
             weights=joined.weights[: joined.n_real],
             labels=joined.labels,
+            has_synthetic=rows.synthetic is not None,
             parts=options.parts,
-            fit_on=lambda positions: _fit_by_class(clone(fitted), rows.take(positions)),
+            fit_on=lambda positions: _fit_one(clone(fitted), rows.take(positions), cross_fit),
         )
     return fitted
 

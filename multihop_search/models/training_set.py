@@ -45,10 +45,15 @@ class TrainingSet:
         return replace(self, X=X, transfer=replace(self.transfer, synthetic=beside))
 
     def take(self, rows: np.ndarray) -> TrainingSet:
-        """Return some of the real rows, by position, with the synthetic rows that were made from them."""
-        weight = None if self.sample_weight is None else self.sample_weight[rows]
-        transfer = None if self.transfer is None else self.transfer.take(rows)
-        return replace(self, X=safe_indexing(self.X, rows), y=self.y[rows], sample_weight=weight, transfer=transfer)
+        """Return some of the real rows, by position, without synthetic ones."""
+        weight, transfer = self.sample_weight, self.transfer
+        return TrainingSet(
+            safe_indexing(self.X, rows),
+            self.y[rows],
+            self.labels,
+            sample_weight=None if weight is None else weight[rows],
+            transfer=None if transfer is None else TransferSet(transfer.targets[rows], transfer.weights[rows]),
+        )
 
     def joined(self) -> JoinedRows:
         """Return real and synthetic rows as one table; without a transfer set the true labels are the targets."""

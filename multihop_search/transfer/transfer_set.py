@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.transfer.calibration import softened
 
 
@@ -77,16 +76,6 @@ class SyntheticSet:
     place: tuple[str, np.ndarray] | None = None
     """Generator and row numbers, (n_synthetic,), in the pool of rows that it has made for the fold."""
 
-    def made_from(self, rows: np.ndarray, n_rows: int) -> SyntheticSet:
-        """Return the synthetic rows whose parents are at positions `rows` of `n_rows` real ones, which now stand alone.
-
-        Asked before `TransferSet.finished`.
-        """
-        place = np.full(n_rows, -1, dtype=np.intp)
-        place[rows] = np.arange(len(rows))
-        chosen = np.flatnonzero(place[self.parent] >= 0)
-        return SyntheticSet(safe_indexing(self.X, chosen), self.targets[chosen], place[self.parent[chosen]])
-
 
 @dataclass(frozen=True)
 class TransferSet:
@@ -116,11 +105,6 @@ class TransferSet:
         if self.synthetic is None or self.synthetic.weights is None:
             return self.weights
         return np.concatenate([self.weights, self.synthetic.weights])
-
-    def take(self, rows: np.ndarray) -> TransferSet:
-        """Return the set of some of the training rows, by position, and of the synthetic rows made from them."""
-        beside = None if self.synthetic is None else self.synthetic.made_from(rows, len(self.targets))
-        return replace(self, targets=self.targets[rows], weights=self.weights[rows], synthetic=beside)
 
     def finished(self, y: np.ndarray, sample_weight: np.ndarray | None) -> TransferSet:
         """Return the set with the user's weights in it and the total weight of the real rows as the user gave it.

@@ -103,6 +103,10 @@ class TreeFit(Recipe):
         """
         return replace(self, restarts=0) if getattr(self, "restarts", 0) else self  # type: ignore[call-arg]
 
+    def for_cross_fits(self) -> TreeFit:
+        """Return the fit of the trees that choose the strength of shrinkage: not shrunk, and as cheap as will do."""
+        return replace(self.in_fold(), shrinkage=0.0)  # type: ignore[call-arg]
+
     def fit(
         self, model: Any, X: Any, targets: np.ndarray, weights: np.ndarray, n_real: int, labels: np.ndarray | None
     ) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -16,7 +16,7 @@ from multihop_search.trees.heap import Heap
 from multihop_search.trees.lookahead import Bounds, Lookahead
 from multihop_search.trees.losses import Loss
 from multihop_search.trees.sample import Sample
-from multihop_search.trees.shrinkage import AUTO
+from multihop_search.trees.shrinkage import AUTO, FEW_CANDIDATES
 
 
 @dataclass(frozen=True)
@@ -69,6 +69,9 @@ class NearOptimal(TreeFit):
         check_field(self, "candidates", 2, 500)
         check_field(self, "width", 1, 100)
         check_field(self, "restarts", 0, 100)
+
+    def for_cross_fits(self) -> TreeFit:
+        return replace(super().for_cross_fits(), candidates=min(self.candidates, FEW_CANDIDATES), width=1)  # type: ignore[call-arg]
 
     def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
         grown = Lookahead(sample, loss, bounds, self.candidates, self.width).grow()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -18,7 +18,7 @@ from multihop_search.trees.heap import Heap
 from multihop_search.trees.lookahead import Bounds, Lookahead
 from multihop_search.trees.losses import LOSSES, Loss
 from multihop_search.trees.sample import Sample
-from multihop_search.trees.shrinkage import AUTO
+from multihop_search.trees.shrinkage import AUTO, FEW_CANDIDATES
 
 OPTIMAL_LEVELS = 4
 """The solver's time grows with the number of candidates to this power; levels below are grown with a look ahead."""
@@ -81,6 +81,9 @@ class Optimal(TreeFit):
         if regression:
             raise UnsuitableModel("Optimal fits classifiers, the student is a regressor: use NearOptimal().")
         return LOSSES["error"]
+
+    def for_cross_fits(self) -> TreeFit:
+        return replace(super().for_cross_fits(), candidates=min(self.candidates, FEW_CANDIDATES))  # type: ignore[call-arg]
 
     def structure(self, sample: Sample, loss: Loss, bounds: Bounds, rng: np.random.Generator) -> Heap:
         grower = Lookahead(sample, loss, bounds, self.candidates)
