@@ -300,8 +300,8 @@ def page_of(cells: pd.DataFrame) -> str:
         "mean over data sets ± its standard error. *smoothing m*: each node is drawn to the value above as if m rows "
         "had it. *strength*: hierarchical shrinkage of that strength. *leave-one-out*: the strength in closed form, "
         "the structure as it is; *thrice*: each row taken out three times over. *imodels*: `HSTreeClassifierCV`. "
-        "*held-out rows*: ours, by trees of the same fit on two thirds of the rows. *best on the fresh rows*: no way to choose, "
-        "a bound.\n"
+        "*held-out rows*: ours, by trees of the same fit on two thirds of the rows. "
+        "*best on the fresh rows*: no way to choose, a bound.\n"
     ]
     for title, where in (("Classification: log-loss", ~regression), ("Regression: squared error", regression)):
         if where.any():

@@ -36,8 +36,9 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         How knowledge passes over a hop, and whether rows are added to it. "auto": distillation, confidence and ratio
         weights (hard labels where a student takes no weights), and 0, 5 or 10 synthetic rows for each training row.
     tree_fits : "auto" or list of TreeFit, default="auto"
-        How tree students are fitted, at every number of hops. "auto": by their class, refined and near-optimal where
-        the student is a tree of at most 8 levels whose settings they keep; for other students this says nothing.
+        How tree students are fitted, at every number of hops. "auto": by their class with and without hierarchical
+        shrinkage, and refined and near-optimal with shrinkage where the student is a tree of at most 8 levels whose
+        settings they keep; for students that are no trees this says nothing.
         The last one is tried first with a hop, and in half of the later trials with hops.
     portfolio : "auto", None, list of dict or dict of str to list of dict, default="auto"
         Paths that each student tries first, in this order, as values of the names of ``space_``: for instance

@@ -21,8 +21,8 @@ class OwnFit(TreeFit):
     shrinkage : float >= 0, "auto" or Optuna distribution, default=0.0
         Strength of hierarchical shrinkage, see `multihop_search.trees.shrinkage`: each node's step away from its parent
         is divided by ``1 + shrinkage / N(parent)``, N the number of rows, in units of weight. 0 or None: none, what the
-        class does by itself. "auto": from 0 to 500, chosen in each fit by what greedy trees that are fitted on a part
-        of the rows lose on the others.
+        class does by itself. "auto": from 0 to 500, chosen in each fit by what trees that are fitted on a part of the
+        rows lose on the others.
 
     References
     ----------

@@ -7,8 +7,8 @@ The value of a node below the root becomes
 with N the number of rows of a node, in units of weight. So every value is a mean of those of the nodes above and its
 own, and probabilities stay probabilities. The structure, the impurities and the counts of rows stay as they were.
 
-The strength is chosen without a fit for each: trees that are fitted on a part of the rows tell, for every strength at
-once, what they lose on the rows that they did not see.
+The strength is chosen without a fit for each: trees that are fitted in the same way on a part of the rows tell, for
+every strength at once, what they lose on the rows that they did not see.
 
 References
 ----------
