@@ -50,7 +50,7 @@ from multihop_search.search.teacher import choose_teacher, submit_candidates
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
 
-NEAR = NearOptimal(loss="log-loss", smoothing=2.0, restarts=0)
+NEAR = NearOptimal(loss="log-loss", smoothing=2.0, shrinkage=0, restarts=0)
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ TABLES: dict[str, dict[str, Recipe]] = {
         "NearOptimal, 80 candidates": replace(BASE, tree_fit=replace(NEAR, candidates=80)),
         "NearOptimal, 3 restarts": replace(BASE, tree_fit=replace(NEAR, restarts=3)),
         "NearOptimal, 9 restarts": replace(BASE, tree_fit=replace(NEAR, restarts=9)),
-        "Refined, log-loss": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0, restarts=0)),
-        "Refined, error": replace(BASE, tree_fit=Refined(loss="error", smoothing=2.0, restarts=0)),
-        "Refined, 9 restarts": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0)),
-        "Optimal (error; pystreed)": replace(BASE, tree_fit=Optimal(smoothing=2.0)),
+        "Refined, log-loss": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0, shrinkage=0, restarts=0)),
+        "Refined, error": replace(BASE, tree_fit=Refined(loss="error", smoothing=2.0, shrinkage=0, restarts=0)),
+        "Refined, 9 restarts": replace(BASE, tree_fit=Refined(loss="log-loss", smoothing=2.0, shrinkage=0)),
+        "Optimal (error; pystreed)": replace(BASE, tree_fit=Optimal(smoothing=2.0, shrinkage=0)),
         "the class's own fit": replace(BASE, tree_fit=OwnFit()),
     },
     "What it is taught (NearOptimal, log-loss)": {
