@@ -35,7 +35,7 @@ pytestmark = pytest.mark.once
 
 few = settings(max_examples=2, deadline=None, suppress_health_check=list(HealthCheck))
 some = settings(max_examples=40, deadline=None)
-FITS = [Refined(smoothing=2.0, loss="log-loss"), NearOptimal(smoothing=2.0, loss="error")]
+FITS = [Refined(smoothing=2.0, shrinkage=0, loss="log-loss"), NearOptimal(smoothing=2.0, shrinkage=0, loss="error")]
 
 DIABETES = load_diabetes(return_X_y=True)
 X_NUMBERS, Y_NUMBERS = DIABETES[0][:150], DIABETES[1][:150]

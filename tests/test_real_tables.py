@@ -617,7 +617,7 @@ def test_a_weight_of_two_is_the_row_twice_on_the_route_of_soft_labels() -> None:
     settings: dict[str, Any] = {
         "intermediates": [],
         "schemes": [KD],
-        "tree_fits": [Refined(smoothing=0.0)],  # smoothing counts in rows, and a row of weight 2 is one
+        "tree_fits": [Refined(shrinkage=0)],  # shrinkage counts in rows, and a row of weight 2 is one
         "param_distributions": {},
         "max_hops": 1,
         "n_trials": 2,
