@@ -342,5 +342,5 @@ def test_the_page_of_a_small_run_is_true(name: str, tmp_path: Path, monkeypatch:
 
 
 def test_every_benchmark_is_run() -> None:
-    elsewhere = {"import_time", "portfolio", "same_results"}  # tests of their own names
+    elsewhere = {"import_time", "portfolio", "same_results", "shrinkage"}  # tests of their own names
     assert {file.stem for file in BENCHMARKS.glob("*.py")} == {"bench", *elsewhere, *RUNS}

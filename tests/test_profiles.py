@@ -220,5 +220,5 @@ def test_a_search_with_loss_correction_in_regression() -> None:
 
 def test_a_name_in_place_of_a_scheme_is_met_with_the_schemes_that_there_are() -> None:
     search = MultihopSearchClassifier(DecisionTreeClassifier(), GaussianNB(), schemes="loss_correction")
-    with pytest.raises(InvalidSetting, match=r"choose among ConfWeight, HardLabels, .*ModelCompression, ProfWeight, SRatio"):
+    with pytest.raises(InvalidSetting, match=r"choose among ConfWeight, .*ModelCompression, ProfWeight, SRatio"):
         search.fit(np.eye(20), [0, 1] * 10)

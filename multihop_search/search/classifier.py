@@ -42,10 +42,10 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         The last one is tried first with a hop, and in half of the later trials with hops.
     portfolio : "auto", None, list of dict or dict of str to list of dict, default="auto"
         Paths that each student tries first, in this order, as values of the names of ``space_``: for instance
-        ``{"n_hops": 1, "scheme": "SRatio", "fit": "NearOptimal", "min_samples_leaf": 10}``. Names of the student stand
-        without the student's own name and steps; what an entry does not hold has its usual value. A dict holds a
-        list for each student by its name. "auto" and None: the student as it was set, by each way of fitting, plain
-        and taught by each scheme.
+        ``{"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit+shrinkage", "min_samples_leaf": 10}``. Names of the
+        student stand without the student's own name and steps; what an entry does not hold has its usual value. A dict
+        holds a list for each student by its name. "auto" and None: the student as it was set, by each way of fitting,
+        plain and taught by each scheme.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
     n_trials : int, default=100
