@@ -186,6 +186,18 @@ def test_trials_take_the_fits_in_turn(students):
         assert later == [(NAMES[2] if round_ % 2 else None) for round_ in range(defaults, 30)]
 
 
+def test_the_fit_of_the_class_has_a_third_of_the_plain_trials():
+    fits = (OwnFit(), OwnFit(shrinkage="auto"), *FITS[1:])
+    plan = Plan(space_of(fits), 0, None)
+    plain = [params["student.fit"] for params in map(plan.fixed, range(102)) if params["n_hops"] == 0]
+    counts = [plain.count(fit.name) for fit in fits]
+    assert counts[0] == 11  # the first of four as the student was set, then every third
+    assert sorted(counts[1:]) == [7, 8, 8]
+    without = Plan(space_of(fits[1:]), 0, None)
+    plain = [params["student.fit"] for params in map(without.fixed, range(90)) if params["n_hops"] == 0]
+    assert plain == [fit.name for fit in fits[1:]] * 10
+
+
 @pytest.mark.parametrize(
     ("scoring", "searched"),
     [("auto", False), ("neg_log_loss", False), ("accuracy", True), ("balanced_accuracy", True)],

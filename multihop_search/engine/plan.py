@@ -4,8 +4,9 @@ Students take turns, so that each is searched as hard; within the trials of one 
 has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
 over plain was inflated. The first trials are those of the portfolio, where there is one; else the first of the plain
 and one-hop groups are the student as the user set it, plain by each way of fitting and under each scheme. Later plain
-trials take the ways of fitting in turn. With hops the last way of fitting is the first to be tried, and every other
-trial is fitted so: the list ends with the best one (decision 13).
+trials take the ways of fitting in turn, but every third is fitted as the class does by itself: that is what the user
+has today, and what gains are measured against is tuned too. With hops the last way of fitting is the first to be tried,
+and every other trial is fitted so: the list ends with the best one (decision 13).
 Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
@@ -64,11 +65,20 @@ class Plan:
             return dict(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}
         fits = list(self.space.fits[student])
-        if fits and group == 0:  # each way of fitting is searched as hard, so that its gain is no hop's
-            fixed[f"{student}.{FIT}"] = fits[round_ % len(fits)]
+        if fits and group == 0:  # each way of fitting is searched, so that its gain is no hop's
+            fixed[f"{student}.{FIT}"] = self._plain_fit(student, round_)
         elif fits and round_ % 2:
             fixed[f"{student}.{FIT}"] = fits[-1]
         return {**fixed, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
+
+    def _plain_fit(self, student: str, round_: int) -> str:
+        fits = self.space.fits[student]
+        others = [label for label, fit in fits.items() if not fit.is_usual]
+        if len(others) == len(fits) or not others:
+            return list(fits)[round_ % len(fits)]
+        if round_ % 3 == 0:
+            return next(label for label, fit in fits.items() if fit.is_usual)
+        return others[(round_ - round_ // 3 - 1) % len(others)]
 
     @cached_property
     def _defaults(self) -> dict[str, tuple[list[dict[str, Any]], ...]]:

@@ -1,7 +1,8 @@
 """The portfolio: paths that a search tries first, given as plain values of the names of its space.
 
-An entry is a mapping such as ``{"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit+shrinkage"}``: names of the space, those of the student without its own name before them. A parameter of a student inside a Pipeline is named
-by its last part, so that an entry serves the student bare and behind steps.
+An entry is a mapping such as ``{"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit+shrinkage"}``: names of the space,
+those of the student without its own name before them. A parameter of a student inside a Pipeline is named by its last
+part, so that an entry serves the student bare and behind steps.
 """
 
 from __future__ import annotations
