@@ -4,7 +4,7 @@ Students take turns, so that each is searched as hard; within the trials of one 
 has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
 over plain was inflated. The first trials are those of the portfolio, where there is one; else the first of the plain
 and one-hop groups are the student as the user set it, plain by each way of fitting and under each scheme. Later plain
-trials take the ways of fitting in turn, but every third is fitted as the class does by itself: that is what the user
+trials take the ways of fitting in turn, of four and more every third as the class does by itself: that is what the user
 has today, and what gains are measured against is tuned too. With hops the last way of fitting is the first to be tried,
 and every other trial is fitted so: the list ends with the best one (decision 13).
 Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
@@ -73,12 +73,11 @@ class Plan:
 
     def _plain_fit(self, student: str, round_: int) -> str:
         fits = self.space.fits[student]
-        others = [label for label, fit in fits.items() if not fit.is_usual]
-        if len(others) == len(fits) or not others:
+        usual = [label for label, fit in fits.items() if fit.is_usual]
+        if len(fits) <= 3 or not usual:
             return list(fits)[round_ % len(fits)]
-        if round_ % 3 == 0:
-            return next(label for label, fit in fits.items() if fit.is_usual)
-        return others[(round_ - round_ // 3 - 1) % len(others)]
+        others = [label for label in fits if label not in usual]
+        return others[(round_ - round_ // 3 - 1) % len(others)] if round_ % 3 else usual[0]
 
     @cached_property
     def _defaults(self) -> dict[str, tuple[list[dict[str, Any]], ...]]:
