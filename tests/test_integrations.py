@@ -567,7 +567,7 @@ def test_the_real_autogluon(tmp_path: Path) -> None:
     one_by_one = {"fold_fitting_strategy": "sequential_local"}
     predictor.fit(data, hyperparameters=models, num_bag_folds=3, ag_args_ensemble=one_by_one, num_cpus=1)
     assert "Multihop_BAG_L1" in set(predictor.leaderboard(silent=True)["model"])
-    search = search_for(tools.from_autogluon(predictor)).fit(rows, y)
+    search = search_for(from_autogluon(predictor)).fit(rows, y)
     assert "were given" in str(search.verdict_)
     assert search.verdict_.scores.loc["teacher", "accuracy"] == pytest.approx(
         (predictor.predict_proba_oof().idxmax(axis=1) == y).mean()
