@@ -1,5 +1,7 @@
 """The portfolio: paths that are tried first."""
 
+from dataclasses import dataclass
+
 import pytest
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
@@ -7,8 +9,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, PathObjective
-from multihop_search.errors import InvalidSetting, UnservedSchemeWarning
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, PathObjective, Scheme
+from multihop_search.errors import FailedTrialsWarning, InvalidSetting, UnservedSchemeWarning
 
 PLAIN = {"n_hops": 0, "fit": "NearOptimal+shrinkage", "min_samples_leaf": 7}
 TAUGHT = {"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit", "criterion": "entropy", "ModelCompression.multiple": 5}
@@ -89,9 +91,24 @@ def test_without_a_portfolio_the_first_trials_are_the_student_as_it_was_set(wine
     assert [len(path.hops) for path in none] == [0, 1, 2, 0]
 
 
+@dataclass(frozen=True)
+class Broken(Scheme):
+    """A scheme that never works."""
+
+    def transfer_set(self, outputs, y):
+        raise ValueError("it never works")
+
+
+def test_a_first_entry_that_fails_costs_its_trial_only(wine):
+    broken = {"n_hops": 1, "scheme": "Broken"}
+    with pytest.warns(FailedTrialsWarning, match="it never works"):
+        search = search_of(schemes=[Broken()], portfolio=[broken, PLAIN], n_trials=2, max_hops=1).fit(*wine)
+    assert list(search.results_["state"]) == ["FAIL", "COMPLETE"]
+
+
 def test_an_entry_whose_intermediate_there_is_not_is_left_out_with_a_warning(wine):
     other = {"n_hops": 2, "upper_1": "forest <- ConfWeight"}
-    with pytest.warns(UnservedSchemeWarning, match="1 entries of the portfolio .* as in 'forest <- ConfWeight'"):
+    with pytest.warns(UnservedSchemeWarning, match="portfolio left out: 1, .* as in 'forest <- ConfWeight'"):
         search = search_of(portfolio=[other, PLAIN], n_trials=1).fit(*wine)
     assert dict(search.best_path_.params)["min_samples_leaf"] == 7
 

@@ -248,7 +248,8 @@ class Loop:
             raise
         except Exception as error:
             pending.failure, pending.cause = f"{type(error).__name__}: {error}", error
-            if pending.number == 0 and len(self._plan.students) == 1 and not may_pass(error):
+            is_first_plain = pending.number == 0 and not pending.path.hops
+            if is_first_plain and len(self._plan.students) == 1 and not may_pass(error):
                 raise SearchFailed(
                     f"the plain student must be fitted and scored in every fold, it said: {error}"
                 ) from error

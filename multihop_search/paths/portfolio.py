@@ -62,7 +62,7 @@ def portfolio_of(portfolio: Any, space: PathSpace) -> dict[str, tuple[Path, ...]
     paths = {student: _paths(space, student, by_name.get(student, ()), absent) for student in space.students}
     if absent:
         warn(
-            f"{len(absent)} entries of the portfolio are left out, there is no intermediate as in {absent[0]!r}: see "
+            f"entries of the portfolio left out: {len(absent)}, there is no intermediate as in {absent[0]!r}: see "
             "print(space_).",
             UnservedSchemeWarning,
         )

@@ -67,8 +67,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     scoring : "auto", str, scorer or callable, default="auto"
         "auto" is the log-loss with probabilities floored at 1e-3. Greater is better.
     tolerance : float, default=1.0
-        The path with the fewest hops is chosen of those within so many standard errors of the best: two that the rows
-        cannot tell apart are not equally good to own. 0 takes the best.
+        How many standard errors behind the best score a path may be and still be chosen: of such paths the one with
+        the fewest hops is taken. 0 takes the best.
     verdict : "bbc", "nested" or float, default="bbc"
         Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-validation;
         no further fit. "nested": the same, by models of the whole search run again without each outer fold; with K
