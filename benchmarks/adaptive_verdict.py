@@ -23,7 +23,7 @@ from multihop_search.engine.loop import Loop
 from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.study import new_study
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import STUDENT, TEACHER
@@ -73,7 +73,7 @@ class Answers(NoiseForFits):
 def replicate(task: tuple[int, bool, str, str, int, int]) -> tuple[float, ...]:
     """Return what one search claims and what is true."""
     number, tuning_matters, sampler, judge, n_rows, n_trials = task
-    y = generator(number, "adaptive").integers(2, size=n_rows)
+    y = rng_of(number, "adaptive").integers(2, size=n_rows)
     problem = make_problem(
         np.zeros((n_rows, 1)),
         y,

@@ -37,7 +37,7 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
 from multihop_search.executors import SerialExecutor
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.models.complexity import Size
 from multihop_search.paths.budget import Budget
 from multihop_search.problem.problem import Problem
@@ -222,7 +222,7 @@ class Replay:
     def orders(self) -> np.ndarray:
         """Orders of the folds, (N_ORDERS, n_folds)."""
         n_folds = len(self.n_of_fold)
-        rng = generator(self.recording.problem.random_state, "early_stopping", self.name, n_folds)
+        rng = rng_of(self.recording.problem.random_state, "early_stopping", self.name, n_folds)
         return np.array([rng.permutation(n_folds) for _ in range(N_ORDERS)])
 
     def baselines(self, rule: Rule) -> np.ndarray:
@@ -385,13 +385,13 @@ class Found:
     def draws(self) -> np.ndarray:
         """Searches of each bootstrap sample, (N_BOOTSTRAPS, n_searches)."""
         n_searches = len(self.results)
-        return generator(0, "early_stopping", "bootstrap").integers(n_searches, size=(N_BOOTSTRAPS, n_searches))
+        return rng_of(0, "early_stopping", "bootstrap").integers(n_searches, size=(N_BOOTSTRAPS, n_searches))
 
     @cached_property
     def draws_of_sets(self) -> list[np.ndarray]:
         """The same, whole data sets drawn."""
         members = [np.flatnonzero(np.array(self.names) == name) for name in dict.fromkeys(self.names)]
-        rng = generator(0, "early_stopping", "bootstrap of sets")
+        rng = rng_of(0, "early_stopping", "bootstrap of sets")
         drawn = rng.integers(len(members), size=(N_BOOTSTRAPS, len(members)))
         return [np.concatenate([members[place] for place in sample]) for sample in drawn]
 

@@ -24,7 +24,7 @@ import multihop_search.engine.soft_labels as soft_labels
 import multihop_search.engine.student as student
 import multihop_search.engine.synthetic_rows as synthetic_rows
 import multihop_search.engine.upper_model as upper_model
-import multihop_search.paths.probes as probes
+import multihop_search.paths.first_fits as first_fits
 import multihop_search.search.base as base
 import multihop_search.search.run as search_run
 from multihop_search import MultihopSearchClassifier, RayExecutor
@@ -107,7 +107,7 @@ def clocked() -> Clock:
     for holder, name in ((prefixes, "judge"), (prefixes, "crossfit"), (prefixes, "crossfit_plain")):
         clock.around(holder, name, "hops, the rest")
     clock.around(Resampling, "verdict", "verdict")
-    clock.around(probes, "fit", FITS)
+    clock.around(first_fits, "fit", FITS)
     clock.around(upper_model, "fit_model", FITS, fit_key)
     clock.around(student, "fit_model", FITS, fit_key)
     clock.around(synthetic_rows, "_generated", "synthetic rows")

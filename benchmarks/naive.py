@@ -33,7 +33,7 @@ from multihop_search import MultihopSearchClassifier, Path
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.student import judge
 from multihop_search.engine.study import new_study, without_greetings
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Role
 from multihop_search.trees import OwnFit
@@ -170,7 +170,7 @@ def compared(X: Any, y: Any, fits: Fits, n_trials: int, own_fit: bool) -> dict[s
     assert [trial.value for trial in study.trials] == expected, "the careful objective must score as the search does"
 
     naive = Objective(problem, ladder, paths, None)
-    chosen = generator(0, "naive").choice(len(paths), min(TIMED, len(paths)), replace=False).tolist()
+    chosen = rng_of(0, "naive").choice(len(paths), min(TIMED, len(paths)), replace=False).tolist()
     hops = np.array([len(path.hops) for path in paths])
     seconds = np.zeros(len(paths))
     for place in chosen:

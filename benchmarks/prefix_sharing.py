@@ -28,10 +28,10 @@ from multihop_search.engine import crossfit as upper_models
 from multihop_search.engine import student as last_hop
 from multihop_search.engine import upper_model
 from multihop_search.engine.fit import FitSpec
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.models import family_of
+from multihop_search.paths import first_fits
 from multihop_search.paths import ladder as rungs
-from multihop_search.paths import probes as probe_fits
 from multihop_search.paths.path import STUDENT, TEACHER, Hop, Truncate
 from multihop_search.problem.problem import Fold, Problem, Role
 
@@ -67,9 +67,9 @@ def clock() -> np.ndarray:
 
 @contextmanager
 def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
-    """Yield the fits by role in folds and on all rows (the refit), and the times at which complexity was probed."""
-    in_folds, in_refit, probes = Counter[str](), Counter[str](), list[np.ndarray]()
-    fit_model, probe = upper_model.fit_model, probe_fits.probe
+    """Yield the fits by role in folds and on all rows (the refit), and the times at which each first fit ended."""
+    in_folds, in_refit, firsts = Counter[str](), Counter[str](), list[np.ndarray]()
+    fit_model, first_fit = upper_model.fit_model, first_fits.first_fit
 
     def counted(problem: Problem, fold: Fold, part: int, rows: np.ndarray, spec: FitSpec) -> Any:
         small = spec.name == TEACHER and spec.estimator.n_estimators != TEACHER_MODEL.n_estimators
@@ -77,18 +77,18 @@ def counting() -> Iterator[tuple[Counter[str], Counter[str], list[np.ndarray]]]:
         (in_folds if fold.role is Role.OUTER else in_refit)[role] += 1
         return fit_model(problem, fold, part, rows, spec)
 
-    def probed(*args: Any) -> Any:
-        model = probe(*args)
-        probes.append(clock())
+    def fitted_first(*args: Any) -> Any:
+        model = first_fit(*args)
+        firsts.append(clock())
         return model
 
     patches = (
         patch.object(upper_model, "fit_model", counted),
         patch.object(last_hop, "fit_model", counted),
-        patch.object(probe_fits, "probe", probed),
+        patch.object(first_fits, "first_fit", fitted_first),
     )
     with patches[0], patches[1], patches[2]:
-        yield in_folds, in_refit, probes
+        yield in_folds, in_refit, firsts
 
 
 def prefixes(path: Path) -> list[tuple[Hop, ...]]:
@@ -143,9 +143,9 @@ def benchmark(name: str, n_rows: int | None, n_trials: int) -> str:
     search = MultihopSearchClassifier(STUDENT_MODEL, TEACHER_MODEL, n_trials=n_trials, random_state=0)
     search.set_params(schemes=list(SCHEMES), pruner=NopPruner())
     search.set_params(max_hops=3, cv=5, crossfit_cv=3, callbacks=[lambda study, trial: told.append(clock())])
-    with counting() as (shared, refit, probes):
+    with counting() as (shared, refit, firsts):
         search.fit(X, y)
-    loop, after = told[-1] - probes[-1], clock() - told[-1]
+    loop, after = told[-1] - firsts[-1], clock() - told[-1]
     problem, ladder, paths = search.setup_.problem, search.setup_.ladder, search.paths_
     nodes = {hops for path in paths for hops in prefixes(path)}
     students = Counter(students=len(problem.folds) * len(set(paths)))
@@ -157,7 +157,7 @@ def benchmark(name: str, n_rows: int | None, n_trials: int) -> str:
     for kind, (stratum, most) in enumerate(SAMPLED.items()):
         numbers = np.flatnonzero(kinds == kind)
         of, n = len(numbers), min(most, len(numbers))
-        chosen = sorted(generator(0, "prefix_sharing", stratum).choice(numbers, n, replace=False).tolist())
+        chosen = sorted(rng_of(0, "prefix_sharing", stratum).choice(numbers, n, replace=False).tolist())
         spent = np.array([[run_alone(problem, way[i], paths[i], scores[i]) for way in ladders] for i in chosen])
         mean, deviation = spent.mean(axis=0), spent.std(axis=0, ddof=1)  # [objective, wall or CPU]
         total, variance = total + of * mean, variance + of**2 * deviation**2 * (1 - n / of) / n
@@ -182,7 +182,7 @@ Seconds of a trial run alone, mean (standard deviation) over the sampled trials:
 | kind | drawn | sampled trials | whole path, wall | CPU | needed stages, wall | CPU |
 | --- | ---: | --- | ---: | ---: | ---: | ---: |
 {sample}
-Outside the loop of trials, in no figure above: {len(probes)} complexity probes; choice, verdict and refit \
+Outside the loop of trials, in no figure above: {len(firsts)} first fits; choice, verdict and refit \
 {after[0]:.1f} s wall, {after[1]:.1f} s CPU; the refit {search.refit_time_:.1f} s wall of it, fits: {dict(refit)}.
 """
 

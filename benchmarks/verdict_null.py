@@ -31,7 +31,7 @@ from multihop_search.engine.plan import Plan, make_sampler
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.student import Outcome
 from multihop_search.engine.study import new_study
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.models.complexity import Size
 from multihop_search.models.tuning import student_distributions
 from multihop_search.paths.budget import Budget
@@ -172,7 +172,7 @@ def null_replicate(
 
     The choice knows what a teacher of the accuracy `teacher` believes; None: it knows the labels alone.
     """
-    rng = generator(number, "null", n_rows, n_trials, n_classes)
+    rng = rng_of(number, "null", n_rows, n_trials, n_classes)
     y = rng.integers(n_classes, size=n_rows)
     shape = (n_rows, n_classes)
     difficulty, families = rng.normal(size=shape), rng.normal(size=(N_FAMILIES, *shape))
@@ -205,7 +205,7 @@ def power_replicate(
     planted: float = PLANTED,
 ) -> Row:
     """One-hop trials are better by `planted` points of accuracy; the trials of a group resemble each other."""
-    rng = generator(number, "power", n_rows, n_trials, common)
+    rng = rng_of(number, "power", n_rows, n_trials, common)
     y = rng.integers(2, size=n_rows)
     shape = (n_rows, 2)
     difficulty, groups = rng.normal(size=shape), rng.normal(size=(3, *shape))
@@ -313,7 +313,7 @@ class NoiseForFits:
     def _part(self, key: Any) -> np.ndarray:
         name = repr(key)
         if name not in self._noise:
-            rng = generator(self._problem.random_state, "noise", key)
+            rng = rng_of(self._problem.random_state, "noise", key)
             self._noise[name] = rng.normal(size=(self._problem.n_rows, self._problem.n_outputs))
         return self._noise[name]
 
@@ -344,7 +344,7 @@ def search_replicate(
         Whether an adaptive sampler is told one half of the rows and judged on the other, as in the search; else it is
         told all rows, and all judge.
     """
-    rng = generator(number, "search", n_rows)
+    rng = rng_of(number, "search", n_rows)
     y = rng.integers(2, size=n_rows)
     rows = np.arange(n_rows)
     folds = tuple(

@@ -75,11 +75,11 @@ def digest(*parts: Any) -> str:
     return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def generator(random_state: int, *parts: Any) -> np.random.Generator:
+def rng_of(random_state: int, *parts: Any) -> np.random.Generator:
     """Return the random stream of (`random_state`, `parts`)."""
     return np.random.default_rng(np.random.SeedSequence([random_state, int(digest(*parts), 16)]))
 
 
 def seed(random_state: int, *parts: Any) -> int:
     """Return the seed of (`random_state`, `parts`): an integer in [0, 2**31), as scikit-learn takes it."""
-    return int(generator(random_state, *parts).integers(2**31))
+    return int(rng_of(random_state, *parts).integers(2**31))

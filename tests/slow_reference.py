@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.search import run
 from multihop_search.search.selection import select
 
@@ -48,7 +48,7 @@ def slow_gains(row_scores, hops, unit, weights, n_draws, random_state):
     """Return the out-of-bag gains of each draw, for the three comparisons, and the mean score of each group."""
     sums, totals = unit_sums(row_scores, unit, weights)
     n_units, everyone = len(totals), range(len(hops))
-    drawn = generator(random_state, "bbc").integers(n_units, size=(n_draws, n_units))
+    drawn = rng_of(random_state, "bbc").integers(n_units, size=(n_draws, n_units))
     members = {
         "plain": [t for t in everyone if hops[t] == 0],
         "one-hop": [t for t in everyone if hops[t] == 1],

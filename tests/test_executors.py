@@ -501,7 +501,7 @@ def test_options_reach_the_tasks(on_ray: RaySession) -> None:
 
 
 def test_no_free_worker_is_told_in_time(on_ray: RaySession, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection, "PROBE_S", 0.3)
+    monkeypatch.setattr(connection, "ANSWER_S", 0.3)
     with pytest.raises(ClusterLost, match=r"3 CPUs within 0.3 s, none did, \S+ of 2 CPUs"):
         RayExecutor(cpus_per_hop=3).start()
     assert on_ray.result(on_ray.submit(operator.add, 1, 1)) == 2

@@ -581,7 +581,7 @@ class Trial:
         """Return when the actor is there."""
 
     def search(self, X: np.ndarray, y: np.ndarray, patience_s: float) -> Any:
-        connection.PROBE_S = 2 * patience_s
+        connection.ANSWER_S = 2 * patience_s
         began = time.monotonic()
         try:
             return searched(X, y)

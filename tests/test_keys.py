@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import ConfWeight, HardLabels, KnowledgeDistillation
-from multihop_search.keys import canonical, digest, generator, seed
+from multihop_search.keys import canonical, digest, rng_of, seed
 
 PARTS = """(
     "fold", 3, None, True, 2.5,
@@ -131,15 +131,15 @@ def test_a_seed_is_an_integer_that_scikit_learn_takes():
 
 
 def test_a_stream_does_not_depend_on_what_was_drawn_before():
-    alone = generator(3, "inner", 1).random(4)
-    generator(3, "inner", 0).random(1000)
-    again = generator(3, "inner", 1)
+    alone = rng_of(3, "inner", 1).random(4)
+    rng_of(3, "inner", 0).random(1000)
+    again = rng_of(3, "inner", 1)
     np.testing.assert_array_equal(again.random(4), alone)
     assert not np.array_equal(again.random(4), alone)
 
 
 def test_streams_of_different_purposes_are_not_shifted_copies():
-    draws = np.array([generator(0, "purpose", number).random(500) for number in range(6)])
+    draws = np.array([rng_of(0, "purpose", number).random(500) for number in range(6)])
     correlation = np.corrcoef(draws) - np.eye(6)
     assert np.abs(correlation).max() < 0.2  # 4.5 standard errors of 500 independent draws
     assert len(np.unique(draws)) == draws.size

@@ -34,12 +34,12 @@ from multihop_search.models.features import count_features
 from multihop_search.models.fitting import fit
 from multihop_search.models.stages import graded_predictions, stage_sizes, truncated
 from multihop_search.models.training_set import TrainingSet
-from multihop_search.paths import probes as probe_fits
+from multihop_search.paths import first_fits
 from multihop_search.paths.budget import Budget
+from multihop_search.paths.first_fits import FirstFits
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
-from multihop_search.paths.probes import Probes
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.search.teacher import teacher_candidates
@@ -49,7 +49,7 @@ KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
 
 
 def run(function: Any, *args: Any) -> Any:
-    """Run a probe here and now."""
+    """Run a first fit here and now."""
     return function(*args)
 
 
@@ -80,29 +80,29 @@ def ladder(teacher, student=None, *, intermediates=None, truncations=()):
 
 def ladder_between(made, teacher, student, intermediates):
     pool = default_intermediates(made.X, made.n_outputs)
-    return make_ladder(Probes(made, run), teacher, {"student": student}, intermediates, pool, Budget())
+    return make_ladder(FirstFits(made, run), teacher, {"student": student}, intermediates, pool, Budget())
 
 
-# Probes
+# First fits
 
 
 @pytest.mark.usefixtures("small_teachers")
 @pytest.mark.parametrize("strings", [False, True])
-def test_a_model_is_probed_once_and_a_vote_never(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_tried_once_and_a_vote_never(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data(80)
     if strings:
         X = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
     seen = []
-    fit = probe_fits.fit
-    monkeypatch.setattr(probe_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
-    probes = Probes(problem(X, y), run)
-    candidates = teacher_candidates("auto", probes)
+    fit = first_fits.fit
+    monkeypatch.setattr(first_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
+    fits = FirstFits(problem(X, y), run)
+    candidates = teacher_candidates("auto", fits)
     assert list(candidates) == ["forest", "extra-trees", "boosting", "vote"]
-    found = {name: complexity(probes.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}
+    found = {name: complexity(fits.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}
     assert len(seen) == 3
     assert found["vote"] == found["forest"] + found["extra-trees"] + found["boosting"] > 600
-    probes.forget()
-    assert complexity(probes.fitted(TEACHER, candidates["forest"])) == found["forest"]
+    fits.forget()
+    assert complexity(fits.fitted(TEACHER, candidates["forest"])) == found["forest"]
     assert len(seen) == 4
 
 

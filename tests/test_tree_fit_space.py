@@ -38,7 +38,7 @@ from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.plan import Plan
 from multihop_search.engine.student import _soft_labels
 from multihop_search.errors import InvalidData, InvalidSetting, UnsuitableModel
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.models.fitting import FitOptions, fit
 from multihop_search.models.steps import last_step
 from multihop_search.models.training_set import TrainingSet
@@ -384,7 +384,7 @@ def test_the_fourth_row_equals_loops_over_bags():
     verdict = judge(proba, y, [0, 0, 0, 0], own_fit=own, random_state=7)
     losses = np.log(np.take_along_axis(proba, y[None, :, None], axis=2)[:, :, 0])
     gains = []
-    for bag in generator(7, "bbc").integers(30, size=(1000, 30)):
+    for bag in rng_of(7, "bbc").integers(30, size=(1000, 30)):
         outside = np.setdiff1d(np.arange(30), bag)
         picked = losses[:, bag].mean(axis=1)
         among_all, among_own = picked.argmax(), picked[:2].argmax()

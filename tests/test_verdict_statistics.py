@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import verdict_null as benchmark
 
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.threads import thread_limit
 
 pytestmark = pytest.mark.once
@@ -125,7 +125,7 @@ def test_a_believing_teacher_makes_the_score_of_the_winner_no_more_optimistic(be
 
 def alike_replicate(number, n_rows=300, n_trials=30):
     """Judge trials of which those with hops err where their teacher errs, but no less often than the plain ones."""
-    rng = generator(number, "alike")
+    rng = rng_of(number, "alike")
     y, hops = rng.integers(2, size=n_rows), np.arange(n_trials) % 3
     difficulty, teacher = rng.normal(size=(2, n_rows, 2))
     predictions = []
@@ -155,7 +155,7 @@ def test_that_taught_students_resemble_their_teacher_is_claimed_as_no_gain(repli
 
 def independent_replicate(number, *, hops, accuracy, n_rows=300, common=0.7):
     """Judge trials of these true accuracies, which share nothing but the difficulty of the rows."""
-    rng = generator(number, "independent")
+    rng = rng_of(number, "independent")
     y = rng.integers(2, size=n_rows)
     difficulty = rng.normal(size=(n_rows, 2))
     predictions = [

@@ -9,7 +9,7 @@ import numpy as np
 
 from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.engine.memo import MEMO
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
 from multihop_search.transfer.synthetic import GENERATORS, SyntheticRows
@@ -36,13 +36,13 @@ def unlabeled_numbers(problem: Problem, fold: Fold, name: str) -> tuple[np.ndarr
     """Return which of the user's rows without a label are used in a fold, and the parent of each, (n_rows,)."""
     n_train, n_unlabeled = len(fold.train), np.shape(problem.unlabeled)[0]
     n_rows = min(problem.synthetic[name] * n_train, MOST_ROWS, n_unlabeled)
-    rng = generator(problem.random_state, name, fold.number)
+    rng = rng_of(problem.random_state, name, fold.number)
     order = rng.permutation(n_unlabeled)[:n_rows]  # a table may be sorted
     return order, rng.integers(n_train, size=n_rows)
 
 
 def _generated(problem: Problem, fold: Fold, name: str, n_rows: int) -> SyntheticRows:
     def rng_of_round(turn: int) -> np.random.Generator:
-        return generator(problem.random_state, name, fold.number, turn)
+        return rng_of(problem.random_state, name, fold.number, turn)
 
     return GENERATORS[name](problem.rows(fold.train), n_rows, rng_of_round)

@@ -59,9 +59,9 @@ def run_experiment(
     waiting = [cell for cell in cells if not store.is_finished(folder, cell.key)][:n_cells]
     keys, failed = [cell.key for cell in cells], []
     seen = time.monotonic()
-    for told, problem in _run(folder, waiting, executor or SerialExecutor()):
+    for message, problem in _run(folder, waiting, executor or SerialExecutor()):
         if tell is not None:
-            tell(told)
+            tell(message)
         failed += [problem] if problem else []
         if not problem and time.monotonic() - seen > GATHER_S:
             store.gather(folder, keys, plan.title)

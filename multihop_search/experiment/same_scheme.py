@@ -9,7 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.samplers import RandomSampler
 
-from multihop_search.keys import generator, seed
+from multihop_search.keys import rng_of, seed
 
 ARROW = " <- "
 """Stands between rung and scheme in the labels of the hops above the last, see `PathSpace`."""
@@ -52,7 +52,7 @@ class SameScheme(RandomSampler):
         if trial.number != self._number:
             self._number, self._drawn = trial.number, RandomSampler(seed=seed(self._random_state, "trial", turn))
             self._only = ""
-        rng = generator(self._random_state, "same scheme", turn)
+        rng = rng_of(self._random_state, "same scheme", turn)
         if (
             trial.params.get("n_hops", 0) > 1
             and rng.random() < self._share

@@ -17,7 +17,7 @@ from sklearn.preprocessing import StandardScaler
 from multihop_search.experiment.claims import NAMES, relative
 from multihop_search.experiment.conditions import CONDITIONS
 from multihop_search.experiment.statistics import Estimate, estimate
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 
 FEWEST_SETS = 5
 N_DRAWS = 300
@@ -89,7 +89,7 @@ def _skill(label: str, model: Any, table: np.ndarray, y: np.ndarray, sets: np.nd
 
 
 def _drawn_aucs(foreseen: np.ndarray, y: np.ndarray, sets: np.ndarray) -> list[float]:
-    rng, names, aucs = generator(0, "skill"), np.unique(sets), []
+    rng, names, aucs = rng_of(0, "skill"), np.unique(sets), []
     places = {name: np.flatnonzero(sets == name) for name in names}
     for _ in range(N_DRAWS):
         rows = np.concatenate([places[name] for name in rng.choice(names, len(names))])

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import softmax
 
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 
 N_REFERENCE = 20_000
 """Rows on which surfaces are scaled and the noise is set."""
@@ -61,7 +61,7 @@ def generate(
     >>> made.X.shape, made.q.shape, bool(abs((1 - made.q.max(axis=1)).mean() - 0.2) < 0.03)
     ((1000, 10), (1000, 2), True)
     """
-    rng = generator(random_state, "surface", n_columns, n_classes)
+    rng = rng_of(random_state, "surface", n_columns, n_classes)
     used = min(USED, n_columns)
     steps = rng.uniform(-0.3, 0.3, size=2)
     heights = rng.normal(size=(4, n_classes))
@@ -85,7 +85,7 @@ def generate(
         return np.asarray(np.sqrt(1 - gap) * scaled[0] + np.sqrt(gap) * scaled[1])
 
     sharpness = _sharpness(logits(reference), noise)
-    rows = generator(random_state, "rows", n_columns, n_classes)
+    rows = rng_of(random_state, "rows", n_columns, n_classes)
     X = rows.uniform(-1, 1, size=(n_rows, n_columns))
     q = softmax(sharpness * logits(surfaces(X)), axis=1)
     y = (rows.random(n_rows)[:, None] > q.cumsum(axis=1)[:, :-1]).sum(axis=1)

@@ -218,11 +218,11 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # some encoders warn of unknown categories
             array = frame.to_numpy(dtype=None if frame.dtypes.nunique() == 1 else object)
-            made = step.transform(array if names is None else frame)
-        return np.asarray(made.toarray() if hasattr(made, "toarray") else made, dtype=float)
+            encoded = step.transform(array if names is None else frame)
+        return np.asarray(encoded.toarray() if hasattr(encoded, "toarray") else encoded, dtype=float)
 
     base = outputs(0, usual[:1])[0]
-    made: list[Feature] = [Cases(inputs[0].column, (), number, number) for number in base.tolist()]
+    features: list[Feature] = [Cases(inputs[0].column, (), number, number) for number in base.tolist()]
     for at, group in enumerate(groups):
         each = outputs(at, group) if group else base[None, :]
         unknown = _unknown(group) if levels[at].dtype.kind in "iuf" else UNKNOWN
@@ -237,8 +237,8 @@ def _encoded(step: Any, parts: list[Any], inputs: list[Feature]) -> list[Feature
         for column in np.flatnonzero(depends):
             missing, other = (math.nan if numbers is None else float(numbers[column]) for numbers in tries)
             pairs = tuple(zip(group, each[:, column].tolist(), strict=False))
-            made[column] = Cases(inputs[at].column, pairs, missing, other, is_spelled)
-    return made
+            features[column] = Cases(inputs[at].column, pairs, missing, other, is_spelled)
+    return features
 
 
 def _column(values: list[Any], dtype: np.dtype) -> pd.Series:

@@ -137,10 +137,10 @@ def _rule(formula: Formula, tree: Tree, way: tuple[tuple[Test, bool], ...], leaf
         else:
             ranges.setdefault(test.feature, _Range()).narrow(test, holds)
     conditions = [
-        known.text(_number(feature, gaps), feature.can_miss and feature.column in gaps)
-        for feature, known in ranges.items()
+        allowed.text(_number(feature, gaps), feature.can_miss and feature.column in gaps)
+        for feature, allowed in ranges.items()
     ]
-    conditions += [known.text(_shown(column), column in gaps) for column, known in groups.items()]
+    conditions += [allowed.text(_shown(column), column in gaps) for column, allowed in groups.items()]
     if formula.link == "identity" and formula.classes is not None:
         shares = sorted(zip(leaf.values, map(_shown, formula.classes), strict=True), key=lambda pair: -pair[0])
         value = ", ".join(f"{label} {100 * share:.0f} %" for share, label in shares if share >= LEAST_SHARE)

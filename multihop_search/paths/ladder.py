@@ -16,8 +16,8 @@ from multihop_search.models.settle import settle
 from multihop_search.models.stages import cut_sizes, is_graded_alone, stage_sizes, truncated
 from multihop_search.models.steps import offers
 from multihop_search.paths.budget import Budget
+from multihop_search.paths.first_fits import FirstFits, copied
 from multihop_search.paths.path import TEACHER, Truncate
-from multihop_search.paths.probes import Probes, copied
 from multihop_search.problem.teacher import RowTeacher
 
 
@@ -74,7 +74,7 @@ class Ladder:
 
 
 def make_ladder(
-    probes: Probes,
+    first_fits: FirstFits,
     teacher: Any,
     students: Mapping[str, Any],
     intermediates: Any,
@@ -87,7 +87,7 @@ def make_ladder(
 
     Parameters
     ----------
-    probes : Probes
+    first_fits : FirstFits
         Where complexities are measured.
     teacher : estimator
         The upper end.
@@ -110,10 +110,10 @@ def make_ladder(
     UnsuitableModel
         If a model cannot fit the rows.
     """
-    problem = probes.problem
-    measured = {name: complexity(probes.fitted(name, student)) for name, student in students.items()}
+    problem = first_fits.problem
+    measured = {name: complexity(first_fits.fitted(name, student)) for name, student in students.items()}
     simplest = min(measured.values())
-    top = probes.fitted(TEACHER, teacher)
+    top = first_fits.fitted(TEACHER, teacher)
     sizes = stage_sizes(teacher) if graded else ()
     if not isinstance(intermediates, str):
         own = _own(intermediates, taken=(TEACHER, *students), regression=problem.classes is None)
@@ -125,7 +125,7 @@ def make_ladder(
     elsewhere = isinstance(top, RowTeacher) and not isinstance(top, SelfMeasured)
     measured[TEACHER] = math.inf if elsewhere else complexity(top)
     pool = {name if name not in students else f"{name} (intermediate)": model for name, model in pool.items()}
-    measured |= {name: complexity(probes.fitted(name, model)) for name, model in pool.items()}
+    measured |= {name: complexity(first_fits.fitted(name, model)) for name, model in pool.items()}
     cuts = {Truncate(k): complexity(truncated(top, k)) for k in cut_sizes(teacher)}
     measured |= {hop.model: nodes for hop, nodes in cuts.items()}
 

@@ -24,10 +24,10 @@ from multihop_search.errors import (
 from multihop_search.models.steps import last_step, through
 from multihop_search.models.tuning import student_distributions
 from multihop_search.models.weights import takes_weights
+from multihop_search.paths.first_fits import FirstFits
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
-from multihop_search.paths.probes import Probes
 from multihop_search.paths.space import StudentSpace
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.row_scores import RowScoring
@@ -175,7 +175,7 @@ def choose_tree_fits(
 ) -> dict[str, tuple[TreeFit, ...]]:
     """Return the ways of fitting that are searched of each student; none where only its class's own can serve it.
 
-    `fitted` holds a plain fit of each student on the probe rows, `searched` what is searched of its parameters.
+    `fitted` holds a plain fit of each student on a few rows, `searched` what is searched of its parameters.
 
     Raises
     ------
@@ -215,7 +215,7 @@ def choose_tree_fits(
 
 def _refused(problem: Problem, fitted: Any, searched: Mapping[str, BaseDistribution]) -> str:
     """Return why our tree fits cannot serve a student, "" if they can."""
-    X = problem.X  # all rows: a few missing values may not be among the probe rows
+    X = problem.X  # all rows: a few missing values may not be among a few rows
     why = refusal(last_step(fitted), _of_last_step(fitted, searched))
     if why:
         return why
@@ -279,14 +279,14 @@ def _of_student(name: str, students: Mapping[str, Any], distributions: Mapping[s
     return {key.partition("__")[2]: value for key, value in distributions.items() if key.partition("__")[0] == name}
 
 
-def able_ones(models: Mapping[str, tuple[str, Any]], probes: Probes, kind: str) -> dict[str, Any]:
+def able_ones(models: Mapping[str, tuple[str, Any]], first_fits: FirstFits, kind: str) -> dict[str, Any]:
     """Return which of the default models can fit the rows, with one warning for each that cannot.
 
     Parameters
     ----------
     models : mapping of str to (str, estimator)
         By name: what the model stands for in the search, and the model.
-    probes : Probes
+    first_fits : FirstFits
         Where the fits are made.
     kind : str
         "teacher" or "intermediate", for messages.
@@ -300,7 +300,7 @@ def able_ones(models: Mapping[str, tuple[str, Any]], probes: Probes, kind: str) 
     reasons: dict[str, UnsuitableModel] = {}
     for name, (stands_for, model) in models.items():
         try:
-            probes.fitted(stands_for, model, shown=f"{kind} {name!r}")
+            first_fits.fitted(stands_for, model, shown=f"{kind} {name!r}")
             able[name] = model
         except UnsuitableModel as error:
             reasons[name] = error
@@ -311,12 +311,12 @@ def able_ones(models: Mapping[str, tuple[str, Any]], probes: Probes, kind: str) 
     return able
 
 
-def able_intermediates(probes: Probes) -> dict[str, Any]:
+def able_intermediates(first_fits: FirstFits) -> dict[str, Any]:
     """Return the default intermediates that can fit the rows."""
-    problem = probes.problem
+    problem = first_fits.problem
     try:
         pool = default_intermediates(problem.X, problem.n_outputs)
     except InvalidData as error:
         warn(f"the default intermediates are left out: {error}", DefaultLeftOutWarning)
         return {}
-    return able_ones({name: (name, model) for name, model in pool.items()}, probes, "intermediate")
+    return able_ones({name: (name, model) for name, model in pool.items()}, first_fits, "intermediate")

@@ -13,10 +13,10 @@ import numpy as np
 from multihop_search.engine.memo import MEMO
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
+from multihop_search.paths.first_fits import FirstFits, copied
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER, Path
 from multihop_search.paths.portfolio import portfolio_of
-from multihop_search.paths.probes import Probes, copied
 from multihop_search.paths.space import PathSpace
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.leaks import leaks_of_models
@@ -69,7 +69,7 @@ class Setup:
 class Begun:
     """A set-up as far as it goes without fits on all rows; every model that is known was fitted on a few."""
 
-    probes: Probes
+    first_fits: FirstFits
     settings: Mapping[str, Any]
     students: Mapping[str, Any]
     candidates: Mapping[str, Any]
@@ -80,22 +80,22 @@ class Begun:
     fits: Mapping[str, Any]
     budget: Budget
     seconds: float
-    """Seconds of one plain fit of every student and candidate on the probe rows."""
+    """Seconds of one plain fit of every student and candidate on a few rows."""
 
     @property
     def problem(self) -> Problem:
-        return self.probes.problem
+        return self.first_fits.problem
 
     def finish(self, session: Session) -> Setup:
         """Choose the teacher, whose fits `session` runs, and make ladder and space."""
         problem, settings, students = self.problem, self.settings, dict(self.students)
         futures = submit_candidates(self.candidates, problem, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
-        pool = able_intermediates(self.probes) if isinstance(intermediates, str) else {}  # while workers fit candidates
+        pool = able_intermediates(self.first_fits) if isinstance(intermediates, str) else {}
         teacher = choose_teacher(self.candidates, problem, session, futures)
         graded = any(scheme.needs_plain for scheme in self.schemes)
-        ladder = make_ladder(self.probes, teacher, students, intermediates, pool, self.budget, graded=graded)
-        self.probes.forget()
+        ladder = make_ladder(self.first_fits, teacher, students, intermediates, pool, self.budget, graded=graded)
+        self.first_fits.forget()
         space = PathSpace(
             ladder.rungs,
             self.schemes,
@@ -157,14 +157,16 @@ def begin(
     weakref.finalize(problem, MEMO.clear, problem.token)
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}
     start = time.perf_counter()
-    probes = Probes(problem, lambda fn, *args: session().result(session().submit(fn, *args)))
-    fitted = {name: probes.fitted(name, student) for name, student in students.items()}  # before anything larger
-    candidates = teacher_candidates(settings["teacher"], probes)
+    first_fits = FirstFits(problem, lambda fn, *args: session().result(session().submit(fn, *args)))
+    fitted = {name: first_fits.fitted(name, student) for name, student in students.items()}  # before anything larger
+    candidates = teacher_candidates(settings["teacher"], first_fits)
     seconds = time.perf_counter() - start
     variance = variance_of(problem) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
-    return Begun(probes, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds)
+    return Begun(
+        first_fits, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds
+    )
 
 
 def variance_of(problem: Problem) -> float:

@@ -23,11 +23,11 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Future, Session
 from multihop_search.models.complexity import SelfMeasured
+from multihop_search.paths.first_fits import FirstFits, copied
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import VOTE, default_teachers
 from multihop_search.paths.preparation import empty_columns
-from multihop_search.paths.probes import Probes, copied
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
 from multihop_search.problem.row_scores import default_row_scoring
@@ -50,16 +50,16 @@ def own_teacher(teacher: Any) -> Any:
         return teacher
 
 
-def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
+def teacher_candidates(teacher: Any, first_fits: FirstFits) -> Mapping[str, Any]:
     """Return who may be the teacher, by name: the user's, or the defaults, each able to fit the rows."""
-    problem = probes.problem
+    problem = first_fits.problem
     if not isinstance(teacher, str):
         if isinstance(teacher, FrozenEstimator):
             _check_frozen(teacher, problem)
             _check_answers(teacher, problem)
         if isinstance(teacher, RowTeacher):
             teacher.check_rows(problem)
-        probes.fitted(TEACHER, teacher)
+        first_fits.fitted(TEACHER, teacher)
         return {TEACHER: teacher}
     parts = [part for fold in (problem.searched, *problem.folds) for part in fold.fitted_rows()]
     gaps = bool(empty_columns(problem.X, parts))
@@ -67,10 +67,10 @@ def teacher_candidates(teacher: Any, probes: Probes) -> Mapping[str, Any]:
     for name in empty_columns(problem.X, [problem.searched.train]) if gaps else []:
         warn(f"column {name!r} has no values: no model learns anything from it, leave it out.", DefaultLeftOutWarning)
     singles = _fitted_ones(candidates)
-    able = able_ones({name: (TEACHER, model) for name, model in singles.items()}, probes, "teacher")
+    able = able_ones({name: (TEACHER, model) for name, model in singles.items()}, first_fits, "teacher")
     if VOTE not in candidates or len(able) < len(singles):
         return able
-    probes.join(candidates[VOTE], able.values())
+    first_fits.join(candidates[VOTE], able.values())
     return {**able, VOTE: candidates[VOTE]}
 
 

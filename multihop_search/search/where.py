@@ -10,7 +10,7 @@ import joblib
 from multihop_search.errors import InvalidSetting, SerialSearchWarning, warn
 from multihop_search.executors import Executor, SerialExecutor
 from multihop_search.executors.nested import inside_worker
-from multihop_search.paths.probes import PROBE_ROWS
+from multihop_search.paths.first_fits import FEW_ROWS
 from multihop_search.search.setup import Begun
 
 WORTH_STARTING_S = 10.0
@@ -77,9 +77,9 @@ def _workers(n_jobs: int | None) -> Executor:
 
 
 def estimated_seconds(begun: Begun, n_trials: int) -> float:
-    """Return about how long the search will take in one process, from the fits on the probe rows."""
+    """Return about how long the search will take in one process, from the fits on a few rows."""
     problem = begun.problem
     n_fitted = len(begun.students) + len(begun.candidates)
     n_models = 1 + len(begun.students) + USUAL_INTERMEDIATES
-    one_fit = begun.seconds / n_fitted * max(problem.n_rows / PROBE_ROWS, 1.0)
+    one_fit = begun.seconds / n_fitted * max(problem.n_rows / FEW_ROWS, 1.0)
     return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)

@@ -15,7 +15,7 @@ import numpy as np
 
 from multihop_search.engine.early_stopping import Gap, paired_gap
 from multihop_search.engine.record import TrialRecord
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.problem.problem import Problem, guesses_on, undefined_folds
 from multihop_search.problem.responses import predicted_codes
 from multihop_search.problem.row_scores import RowScoring, default_row_scoring
@@ -66,7 +66,7 @@ class Assessment:
         n_units = self.held_out.n_units
         if not self.adaptive:
             return np.ones(n_units)
-        return (generator(self.problem.random_state, "halves").permutation(n_units) < n_units / 2).astype(float)
+        return (rng_of(self.problem.random_state, "halves").permutation(n_units) < n_units / 2).astype(float)
 
     def told_means(self, record: TrialRecord, predictions: np.ndarray) -> list[float]:
         """Return the running means of the scores that the sampler is told, after each fold of a trial.

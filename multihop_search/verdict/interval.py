@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.problem.row_scores import RowScoring
 from multihop_search.problem.scoring import Scoring
 
@@ -52,7 +52,7 @@ def n_draws(scoring: Scoring) -> int:
 
 def draws_of(n_units: int, count: int, random_state: int) -> Iterator[np.ndarray]:
     """Yield how often each unit is drawn, (n_in_chunk, n_units), in all `count` times."""
-    rng = generator(random_state, "bbc")
+    rng = rng_of(random_state, "bbc")
     size = max(1, min(count, CHUNK_BYTES // (8 * n_units)))
     for start in range(0, count, size):
         many = min(size, count - start)

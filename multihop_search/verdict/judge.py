@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from multihop_search.errors import InvalidData
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.problem.intake import checked_groups, checked_weights, encode_target, numeric_target
 from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scorers import ModelScoring, scoring_for
@@ -83,7 +83,7 @@ def judge(
         groups = None if groups is None else groups[counted]
     rows = np.arange(len(codes))
     unit = rows if groups is None else np.unique(groups, return_inverse=True)[1]
-    pseudo_folds = generator(seed, "judge").permutation(len(codes)) % 5
+    pseudo_folds = rng_of(seed, "judge").permutation(len(codes)) % 5
     n_classes = None if classes is None else len(classes)
     guesses = no_skill(codes, weight, n_classes, len(codes))  # training rows are unknown
     held_out = HeldOut(codes, pseudo_folds, rows, unit, weight, guesses=guesses)

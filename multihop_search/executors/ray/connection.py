@@ -25,7 +25,7 @@ from multihop_search.executors.nested import inside_worker
 from multihop_search.executors.ray.translation import last_line, unwrapped
 from multihop_search.executors.ray.worker import Task, pack
 
-PROBE_S = 60.0
+ANSWER_S = 60.0
 """Longest wait for the test task; half of it inside a worker, where waiting may be a deadlock."""
 CONNECT_S = 5.0
 """Longest wait for the port of a cluster: `ray.init` itself tries a dead one for many minutes."""
@@ -234,7 +234,7 @@ def try_workers(call: Any, cpus: int, n_tasks: int) -> None:
     As many tasks as a Ray of our own has workers let all of these import what hops need at the same time.
     """
     nested = inside_worker()
-    limit = PROBE_S / 2 if nested else PROBE_S
+    limit = ANSWER_S / 2 if nested else ANSWER_S
     refs = [call.remote(Task(pack(_versions))) for _ in range(n_tasks)]
     done = ray.wait(refs, num_returns=n_tasks, timeout=limit)[0]
     if not done:

@@ -1,4 +1,4 @@
-"""Probes: plain fits on a few rows.
+"""First fits: plain fits on a few rows.
 
 They say whether a model can fit rows and predict them, how complex it is and how long it takes.
 """
@@ -17,7 +17,7 @@ from sklearn.frozen import FrozenEstimator
 from sklearn.pipeline import Pipeline
 
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
-from multihop_search.keys import generator
+from multihop_search.keys import rng_of
 from multihop_search.models.fitting import fit
 from multihop_search.models.registry import family_of
 from multihop_search.models.settle import settle
@@ -29,14 +29,14 @@ from multihop_search.problem.responses import stored_form
 from multihop_search.problem.teacher import RowTeacher
 from multihop_search.threads import thread_limit
 
-PROBE_ROWS = 2000
+FEW_ROWS = 2000
 """Complexity is measured on a plain fit of at most this many rows."""
 PREDICTED_ROWS = 20
 """As many of them are predicted."""
 
 
-class Probes:
-    """Plain fits of models on the probe rows, each made once.
+class FirstFits:
+    """Plain fits of models on a few rows, each made once.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Probes:
             way out for columns of strings.
         """
         if id(model) not in self._fits:
-            self._fits[id(model)] = model, probe(self.problem, name, model, shown or name, self._run)
+            self._fits[id(model)] = model, first_fit(self.problem, name, model, shown or name, self._run)
         return self._fits[id(model)][1]
 
     def join(self, vote: Any, members: Iterable[Any]) -> None:
@@ -85,20 +85,20 @@ class Probes:
         self._fits.clear()
 
 
-def probe_rows(problem: Problem) -> np.ndarray:
-    """Return at most `PROBE_ROWS` row numbers, at least one of each class among them."""
+def few_rows(problem: Problem) -> np.ndarray:
+    """Return at most `FEW_ROWS` row numbers, at least one of each class among them."""
     searched = problem.searched.train
-    if len(searched) <= PROBE_ROWS:
+    if len(searched) <= FEW_ROWS:
         return searched
-    rows = generator(problem.random_state, "probe").permutation(searched)
+    rows = rng_of(problem.random_state, "probe").permutation(searched)
     if problem.classes is None:
-        return np.sort(rows[:PROBE_ROWS])
+        return np.sort(rows[:FEW_ROWS])
     firsts = np.unique(problem.y[rows], return_index=True)[1]
-    return np.sort(np.unique(np.concatenate([rows[:PROBE_ROWS], rows[firsts]])))
+    return np.sort(np.unique(np.concatenate([rows[:FEW_ROWS], rows[firsts]])))
 
 
-def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable[..., Any]) -> Any:
-    """Return a plain fit of `estimator`, which messages call `shown`, on the probe rows.
+def first_fit(problem: Problem, name: str, estimator: Any, shown: str, run: Callable[..., Any]) -> Any:
+    """Return a plain fit of `estimator`, which messages call `shown`, on a few rows.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def probe(problem: Problem, name: str, estimator: Any, shown: str, run: Callable
     """
     if isinstance(estimator, (FrozenEstimator, RowTeacher)):  # used as it is
         return estimator
-    rows = probe_rows(problem)
+    rows = few_rows(problem)
     model, before = settle(estimator, name, problem.random_state, "probe", name)
     X = problem.rows(rows)
     try:
