@@ -29,7 +29,9 @@ TEACHERS = ("auto", "forest", "extra-trees", "boosting", "vote")
 @click.option(
     "--verdict", default="bbc", show_default=True, help="Which rows judge: bbc, nested or the share to hold out, 0.25."
 )
-@click.option("--trials", type=click.IntRange(min=1), default=100, show_default=True, help="Paths to try per student.")
+@click.option(
+    "--trials", type=click.IntRange(min=1), help="Paths to try per student.  [default: those known to be good]"
+)
 @click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
 @click.option("--address", help="HOST:PORT of a Ray cluster to run on.")

@@ -45,7 +45,7 @@ def search_table(
     teacher: str,
     budget: str | None,
     verdict: str,
-    trials: int,
+    trials: int | None,
     timeout: float | None,
     jobs: int,
     address: str | None,

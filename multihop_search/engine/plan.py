@@ -2,11 +2,11 @@
 
 Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
 has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
-over plain was inflated. The first trials are those of the portfolio, where there is one; else the first of the plain
-and one-hop groups are the student as the user set it, plain by each way of fitting and under each scheme. Later plain
-trials take the ways of fitting in turn, of four and more every third as the class does by itself: that is what the user
-has today, and what gains are measured against is tuned too. With hops the last way of fitting is the first to be tried,
-and every other trial is fitted so: the list ends with the best one (decision 13).
+over plain was inflated. The first trials are those of the portfolio, where there is one. Of a plain or one-hop group
+that it has no path of, the first are the student as the user set it, by each way of fitting and under each scheme.
+Later plain trials take the ways of fitting in turn, of four and more every third as the class does by itself: that is
+what the user has today, and what gains are measured against is tuned too. With hops the last way of fitting is the
+first to be tried, and every other trial is fitted so: the list ends with the best one (decision 13).
 Random draws are keyed by the turn, not by the student, so that students draw the same prefixes.
 """
 
@@ -60,7 +60,8 @@ class Plan:
             return self.space.encode(first[turn])
         max_hops = self.space.max_hops_of(student)
         round_, group = divmod(turn - len(first), min(max_hops, 2) + 1)
-        defaults = () if first else self._defaults[student][group]
+        known = any(min(len(path.hops), 2) == group for path in first)
+        defaults = () if known else self._defaults[student][group]
         if round_ < len(defaults):
             return dict(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}

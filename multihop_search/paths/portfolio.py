@@ -3,18 +3,29 @@
 An entry is a mapping such as ``{"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit+shrinkage"}``: names of the space,
 those of the student without its own name before them. A parameter of a student inside a Pipeline is named by its last
 part, so that an entry serves the student bare and behind steps.
+
+The portfolio that "auto" names is the file ``portfolio.json`` beside this one. It was learned on many data sets
+(``benchmarks/portfolio.py``), for each family of students and, of trees, by depth.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, warn
+from multihop_search.models.registry import family_of
+from multihop_search.models.steps import last_step
 from multihop_search.paths.path import Path
 from multihop_search.paths.space import PathSpace
 
 Entry = Mapping[str, Any]
+AUTO = "auto"
+DEEPEST = 99
+"""A tree without a bound counts as so deep."""
 
 
 def check_portfolio(portfolio: Any) -> None:
@@ -25,7 +36,7 @@ def check_portfolio(portfolio: Any) -> None:
     InvalidSetting
         If it is neither "auto", None, a list of entries, nor a mapping of names of students to such lists.
     """
-    if portfolio is None or (isinstance(portfolio, str) and portfolio == "auto"):
+    if portfolio is None or (isinstance(portfolio, str) and portfolio == AUTO):
         return
     lists = list(portfolio.values()) if isinstance(portfolio, Mapping) else [portfolio]
     are_lists = all(isinstance(entries, (list, tuple)) for entries in lists)
@@ -40,18 +51,64 @@ def _is_entry(entry: Any) -> bool:
     return isinstance(entry, Mapping) and "n_hops" in entry and all(isinstance(name, str) for name in entry)
 
 
-def portfolio_of(portfolio: Any, space: PathSpace) -> dict[str, tuple[Path, ...]]:
-    """Return the paths that each student tries first; none where the portfolio is "auto" or None.
+@cache
+def learned() -> Mapping[str, Mapping[str, Sequence[Mapping[str, Any]]]]:
+    """Return what the file holds: by task and family, lists of entries, of trees with the depth that they are for."""
+    text = files("multihop_search.paths").joinpath("portfolio.json").read_text(encoding="utf-8")
+    contents: dict[str, dict[str, list[dict[str, Any]]]] = json.loads(text)
+    return contents
 
-    Which intermediates there are depends on the rows: an entry that needs another is left out, with one warning.
+
+def entries_for(student: Any, *, regression: bool) -> Sequence[Entry]:
+    """Return the learned entries for a student; none where its family has none.
+
+    Of trees, those for the depth that is nearest to its own are taken.
+
+    Examples
+    --------
+    >>> from sklearn.neighbors import KNeighborsClassifier
+    >>> entries_for(KNeighborsClassifier(), regression=False)
+    ()
+    """
+    model = last_step(student)
+    lists = learned()["regression" if regression else "classification"].get(type(family_of(model)).__name__, ())
+    depth = getattr(model, "max_depth", None) or DEEPEST
+    nearest = min(lists, key=lambda one: abs(one.get("max_depth", depth) - depth), default=None)
+    return () if nearest is None else nearest["entries"]
+
+
+def portfolio_of(
+    portfolio: Any, space: PathSpace, students: Mapping[str, Any], *, regression: bool
+) -> dict[str, tuple[Path, ...]]:
+    """Return the paths that each student tries first.
+
+    Of "auto", the student as it was set comes before the learned entries, and an entry that the space does not hold is
+    left out in silence. Of a portfolio of the user's, an entry whose intermediate these rows do not have is left out
+    with a warning.
+
+    Parameters
+    ----------
+    portfolio : "auto", None, list of dict or dict of str to list of dict
+        As the argument of a search.
+    space : PathSpace
+        What is searched.
+    students : mapping of str to estimator
+        By name.
+    regression : bool
+        Whether values are predicted.
 
     Raises
     ------
     InvalidSetting
-        If an entry holds what the space does not, or a student is named that there is not.
+        If an entry of the user's holds what the space does not, or a student is named that there is not.
     """
-    if portfolio is None or isinstance(portfolio, str):
+    if portfolio is None:
         return dict.fromkeys(space.students, ())
+    if isinstance(portfolio, str):
+        return {
+            name: _served(space, name, entries_for(student, regression=regression))
+            for name, student in students.items()
+        }
     by_name = portfolio if isinstance(portfolio, Mapping) else dict.fromkeys(space.students, portfolio)
     strangers = [name for name in by_name if name not in space.students]
     if strangers:
@@ -67,6 +124,15 @@ def portfolio_of(portfolio: Any, space: PathSpace) -> dict[str, tuple[Path, ...]
             UnservedSchemeWarning,
         )
     return paths
+
+
+def _served(space: PathSpace, student: str, entries: Sequence[Entry]) -> tuple[Path, ...]:
+    """Return the distinct paths of the entries that the space holds, after the student as it was set."""
+    if not entries:
+        return ()
+    decoded = [path_of(space, student, entry) for entry in entries]
+    paths = [path for path, lacking in decoded if path is not None and not lacking]
+    return tuple(dict.fromkeys([space.default(student), *paths]))
 
 
 def _paths(space: PathSpace, student: str, entries: Sequence[Entry], absent: list[str]) -> tuple[Path, ...]:

@@ -30,7 +30,7 @@ from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.refitting import Refitting
 from multihop_search.search.run import Run
 from multihop_search.search.settings import check_settings, named_students
-from multihop_search.search.setup import Begun, Setup, begin
+from multihop_search.search.setup import UNKNOWN_TRIALS, Begun, Setup, begin
 from multihop_search.search.where import check_executor, choose_executor, known_executor
 from multihop_search.verdict.method import check_fresh, fresh_rows
 
@@ -51,7 +51,7 @@ class MultihopSearch(Refitting, Delegation):
         tree_fits: Any = "auto",
         portfolio: Any = "auto",
         max_hops: int = 3,
-        n_trials: int = 100,
+        n_trials: int | None = None,
         timeout: float | None = None,
         n_trials_no_change: int | None = None,
         budget: Any = None,
@@ -187,9 +187,9 @@ class MultihopSearch(Refitting, Delegation):
             here = SerialExecutor().start()
             begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, **rows)
             fresh = None if X_y_fresh is None else fresh_rows(self, *X_y_fresh, begun.problem)
-            n_trials = self.n_trials * len(begun.students)
+            expected = (self.n_trials or UNKNOWN_TRIALS) * len(begun.students)
             deadline = None if self.timeout is None else start + self.timeout
-            chosen = choose_executor(self.executor, self.n_jobs, begun, n_trials, hop_timeout=self.hop_timeout)
+            chosen = choose_executor(self.executor, self.n_jobs, begun, expected, hop_timeout=self.hop_timeout)
             if chosen.n_workers > self.n_ahead:
                 few = f"n_ahead={self.n_ahead} is below the {chosen.n_workers} workers: pass a larger one."
                 warn(few, SmallWindowWarning)
@@ -197,7 +197,7 @@ class MultihopSearch(Refitting, Delegation):
             try:
                 run = Run(begun.finish(session_on(chosen)), settings, session_on(chosen), fresh)
                 try:
-                    run.run(n_trials, deadline)
+                    run.run(run.setup.n_trials(self.n_trials), deadline)
                 finally:
                     self._keep(run)
                 self.making_ = making_of(run.setup.problem, run.setup.ladder, time.monotonic() - start)

@@ -44,16 +44,18 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Paths that each student tries first, in this order, as values of the names of ``space_``: for instance
         ``{"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit+shrinkage", "min_samples_leaf": 10}``. Names of the
         student stand without the student's own name and steps; what an entry does not hold has its usual value. A dict
-        holds a list for each student by its name. "auto" and None: the student as it was set, by each way of fitting,
-        plain and taught by each scheme.
+        holds a list for each student by its name. "auto": the student as it was set, then paths that were learned on
+        many data sets, where its family and these settings have some. None, or where there are none: the student as it
+        was set, by each way of fitting, plain and taught by each scheme.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
-    n_trials : int, default=100
-        Trials of each student: a third each plain, one-hop and of two hops or more.
+    n_trials : int or None, default=None
+        Trials of each student. None: its portfolio and no more, or 30 where nothing is known of it. Trials after the
+        portfolio are drawn at random, a third each plain, one-hop and of two hops or more.
     timeout : float or None, default=None
         Seconds after which no further trial is begun. The refit comes after it.
     n_trials_no_change : int or None, default=None
-        Trials of each student without a better one after which the search ends. None: it goes on to `n_trials`.
+        Trials of each student without a better one after which the search ends. None: it goes on.
     budget : dict or None, default=None
         Bounds that no student may exceed, the plain and one-hop rivals too: "nodes" (of trees, or coefficients of a
         linear model that are not 0), "features" (columns that it reads), "size_bytes" (of its pickle), "latency_us"

@@ -59,15 +59,14 @@ SECONDS = Constraint(
     "None or a positive number of seconds",
     ONE_OF,
 )
+OR_NONE = Constraint(lambda value: value is None or _is_whole(value, 1), "None or an integer of at least 1", ONE_OF)
 CONSTRAINTS = {
     "max_hops": _at_least(0),
-    "n_trials": _at_least(1),
+    "n_trials": OR_NONE,
     "n_ahead": _at_least(1),
     "timeout": SECONDS,
     "hop_timeout": SECONDS,
-    "n_trials_no_change": Constraint(
-        lambda value: value is None or _is_whole(value, 1), "None or an integer of at least 1", ONE_OF
-    ),
+    "n_trials_no_change": OR_NONE,
     "checkpoint": Constraint(
         lambda value: value is None or isinstance(value, (str, bytes, PathLike)),
         "None or the path of a folder",

@@ -14,6 +14,7 @@ from multihop_search.engine.memo import MEMO
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.first_fits import FirstFits, copied
+from multihop_search.paths.groups import Group
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER, Path
 from multihop_search.paths.portfolio import portfolio_of
@@ -34,6 +35,9 @@ from multihop_search.search.settings import named_students
 from multihop_search.search.teacher import choose_teacher, own_teacher, submit_candidates, teacher_candidates
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 
+UNKNOWN_TRIALS = 30
+"""Trials of a student of which nobody knows what to try first."""
+
 
 @dataclass(frozen=True)
 class Setup:
@@ -44,6 +48,21 @@ class Setup:
     space: PathSpace
     portfolio: Mapping[str, Sequence[Path]]
     """Paths that each student tries first."""
+
+    def n_trials(self, of_each: int | None) -> int:
+        """Return the trials of all students.
+
+        `of_each` is what every student is given; None: its portfolio, and where that lacks plain paths or any number
+        of hops, `UNKNOWN_TRIALS` more.
+        """
+        students = self.space.students
+        return len(students) * (max(map(self._usual_trials, students)) if of_each is None else of_each)
+
+    def _usual_trials(self, student: str) -> int:
+        paths = self.portfolio[student]
+        groups = {Group.of(len(path.hops)) for path in paths}
+        possible = {Group.of(hops) for hops in range(self.space.max_hops_of(student) + 1)}
+        return len(paths) + UNKNOWN_TRIALS * (groups != possible)
 
     @property
     def with_fits(self) -> list[str]:
@@ -104,7 +123,8 @@ class Begun:
             truncations=ladder.truncations,
             max_hops=settings["max_hops"],
         )
-        return Setup(problem, ladder, space, portfolio_of(settings["portfolio"], space))
+        portfolio = portfolio_of(settings["portfolio"], space, students, regression=problem.classes is None)
+        return Setup(problem, ladder, space, portfolio)
 
 
 def begin(
