@@ -45,8 +45,8 @@ NAN_LABEL = np.where(np.arange(60) == 3, np.nan, Y)
 WORDS = pd.DataFrame({"size": X[:, 0], "colour": np.where(Y, "red", "blue")})
 
 SETTINGS: list[tuple[dict[str, Any], type[Exception], str]] = [
-    ({"n_trials": 0}, ValueError, "n_trials must be an integer of at least 1, got 0"),
-    ({"n_trials": 2.5}, ValueError, "n_trials must be an integer of at least 1, got 2.5"),
+    ({"n_trials": 0}, ValueError, "n_trials must be None or an integer of at least 1, got 0"),
+    ({"n_trials": 2.5}, ValueError, "n_trials must be None or an integer of at least 1, got 2.5"),
     ({"max_hops": -1}, ValueError, "max_hops must be an integer of at least 0, got -1"),
     ({"n_ahead": 0}, ValueError, "n_ahead must be an integer of at least 1, got 0"),
     ({"timeout": -3}, ValueError, "timeout must be None or a positive number of seconds, got -3"),

@@ -581,7 +581,7 @@ def test_a_cell_that_fails_costs_only_itself(config: Path, tmp_path: Path) -> No
 def test_settings_are_checked_before_anything_is_run(tmp_path: Path) -> None:
     with pytest.raises(InvalidSetting, match="verdict"):
         run_experiment({**given(), "override": [{"seeds": [0], "verdict": "by eye"}]}, tmp_path / "out")
-    with pytest.raises(InvalidSetting, match="n_trials must be an integer of at least 1, got 0"):
+    with pytest.raises(InvalidSetting, match="n_trials must be None or an integer of at least 1, got 0"):
         run_experiment({**given(), "search": {"n_trials": 0}}, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -394,7 +394,7 @@ def test_unknown_values_are_refused_with_one_sentence(values: Any, blobs: Any) -
 
 
 def test_bad_settings_of_the_search_are_met_when_the_objective_is_made(blobs: Any) -> None:
-    with pytest.raises(InvalidSetting, match="n_trials must be an integer"):
+    with pytest.raises(InvalidSetting, match="n_trials must be None or an integer"):
         PathObjective(search_for(n_trials=0), *blobs)
 
 
