@@ -29,6 +29,8 @@ class _Nodes:
     thresholds: Sequence[np.ndarray]
     bounds: Bounds
     smoothing: float
+    squares: np.ndarray
+    """Sums of the squared targets, (n_rows,)."""
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
     means: list[np.ndarray] = field(default_factory=list)
@@ -56,28 +58,31 @@ class _Nodes:
         feature = int(heap.feature[place])
         if feature == NO_SPLIT:
             return 2 * place + 1
-        if np.count_nonzero(rows < self.n_real) < self.bounds.split:
+        if self._n_real(rows) < self.bounds.split:
             return None
         threshold = self.thresholds[feature][heap.place[place]]
         at_most = self.X[rows, feature].astype(np.float64) <= threshold  # as in C; numpy 1 would round the threshold
         left, right = rows[at_most], rows[~at_most]
-        real = [int(np.count_nonzero(side < self.n_real)) for side in (left, right)]
+        real = [self._n_real(side) for side in (left, right)]
         if min(real) < self.bounds.leaf:
             return 2 * place + 1 + int(real[1] > real[0])
         return feature, threshold, left, right
 
+    def _n_real(self, rows: np.ndarray) -> int:
+        return int(np.searchsorted(rows, self.n_real))  # they ascend
+
     def _append(self, rows: np.ndarray, parent: np.ndarray | None, depth: int) -> tuple[int, np.ndarray]:
-        weight = float(self.weights[rows].sum())
-        total = self.weights[rows] @ self.targets[rows]
+        weights = self.weights[rows]
+        weight, total = float(weights.sum()), weights @ self.targets[rows]
         if parent is None:
             value = total / weight
         else:
             value = (total + self.smoothing * parent) / max(weight + self.smoothing, np.finfo(np.float64).tiny)
         mean = total / weight if weight > 0 else value
-        squares = float(self.weights[rows] @ (self.targets[rows] ** 2).sum(axis=1))
+        squares = float(weights @ self.squares[rows])
         variance = squares / weight - float((mean**2).sum()) if weight > 0 else 0.0
-        n_real = int(np.count_nonzero(rows < self.n_real))
-        self.rows.append((LEAF, LEAF, UNDEFINED, float(UNDEFINED), max(variance, 0.0), n_real, weight, depth))
+        variance = max(variance, 0.0)
+        self.rows.append((LEAF, LEAF, UNDEFINED, float(UNDEFINED), variance, self._n_real(rows), weight, depth))
         self.values.append(value)
         self.means.append(mean)
         return len(self.rows) - 1, value
@@ -130,6 +135,7 @@ def finished_tree(
         thresholds=sample.thresholds,
         bounds=bounds,
         smoothing=smoothing,
+        squares=(targets**2).sum(axis=1),
     )
     nodes.add(heap, 0, np.arange(len(X)), None)
     values = np.stack(nodes.values)

@@ -41,6 +41,18 @@ class Heap:
             nodes = 2 * nodes + 1 + above
         return nodes
 
+    def above(self, sample: Sample, nodes: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """Return which rows the splits of inner places would send right, (n_nodes, n_rows) of bool."""
+        feature, place = self.feature[nodes], self.place[nodes].astype(np.uint8)
+        return np.asarray((sample.columns[feature] > place[:, None]) & (feature != NO_SPLIT)[:, None])
+
+    def clear(self, node: int) -> None:
+        """Take out the splits at a place and below it."""
+        first, last = node, node + 1
+        while first < len(self.feature):
+            self.feature[first:last], self.place[first:last] = NO_SPLIT, 0
+            first, last = 2 * first + 1, 2 * last + 1
+
     def leaves(self, codes: np.ndarray) -> np.ndarray:
         """Return the number of each row's leaf, from 0, left to right."""
         places = self.descend(codes, np.zeros(len(codes), dtype=np.intp), self.depth)
@@ -49,6 +61,10 @@ class Heap:
 
 def leaf_totals(heap: Heap, sample: Sample) -> tuple[np.ndarray, np.ndarray]:
     """Return each row's leaf, and the totals of each leaf, (n_leaves, n_outputs + 1)."""
-    leaf, n_leaves = heap.leaves(sample.codes), 2**heap.depth
-    columns = [np.bincount(leaf, weights=column, minlength=n_leaves) for column in sample.totals.T]
-    return leaf, np.column_stack(columns)
+    leaf = heap.leaves(sample.codes)
+    return leaf, totals_of(leaf, 2**heap.depth, sample)
+
+
+def totals_of(node: np.ndarray, n_nodes: int, sample: Sample) -> np.ndarray:
+    """Return the totals of each node, (n_nodes, n_outputs + 1); `node` is where each row is, (n_rows,)."""
+    return np.column_stack([np.bincount(node, weights=column, minlength=n_nodes) for column in sample.totals.T])

@@ -17,6 +17,7 @@ arXiv:2304.10830.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -68,71 +69,121 @@ class Lookahead:
         self.grow_at(heap, 0, np.arange(self.sample.n_rows), self.bounds.depth)
         return heap
 
-    def grow_at(self, heap: Heap, node: int, rows: np.ndarray, depth: int, width: int | None = None) -> float:
-        """Grow at `node` on `rows` and return the cost of what has grown."""
-        width = self.width if width is None else width
-        costs, cost = self._splits(rows)
-        least = cost - LEAST_GAIN * self.sample.weights.sum()
-        if depth == 0 or not np.isfinite(costs).any():
-            return cost
-        if depth == 1:
-            return self._last(heap, node, costs, cost, least)
-        roots = self._roots(rows, costs, width if depth > 2 else 1) if self.n_candidates else [_first_least(costs)]
-        best: tuple[float, Heap | None] = (least, None)
-        for feature, place in roots:
+    def grow_at(self, heap: Heap, node: int, rows: np.ndarray, depth: int) -> None:
+        """Grow at `node`, below which there is nothing yet, on `rows`."""
+        best: tuple[float, Heap] = (np.inf, heap)
+        for rank in range(self.width if depth > 2 and self.n_candidates else 1):
             tried = heap.copy()
-            tried.feature[node], tried.place[node] = feature, place
-            above = self.sample.codes[rows, feature] > place
-            grown = self.grow_at(tried, 2 * node + 1, rows[~above], depth - 1, 1)
-            grown += self.grow_at(tried, 2 * node + 2, rows[above], depth - 1, 1)
-            if grown < best[0]:
-                best = (grown, tried)
-        if best[1] is None:
-            return cost
+            cost = float(self._grow(tried, np.array([node]), [rows], depth, rank)[0])
+            if cost < best[0]:
+                best = (cost, tried)
         heap.feature[:], heap.place[:] = best[1].feature, best[1].place
-        return best[0]
 
-    def _last(self, heap: Heap, node: int, costs: np.ndarray, cost: float, least: float) -> float:
-        feature, place = _first_least(costs)
-        if costs[feature, place] >= least:
+    def _grow(self, heap: Heap, nodes: np.ndarray, rows: list[np.ndarray], depth: int, rank: int = 0) -> np.ndarray:
+        """Grow at nodes of one level, level by level, and return the cost of what has grown at each, (n_nodes,).
+
+        Parameters
+        ----------
+        heap : Heap
+            Is written to at the nodes and below them.
+        nodes : ndarray of shape (n_nodes,)
+            Their places.
+        rows : list of n_nodes ndarrays
+            The rows of each, ascending.
+        depth : int
+            Levels that may grow.
+        rank : int, default=0
+            Which root of those that look ahead is taken, counted from the best one.
+        """
+        whole = np.stack([self.sample.totals[of_node].sum(axis=0) for of_node in rows])
+        cost = self.loss.of_leaf(whole[:, :-1], whole[:, -1], whole[:, -1])
+        if depth == 0:
             return cost
-        heap.feature[node], heap.place[node] = feature, place
-        return float(costs[feature, place])
+        least = cost - LEAST_GAIN * self.sample.weights.sum()
+        fewest = max(self.bounds.split, 2 * self.bounds.leaf)
+        enough = [number for number, some in enumerate(rows) if np.count_nonzero(self.sample.counted[some]) >= fewest]
+        grown = np.full(len(nodes), np.inf)
+        looks_ahead = self.n_candidates and depth > 1
+        for part in self.sample.parts(np.array(enough, dtype=np.intp), self.sample.totals.shape[1]):
+            some = [rows[number] for number in part]
+            costs = self._splits(some)
+            feature, place, of_split = self._roots(some, costs, rank) if looks_ahead else _first_least(costs)
+            is_split = np.isfinite(of_split)
+            part = part[is_split]
+            heap.feature[nodes[part]], heap.place[nodes[part]] = feature[is_split], place[is_split]
+            grown[part] = of_split[is_split]
+        split = np.flatnonzero(np.isfinite(grown))
+        if depth > 1 and len(split):
+            sides = [side for number in split for side in self._sides(heap, nodes[number], rows[number])]
+            below = self._grow(heap, (2 * nodes[split, None] + [1, 2]).ravel(), sides, depth - 1)
+            grown[split] = below[::2] + below[1::2]
+        for node in nodes[grown >= least]:
+            heap.clear(node)
+        return np.where(grown < least, grown, cost)
 
-    def _splits(self, rows: np.ndarray) -> tuple[np.ndarray, float]:
-        """Return the cost of each split of `rows`, (n_features, width), infinite where it may not be, and of none."""
-        sample, bounds = self.sample, self.bounds
-        whole = sample.totals[rows].sum(axis=0)
-        cost = float(self.loss.of_leaf(whole[:-1], whole[-1]))
-        if np.count_nonzero(sample.counted[rows]) < max(bounds.split, 2 * bounds.leaf):
-            return np.full(sample.exists.shape, np.inf), cost
-        below, left = sample.totals_below(rows), sample.counted_below(rows)
-        above, right = below[:, -1:] - below, left[:, -1:] - left
-        costs = self.loss.of_leaf(below[..., :-1], below[..., -1]) + self.loss.of_leaf(above[..., :-1], above[..., -1])
-        allowed = sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf)
-        return np.where(allowed, costs, np.inf), cost
+    def _sides(self, heap: Heap, node: int, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the rows at most and above the threshold of a node."""
+        above = self.sample.columns[heap.feature[node], rows] > heap.place[node]
+        return rows[~above], rows[above]
 
-    def _roots(self, rows: np.ndarray, costs: np.ndarray, width: int) -> list[Split]:
-        """Return the `width` candidates under which the best tree of depth 2 costs least, the best first."""
-        candidates = self._candidates(costs)
-        features, places = np.array(candidates).T
-        above = (self.sample.codes[np.ix_(rows, features)] > places).astype(np.float64)
-        cost = best_pairs(above, self.sample.totals[rows], self.loss)
-        return [candidates[number] for number in np.argsort(_rounded(cost), kind="stable")[:width]]
+    def _splits(self, rows: list[np.ndarray]) -> np.ndarray:
+        """Return the cost of each split of some nodes, (n_nodes, n_features, width), infinite where it may not be."""
+        sample, bounds, joined = self.sample, self.bounds, np.concatenate(rows)
+        at = np.repeat(np.arange(len(rows)), [len(of_node) for of_node in rows])
+        of_targets = sample.totals[joined, : -1 if sample.targets.shape[1] > 1 else None]
+        below = sample.below(joined, at, len(rows), np.column_stack([of_targets, sample.real[joined]]))
+        left = below[..., -1]
+        right = left[..., -1:] - left
+        places = (sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf)).nonzero()
+        low, whole = below[places], below[*places[:2], -1]
+        low_weight, weight = self._weight(low), self._weight(whole)
+        low, whole = low[:, : sample.targets.shape[1]], whole[:, : sample.targets.shape[1]]
+        costs = np.full(left.shape, np.inf)
+        costs[places] = self.loss.of_leaf(low, low_weight, weight)
+        costs[places] += self.loss.of_leaf(whole - low, weight - low_weight, weight)
+        return costs
+
+    def _weight(self, sums: np.ndarray) -> np.ndarray:
+        """Return the weight of what `_splits` sums: of distributions it is the sum of the others."""
+        n_outputs = self.sample.targets.shape[1]
+        return np.asarray(sums[:, 1] if n_outputs == 1 else sum(sums[:, output] for output in range(n_outputs)))
+
+    def _roots(self, rows: list[np.ndarray], costs: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return for each node the candidate of this rank under which the best tree of depth 2 costs least.
+
+        They are features, places and the costs of the splits; where there are fewer candidates, these are infinite.
+        """
+        roots = np.zeros((2, len(rows)), dtype=np.intp)
+        of_split = np.full(len(rows), np.inf)
+        for number, (features, places) in enumerate(self._candidates(costs)):
+            if len(features) > rank:
+                above = self.sample.columns[features[:, None], rows[number]] > places[:, None].astype(np.uint8)
+                cost = best_pairs(above.T.astype(np.float64), self.sample.totals[rows[number]], self.loss)
+                root = np.argsort(_rounded(cost), kind="stable")[rank]
+                roots[:, number] = features[root], places[root]
+                of_split[number] = costs[number, features[root], places[root]]
+        return *roots, of_split
 
     def candidates(self, rows: np.ndarray) -> list[Split]:
         """Return the splits of `rows` that are worth a look ahead, at most `n_candidates`, the best first."""
-        return self._candidates(self._splits(rows)[0])
+        [(features, places)] = self._candidates(self._splits([rows]))
+        return list(zip(features.tolist(), places.tolist(), strict=True))
 
-    def _candidates(self, costs: np.ndarray) -> list[Split]:
-        """Return the best threshold of each part of each feature's range, at most `n_candidates` in all."""
-        parts = np.array_split(np.arange(costs.shape[1]), min(SPREAD, costs.shape[1]))
-        places = np.stack([part[costs[:, part].argmin(axis=1)] for part in parts])
-        features = np.broadcast_to(np.arange(len(costs)), places.shape)
-        is_finite = np.isfinite(costs[features, places])
-        features, places = features[is_finite], places[is_finite]
-        order = np.argsort(_rounded(costs[features, places]), kind="stable")[: self.n_candidates]
-        return list(zip(features[order].tolist(), places[order].tolist(), strict=True))
+    def _candidates(self, costs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Return for each node the best threshold of each part of each feature's range, `n_candidates` of them."""
+        n_nodes, n_features, width = costs.shape
+        parts = np.array_split(np.arange(width), min(SPREAD, width))
+        within = np.stack([np.resize(part, len(parts[0])) for part in parts])  # the first part is the longest one
+        best = costs[:, :, within].argmin(axis=-1)
+        places = within[np.arange(len(parts)), best].swapaxes(1, 2).reshape(n_nodes, -1)
+        features = np.tile(np.arange(n_features), len(parts))
+        of_best = costs[np.arange(n_nodes)[:, None], features, places]
+        rounded = _rounded(of_best)
+        for number in range(n_nodes):
+            order = np.argsort(rounded[number], kind="stable")[
+                : min(self.n_candidates, np.isfinite(of_best[number]).sum())
+            ]
+            yield features[order], places[number, order]
 
 
 def best_pairs(above: np.ndarray, totals: np.ndarray, loss: Loss) -> np.ndarray:
@@ -155,26 +206,32 @@ def best_pairs(above: np.ndarray, totals: np.ndarray, loss: Loss) -> np.ndarray:
     >>> best_pairs(above, totals, ErrorRate())
     array([0., 0.])
     """
-    whole = totals.sum(axis=0)
-    one = above.T @ totals  # (n_candidates, n_outputs + 1)
-    both = np.stack([above.T @ (above * column[:, None]) for column in totals.T], axis=-1)
-
-    def cost(of: np.ndarray) -> np.ndarray:
-        return loss.of_leaf(of[..., :-1], of[..., -1])
-
-    only_root = one[:, None] - both
-    only_other = one[None] - both
-    right = cost(both) + cost(only_root)
-    left = cost(only_other) + cost(whole - one[:, None] - only_other)
+    n_outputs, sides = totals.shape[1] - 1, np.ascontiguousarray(above.T)
+    whole, one = totals.sum(axis=0), sides @ totals  # (n_candidates, n_outputs + 1)
+    first, second = np.triu_indices(len(sides))
+    columns = totals[:, :n_outputs] if n_outputs > 1 else totals
+    both = np.empty((len(first), n_outputs + 1))
+    for number, column in enumerate(columns.T):
+        both[:, number] = (sides @ (sides * column).T)[first, second]
+    if n_outputs > 1:  # of distributions the weight is the sum of the others
+        both[:, -1] = both[:, :-1].sum(axis=1)
+    only_first, only_second = one[first] - both, one[second] - both
+    leaves = np.stack([both, whole - one[first] - only_second, only_first, only_second])
+    of_both, of_neither, of_first, of_second = loss.of_leaf(leaves[..., :-1], leaves[..., -1], whole[-1])
+    right, left = np.empty((2, len(sides), len(sides)))  # by root and the split below it
+    right[first, second], left[first, second] = of_both + of_first, of_second + of_neither
+    right[second, first], left[second, first] = of_both + of_second, of_first + of_neither
     return np.asarray(right.min(axis=1) + left.min(axis=1))
 
 
 def _rounded(costs: np.ndarray) -> np.ndarray:
-    """Return costs without their last digits, which depend on the order of sums in a matrix product."""
-    scale = np.abs(costs[np.isfinite(costs)]).max(initial=1.0)
+    """Return costs, (..., n_costs), without their last digits: these depend on the order of sums in a product."""
+    scale = np.abs(costs).max(axis=-1, where=np.isfinite(costs), initial=1.0, keepdims=True)
     return np.asarray(np.round(costs / scale, 10))
 
 
-def _first_least(costs: np.ndarray) -> Split:
-    feature, place = np.unravel_index(int(_rounded(costs).argmin()), costs.shape)
-    return int(feature), int(place)
+def _first_least(costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return feature, place and cost of the best split of each node."""
+    flat = costs.reshape(len(costs), -1)
+    least = _rounded(flat).argmin(axis=1)
+    return *np.divmod(least, costs.shape[2]), flat[np.arange(len(costs)), least]

@@ -20,8 +20,11 @@ ROUNDING = 1e-9
 class Loss(Protocol):
     """What the growing of a tree asks of a loss."""
 
-    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        """Return the cost of leaves, (...), at their best value."""
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray, whole: np.ndarray | None = None) -> np.ndarray:
+        """Return the cost of leaves, (...), at their best value.
+
+        `whole` is the weight of all rows of the node that each is below; None: of the heaviest leaf.
+        """
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
         """Return the loss of each row, (n_rows, n_leaves), under each leaf's value, (n_leaves, n_outputs)."""
@@ -30,9 +33,10 @@ class Loss(Protocol):
 class LogLoss:
     """Cross-entropy of class distributions, in nats."""
 
-    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray, whole: np.ndarray | None = None) -> np.ndarray:
         positive = np.maximum(totals, 0.0)
-        log = np.log(np.maximum(positive, np.finfo(np.float64).tiny))
+        log = np.maximum(positive, np.finfo(np.float64).tiny)
+        np.log(log, out=log)
         inside = np.maximum(weight, np.finfo(np.float64).tiny)
         return np.asarray(weight * np.log(inside) - np.einsum("...k,...k->...", positive, log))
 
@@ -43,7 +47,7 @@ class LogLoss:
 class ErrorRate:
     """Expected share of rows whose most probable class is not the leaf's: 1 - q_c for a leaf that says c."""
 
-    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray, whole: np.ndarray | None = None) -> np.ndarray:
         return np.asarray(weight - totals.max(axis=-1))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
@@ -53,8 +57,8 @@ class ErrorRate:
 class SquaredLoss:
     """Squared error of values, without the part that no tree can change (the sum of the squared targets)."""
 
-    def of_leaf(self, totals: np.ndarray, weight: np.ndarray) -> np.ndarray:
-        is_present = weight > ROUNDING * np.max(weight, initial=0.0)
+    def of_leaf(self, totals: np.ndarray, weight: np.ndarray, whole: np.ndarray | None = None) -> np.ndarray:
+        is_present = weight > ROUNDING * (np.max(weight, initial=0.0) if whole is None else whole)
         return np.asarray(np.where(is_present, -(totals**2).sum(axis=-1) / np.where(is_present, weight, 1.0), 0.0))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
