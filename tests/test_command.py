@@ -88,6 +88,7 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         "report.html",
         "results.csv",
         "search.svg",
+        "steps.csv",
         "verdict.csv",
         "verdict.txt",
     ]
@@ -163,7 +164,7 @@ def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
     assert "No space left on device" in error
     assert "a copy of model.skops, results.csv" in error
     (copy,) = copies.glob("*/out")
-    others = ["report.html", "results.csv", "search.svg", "verdict.csv", "verdict.txt"]
+    others = ["report.html", "results.csv", "search.svg", "steps.csv", "verdict.csv", "verdict.txt"]
     assert sorted(file.name for file in (tmp_path / "out").iterdir()) == others
     assert sorted(file.name for file in copy.iterdir()) == ["model.skops", *others]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copies", "numbers.csv", "out"]
@@ -238,7 +239,7 @@ def test_a_closed_pipe_costs_no_file(numbers: Path, tmp_path: Path) -> None:
         process.stdout.close()
         assert process.stderr is not None
         assert "Traceback" not in process.stderr.read()
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert len(list((tmp_path / "out").iterdir())) == 7
 
 
 def test_a_place_without_room_is_refused_before_the_search(
@@ -291,7 +292,7 @@ def test_without_a_terminal_of_any_kind_the_command_works(numbers: Path, tmp_pat
     command = process_arguments(code, numbers, *QUICK, "--out", tmp_path / "out")
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 0
-    assert len(list((tmp_path / "out").iterdir())) == 6
+    assert len(list((tmp_path / "out").iterdir())) == 7
 
 
 @pytest.mark.parametrize(

@@ -408,6 +408,37 @@ def test_an_own_fit_with_a_hop_is_not_the_student_alone():
     assert table.loc["selected vs own fit", "gain"] == pytest.approx(np.log(1.5))
 
 
+STEPS = ["the student of its class", "shrinkage", "another way of fitting", "one hop", "several hops"]
+
+
+def test_the_steps_of_a_gain_by_hand():
+    proba, y = two_classes([0.5, 0.6, 0.7, 0.8])  # own fit, another fit, one hop, two hops: on every row the same
+    steps = judge(proba, y, [0, 0, 1, 2], own_fit=np.array([True, False, False, False]), random_state=0).steps
+    assert list(steps.index) == [STEPS[0], *STEPS[2:]]
+    assert steps["score"].tolist() == pytest.approx(np.log([0.5, 0.6, 0.7, 0.8]))
+    for column in ("gain", "low", "high"):
+        assert steps[column].iloc[1:].tolist() == pytest.approx(np.log([6 / 5, 7 / 6, 8 / 7]))
+    assert np.isnan(steps["gain"].iloc[0])
+
+
+def test_steps_without_a_trial_of_their_own_are_left_out_and_none_is_gained_after_a_plain_choice():
+    proba, y = two_classes([0.9, 0.6, 0.7])
+    steps = judge(proba, y, [0, 0, 2], own_fit=np.array([True, False, True]), random_state=0).steps
+    assert list(steps.index) == [STEPS[0], STEPS[2], STEPS[4]]
+    assert steps["gain"].iloc[1:].tolist() == [0.0, 0.0]
+    assert list(judge(proba, y, [0, 0, 0], random_state=0).steps.index) == [STEPS[2]]  # nothing is added to
+
+
+def test_the_steps_of_a_search_add_up_to_its_gain_and_are_in_its_words(found):
+    verdict = found.verdict_
+    assert list(verdict.steps.index)[:2] == STEPS[:2]
+    gain = verdict.table.loc["selected vs own fit", "gain"]
+    assert verdict.steps["gain"].sum() == pytest.approx(gain, abs=1e-12)
+    assert verdict.steps["score"].iloc[-1] - verdict.steps["score"].iloc[0] == pytest.approx(gain, abs=1e-12)
+    loss, (name, step) = -verdict.steps["score"].iloc[0], list(verdict.steps["gain"].items())[1]
+    assert f"Step by step: {name} {100 * step / loss:+.1f}" in str(verdict)
+
+
 def test_without_own_fit_trials_the_fourth_row_is_empty_and_inconclusive():
     proba, y = two_classes([0.6, 0.9, 0.7])
     for mask in ([False] * 3, [False, False, True]):  # an own fit after a hop is no student alone

@@ -222,6 +222,7 @@ FILES: dict[str, Callable[[Any, File], Any]] = {
     "model.skops": lambda search, file: write_skops(search.best_estimator_, file),
     "results.csv": lambda search, file: search.results_.to_csv(file, index=False),
     "verdict.csv": lambda search, file: search.verdict_.table.to_csv(file, index_label="comparison"),
+    "steps.csv": lambda search, file: search.verdict_.steps.to_csv(file, index_label="added"),
     "verdict.txt": lambda search, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
     "report.html": lambda search, file: search.report(file),
     "search.svg": lambda search, file: file.write_text(

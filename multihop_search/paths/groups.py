@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
+from enum import IntEnum, StrEnum
 from typing import NamedTuple
 
 import numpy as np
@@ -15,8 +15,12 @@ class Group(StrEnum):
     PLAIN = "plain"
     OWN_FIT = "own fit"
     """Plain trials by the fit of the student's own class, where ways of fitting a tree are searched."""
+    SHRUNK = "shrunk"
+    """Those and the ones whose leaves are shrunk after the same fit."""
     ONE_HOP = "one-hop"
     MULTI_HOP = "multi-hop"
+    UP_TO_ONE_HOP = "up to one hop"
+    """Plain trials and those of one hop."""
     SELECTED = "selected"
     """All trials: what the choice picks of them is handed over."""
 
@@ -42,10 +46,21 @@ BY_HOPS = (Group.PLAIN, Group.ONE_HOP, Group.MULTI_HOP)
 LABELS = {
     Group.PLAIN: "plain",
     Group.OWN_FIT: "plain alone",
+    Group.SHRUNK: "plain with shrinkage",
+    Group.UP_TO_ONE_HOP: "up to one hop",
     Group.ONE_HOP: "one hop",
     Group.MULTI_HOP: "several hops",
     Group.SELECTED: "ours",
 }
+
+STEPS = {
+    Group.OWN_FIT: "the student of its class",
+    Group.SHRUNK: "shrinkage",
+    Group.PLAIN: "another way of fitting",
+    Group.UP_TO_ONE_HOP: "one hop",
+    Group.SELECTED: "several hops",
+}
+"""Groups of which each holds the one before, and what each adds."""
 
 
 class Comparison(NamedTuple):
@@ -74,23 +89,51 @@ COMPARISONS = (ONE_VS_PLAIN, MANY_VS_ONE, OURS_VS_PLAIN, OURS_VS_OWN_FIT)
 """The last one stands where ways of fitting a tree were searched."""
 
 
-def groups_of(hops: np.ndarray, own_fit: np.ndarray | None = None) -> dict[Group, np.ndarray]:
+class Way(IntEnum):
+    """How the student of a trial is fitted."""
+
+    OWN = 0
+    """By its own class."""
+    SHRUNK = 1
+    """By its own class, its leaves shrunk afterwards."""
+    OTHER = 2
+
+
+def groups_of(hops: np.ndarray, ways: np.ndarray | None = None) -> dict[Group, np.ndarray]:
     """Return the positions of the trials of each group, ascending.
 
     Parameters
     ----------
     hops : ndarray of shape (n_trials,)
         Their numbers of hops.
-    own_fit : ndarray of shape (n_trials,) or None
-        Which are fitted by the student's own class; None: ways of fitting were not searched.
+    ways : ndarray of shape (n_trials,) or None
+        How each is fitted, as `Way`; None: ways of fitting were not searched.
     """
     everyone = np.arange(len(hops))
     depth = np.minimum(hops, 2)
     members = {group: everyone[depth == place] for place, group in enumerate(BY_HOPS)}
+    members[Group.UP_TO_ONE_HOP] = everyone[depth < 2]
     members[Group.SELECTED] = everyone
-    if own_fit is not None:
-        members[Group.OWN_FIT] = everyone[(hops == 0) & own_fit]
+    if ways is not None:
+        members[Group.OWN_FIT] = everyone[(hops == 0) & (ways == Way.OWN)]
+        members[Group.SHRUNK] = everyone[(hops == 0) & (ways != Way.OTHER)]
     return members
+
+
+def steps_of(groups: Mapping[Group, np.ndarray]) -> list[Group]:
+    """Return the groups of `STEPS` that have trials and hold more than the one before.
+
+    Examples
+    --------
+    >>> [STEPS[group] for group in steps_of(groups_of(np.array([0, 0, 1]), np.array([0, 1, 0])))]
+    ['the student of its class', 'shrinkage', 'one hop']
+    """
+    steps: list[Group] = []
+    for group in STEPS:
+        members = groups.get(group, ())
+        if len(members) > (len(groups[steps[-1]]) if steps else 0):
+            steps.append(group)
+    return steps
 
 
 def group_sizes(hops: Iterable[int]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,7 +23,7 @@ from multihop_search.report.markup import broken_name, duration, join, number, s
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.steps import Settings, steps_of
 from multihop_search.verdict.verdict import Verdict
-from multihop_search.verdict.words import gains_to_read
+from multihop_search.verdict.words import gains_to_read, steps_to_read
 
 MOST_REASONS = 12
 MOST_COUNTED = 40
@@ -118,8 +119,25 @@ def gained(facts: Facts) -> Markup:
             "that does not matter."
         ),
         tag("ul", *map(_gain, gains(verdict)), class_="gains"),
+        *_steps(verdict),
         *notes,
     )
+
+
+def _steps(verdict: Verdict) -> list[Markup]:
+    """Return where the gain comes from, step by step; nothing where there is one step or none."""
+    steps, unit = steps_to_read(verdict)
+    if len(steps) < 3:
+        return []
+    heads = [head("what is added"), head(verdict.score, kind="num"), head(f"gain, {unit.text}", kind="num")]
+    rows = []
+    for name, value, gain, low, high in steps[["score", "gain", "low", "high"]].itertuples():
+        added = (
+            "" if math.isnan(gain) else f"{gain:+.{unit.places}f} ({low:+.{unit.places}f} to {high:+.{unit.places}f})"
+        )
+        rows.append(tag("tr", row_head(name), numeric(f"{verdict.unit.sign * value:.4g}"), numeric(added)))
+    words = note("Step by step: what the same choice picks as more kinds of trials are added. These gains add up.")
+    return [words, table([*heads], rows, label="gains step by step")]
 
 
 def _gain(gain: Gain) -> Markup:

@@ -17,6 +17,7 @@ from multihop_search.problem.problem import Problem
 from multihop_search.report.facts import Compared, Facts, Making, Measured
 from multihop_search.search.fingerprint import packages_of
 from multihop_search.search.settings import named_students
+from multihop_search.verdict.case import way_of
 from multihop_search.versions import DISTRIBUTIONS, versions_of
 
 PACKAGES = ("multihop_search", "sklearn", "numpy", "pandas", "optuna")
@@ -67,7 +68,8 @@ def contenders(search: Any, name: str) -> dict[Group, int]:
     results, chosen = search.results_, search.chosen_[name]
     mine = results[(results["student"] == label_of(search, name)) & results["within_budget"] & results["score"].notna()]
     compares_fits = Group.OWN_FIT.value in search.verdicts_[name].scores.index
-    groups = groups_of(mine["hops"].to_numpy(), (mine["fit"] == "OwnFit").to_numpy() if compares_fits else None)
+    ways = np.array([way_of(search.paths_[number]) for number in mine["trial"]]) if compares_fits else None
+    groups = groups_of(mine["hops"].to_numpy(), ways)
     numbers = {}
     for group in (Group.PLAIN, Group.OWN_FIT, Group.ONE_HOP):
         members = mine.iloc[groups.get(group, [])]

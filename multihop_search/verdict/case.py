@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from multihop_search.engine.record import PRUNED, TrialRecord
-from multihop_search.paths.groups import Group, group_sizes, groups_of
+from multihop_search.paths.groups import Group, Way, group_sizes, groups_of
+from multihop_search.paths.path import Path
 from multihop_search.verdict.verdict import Verdict
 
 
@@ -35,14 +36,14 @@ class Case:
         return np.array([record.hops for record in self.records])
 
     @property
-    def own_fit(self) -> np.ndarray | None:
-        """Which trials are fitted by the student's own class, (n_trials,); None: ways of fitting were not searched."""
-        return np.array([record.path.fit is None for record in self.records]) if self.fits else None
+    def ways(self) -> np.ndarray | None:
+        """How each trial is fitted, as `Way`, (n_trials,); None: ways of fitting were not searched."""
+        return np.array([way_of(record.path) for record in self.records]) if self.fits else None
 
     @property
     def groups(self) -> dict[Group, np.ndarray]:
         """Positions of the trials of each group that is compared."""
-        return groups_of(self.hops, self.own_fit)
+        return groups_of(self.hops, self.ways)
 
     def noted(self, *notes: str) -> Case:
         """Return the case with more to be said, before what is said already."""
@@ -58,6 +59,13 @@ class Case:
             n_stopped=sum(record.state == PRUNED for record in tried),
             **values,
         )
+
+
+def way_of(path: Path) -> Way:
+    """Return how the student of a path is fitted."""
+    if path.fit is None:
+        return Way.OWN
+    return Way.SHRUNK if path.fit.own else Way.OTHER
 
 
 def same_as_chosen(groups: Mapping[Group, np.ndarray], chosen: int) -> set[Group]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
-from multihop_search.paths.groups import COMPARISONS, Comparison, Group
+from multihop_search.paths.groups import COMPARISONS, STEPS, Comparison, Group
 from multihop_search.paths.path import TEACHER
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss, RowScoring, SquaredError
 from multihop_search.problem.scorers import ModelScoring
@@ -18,6 +18,8 @@ from multihop_search.verdict.interval import (
     FEWEST_UNITS,
     INCONCLUSIVE,
     NO_GAIN,
+    UNKNOWN,
+    Interval,
     advice_on,
     interval,
     word,
@@ -44,6 +46,8 @@ class Comparing:
     scoring: Scoring
     same: set[Group]
     """Groups that the selected trial is one of."""
+    steps: Sequence[Group] = ()
+    """Groups of which each holds the one before, as `steps_of` has them."""
     teacher: np.ndarray | None
     """Predictions of the teacher for these rows, which it has not seen, (n_entries, n_outputs)."""
 
@@ -60,6 +64,7 @@ class Comparing:
                 notes = (*notes, "the teacher is no better than the plain student on these rows")
         return Verdict(
             table=table,
+            steps=self._steps(),
             scores=_as_read(honest, self.held_out),
             n_trials=dict(n_trials),
             n_rows=self.held_out.n_rows,
@@ -91,10 +96,7 @@ class Comparing:
             better, worse = comparison
             if worse not in self.scores:
                 continue
-            gain = None if self.points is None else self.points[better]["score"] - self.points[worse]["score"]
-            bounds = interval(
-                self.scores[better]["score"] - self.scores[worse]["score"], gain, self.widths.get(comparison, 1.0)
-            )
+            bounds = self._interval(self._meant(better), worse)
             conclusion = INCONCLUSIVE
             if better == Group.SELECTED and worse in self.same:
                 bounds, conclusion = NO_GAIN, EQUIVALENT
@@ -102,6 +104,29 @@ class Comparing:
                 conclusion = word(bounds.low, bounds.high, region)
             rows[comparison.name] = (*bounds, conclusion)
         return pd.DataFrame.from_dict(rows, orient="index", columns=["gain", "low", "high", "verdict"])
+
+    def _interval(self, better: Group, worse: Group) -> Interval:
+        gain = None if self.points is None else self.points[better]["score"] - self.points[worse]["score"]
+        draws = self.scores[better]["score"] - self.scores[worse]["score"]
+        return interval(draws, gain, self.widths.get(Comparison(better, worse), 1.0))
+
+    def _meant(self, group: Group) -> Group:
+        """Return whose pick is meant: where the choice has no hop, that of the plain trials stays to the end."""
+        for smaller in (Group.OWN_FIT, Group.PLAIN):
+            if smaller in self.same and group in STEPS and [*STEPS].index(group) > [*STEPS].index(smaller):
+                return smaller
+        return group
+
+    def _steps(self) -> pd.DataFrame:
+        """Return the score after each step, and gain, low and high of the step; the gains add up."""
+        rows: dict[str, tuple[float, ...]] = {}
+        before: Group | None = None
+        for group in self.steps:
+            now = self._meant(group)
+            score = _mean(self.scores[now]["score"]) if self.points is None else self.points[now]["score"]
+            added = UNKNOWN if before is None else NO_GAIN if now == before else self._interval(now, before)
+            rows[STEPS[group]], before = (score, *added), now
+        return pd.DataFrame.from_dict(rows, orient="index", columns=["score", "gain", "low", "high"])
 
     def _advice(self, table: pd.DataFrame, region: float) -> dict[str, str]:
         """Return what would settle each inconclusive comparison."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from multihop_search.errors import InvalidData
 from multihop_search.keys import rng_of
+from multihop_search.paths.groups import Way
 from multihop_search.problem.intake import checked_groups, checked_weights, encode_target, numeric_target
 from multihop_search.problem.responses import no_skill
 from multihop_search.problem.scorers import ModelScoring, scoring_for
@@ -90,8 +91,8 @@ def judge(
     scorer = scoring_for(scoring, classes)
     if isinstance(scorer, ModelScoring):
         return empty_verdict(hops, len(codes), scorer, fits=own_fit is not None)
-    own = None if own_fit is None else _checked_mask(own_fit, len(hops))
-    return compare(list(table), hops, held_out, scorer, random_state=seed, own_fit=own, tolerance=tolerance)
+    ways = None if own_fit is None else np.where(_checked_mask(own_fit, len(hops)), Way.OWN, Way.OTHER)
+    return compare(list(table), hops, held_out, scorer, random_state=seed, ways=ways, tolerance=tolerance)
 
 
 def _checked_mask(own_fit: Any, n_trials: int) -> np.ndarray:

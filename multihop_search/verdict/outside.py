@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
-from multihop_search.paths.groups import COMPARISONS, Group
+from multihop_search.paths.groups import COMPARISONS, Comparison, Group, steps_of
 from multihop_search.problem.problem import guesses_on
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
@@ -140,6 +141,7 @@ def contrast(picks: Picks, case: Case, scoring: Scoring, random_state: int) -> V
         for group in set(case.groups) - set(groups):
             scores[group] = {name: np.full(count, np.nan) for name in evidence}
             points[group] = dict.fromkeys(evidence, float("nan"))
+        steps = [group for group in steps_of(case.groups) if group in picks.predictions]
         by_fold = dict(zip(rows, evidence["score"].means(_fold_draws(picks.held_out)).T, strict=False))
         comparing = Comparing(
             scores=scores,
@@ -149,12 +151,13 @@ def contrast(picks: Picks, case: Case, scoring: Scoring, random_state: int) -> V
                     scores[pair.better]["score"] - scores[pair.worse]["score"],
                     by_fold[pair.better] - by_fold[pair.worse],
                 )
-                for pair in COMPARISONS
+                for pair in [*COMPARISONS, *(Comparison(more, less) for less, more in combinations(steps, 2))]
                 if {*pair} <= {*groups}
             },
             held_out=picks.held_out,
             scoring=scoring,
             same=same_as_chosen(case.groups, case.chosen),
+            steps=steps,
             teacher=picks.teacher,
         )
         return case.counted(comparing.verdict({}, case.notes), method=picks.method)

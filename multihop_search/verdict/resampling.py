@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.paths.groups import Group, group_sizes, groups_of
+from multihop_search.paths.groups import Group, group_sizes, groups_of, steps_of
 from multihop_search.problem.row_scores import RowScoring
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
@@ -69,7 +69,7 @@ class Resampling:
             random_state=assessment.problem.random_state,
             chosen=case.chosen,
             teacher=assessment.unseen(self.believed, held_out.row[judging]),
-            own_fit=case.own_fit,
+            ways=case.ways,
             tolerance=assessment.tolerance,
             notes=(*assessment.notes_on(case.records), *case.notes),
         )
@@ -85,7 +85,7 @@ def compare(
     random_state: int,
     chosen: int | None = None,
     teacher: np.ndarray | None = None,
-    own_fit: np.ndarray | None = None,
+    ways: np.ndarray | None = None,
     tolerance: float = TOLERANCE,
     notes: tuple[str, ...] = (),
 ) -> Verdict:
@@ -107,8 +107,8 @@ def compare(
         Position of the trial that the search chose; None: what the choice picks on these rows.
     teacher : ndarray of shape (n_entries, n_classes) or None
         Cross-fitted predictions of the teacher on the rows that judge.
-    own_fit : ndarray of shape (n_trials,) or None
-        Which trials are fitted by the student's own class; None: ways of fitting were not searched.
+    ways : ndarray of shape (n_trials,) or None
+        How the student of each trial is fitted, as `Way`; None: ways of fitting were not searched.
     tolerance : float, default=1.0
         Standard errors within which the simpler trial is picked.
     notes : tuple of str
@@ -116,7 +116,7 @@ def compare(
     """
     with thread_limit():
         choosing = choice_evidence(predictions, held_out, scoring)
-        groups = groups_of(hops, own_fit)
+        groups = groups_of(hops, ways)
         if chosen is None:
             everyone = groups[Group.SELECTED]
             chosen = int(choose(choosing, hops, np.ones((1, choosing.n_units)), everyone, tolerance)[0])
@@ -134,7 +134,12 @@ def compare(
             guessing = {name: evidence_for([guesses], held_out, one) for name, one in measured(scoring).items()}
             scores[NO_SKILL] = _guessed(guessing, draws_of(held_out.n_units, count, random_state))
         comparing = Comparing(
-            scores=scores, held_out=held_out, scoring=scoring, same=same_as_chosen(groups, chosen), teacher=teacher
+            scores=scores,
+            held_out=held_out,
+            scoring=scoring,
+            same=same_as_chosen(groups, chosen),
+            steps=steps_of(groups),
+            teacher=teacher,
         )
         verdict = comparing.verdict(group_sizes(hops), notes)
         return replace(verdict, n_own_fit=len(groups.get(Group.OWN_FIT, ())))

@@ -43,6 +43,10 @@ class Verdict:
     (plain, by the class's own fit), no skill (the class shares, or the mean, of the training rows) and teacher;
     columns score (the search's), log_loss and accuracy, or in regression rmse and r2. Unlike a cross-validated best,
     they do not grow with the number of trials."""
+    steps: pd.DataFrame
+    """Where the gain comes from: the score of what the choice picks as trials are added, in this order where there are
+    any: the student of its class, shrinkage, another way of fitting, one hop, several hops; columns score, and gain,
+    low and high over the step before. Where the pick stays, the gain is 0; the gains add up."""
     n_trials: Mapping[str, int]
     """Complete trials of each group."""
     n_rows: int
@@ -92,6 +96,7 @@ def empty_verdict(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool
     return Verdict(
         table=pd.DataFrame({"gain": nan, "low": nan, "high": nan, "verdict": INCONCLUSIVE}, index=names),
         scores=pd.DataFrame(nan, index=groups, columns=columns),
+        steps=pd.DataFrame(columns=["score", "gain", "low", "high"], dtype=float),
         n_trials=group_sizes(hops),
         n_rows=n_rows,
         unit=scoring.unit,

@@ -63,7 +63,26 @@ def sentences(verdict: Verdict) -> str:
     *less, most = (f"{counts[group]} {group}" for group in BY_HOPS)
     searched = f"{', '.join(less)} and {most} trials{stopped}"
     second = f"One hop {one}; several hops {many}{notes}; {searched}"
-    return f"{_unskilled(verdict)}{first}. {second}, judged on {verdict.judged_on}."
+    return f"{_unskilled(verdict)}{first}. {second}, judged on {verdict.judged_on}.{_step_by_step(verdict)}"
+
+
+def _step_by_step(verdict: Verdict) -> str:
+    """Say what each step adds; "" if there is only one."""
+    steps, unit = steps_to_read(verdict)
+    if len(steps) < 3:
+        return ""
+    added = (f"{name} {gain:+.{unit.places}f}" for name, gain in steps["gain"].iloc[1:].items())
+    return f" Step by step: {', '.join(added)} {unit.text}."
+
+
+def steps_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
+    """Return the steps of a verdict as they are read, and their unit: per cent are of the loss of the first, so that
+    they add up. No steps if their scores are not known."""
+    steps, unit = verdict.steps, gains_to_read(verdict)[1]
+    if not len(steps) or not np.isfinite(steps["score"]).all():
+        return steps.iloc[:0], unit
+    share = abs(float(steps["score"].iloc[0])) if unit == verdict.unit.relative else 1.0
+    return steps.assign(**steps[["gain", "low", "high"]] * unit.factor / share), unit
 
 
 def _unskilled(verdict: Verdict) -> str:
