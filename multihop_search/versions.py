@@ -10,15 +10,18 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
     """Return versions by module; those that no installed package has, such as the user's own, are left out."""
-    versions = {}
-    for module in modules:
-        try:
-            versions[module] = importlib.metadata.version(DISTRIBUTIONS.get(module, module))
-        except importlib.metadata.PackageNotFoundError:
-            names = distributions().get(module)
-            if names:
-                versions[module] = importlib.metadata.version(names[0])
-    return versions
+    found = {module: _version_of(module) for module in modules}
+    return {module: version for module, version in found.items() if version is not None}
+
+
+@functools.cache
+def _version_of(module: str) -> str | None:
+    """Return the version of a module; each search asks, and reading it takes milliseconds."""
+    try:
+        return importlib.metadata.version(DISTRIBUTIONS.get(module, module))
+    except importlib.metadata.PackageNotFoundError:
+        names = distributions().get(module)
+        return importlib.metadata.version(names[0]) if names else None
 
 
 @functools.cache

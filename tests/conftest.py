@@ -1,7 +1,7 @@
 """Shared fixtures: the data folder, small data and small searches."""
 
 import os
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read as OpenMP is loaded:
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -19,13 +20,17 @@ from multihop_search.paths import pool
 NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
 os.environ[NICENESS] = "0"
 
+# scikit-learn reads a class's signature each time that it asks for parameters, a tenth of a small search: once will do.
+BaseEstimator._get_param_names = classmethod(cache(BaseEstimator._get_param_names.__func__))
+
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
 @pytest.fixture(autouse=True)
-def few_draws_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A score that is no mean over rows is taken again on 4 draws of the rows, not 100: each of them costs seconds."""
+def few_draws_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A score that is no mean over rows is taken again on 4 draws of the rows, not 100; a model is timed on 2 calls."""
     monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
+    monkeypatch.setattr("multihop_search.models.complexity.LATENCY_CALLS", 2)
 
 
 @pytest.fixture

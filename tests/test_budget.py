@@ -55,7 +55,7 @@ def values() -> tuple[np.ndarray, np.ndarray]:
 
 
 search_for = searches(
-    teacher=RandomForestClassifier(5, max_depth=8),
+    teacher=RandomForestClassifier(2, max_depth=8),
     intermediates=[("middle", DecisionTreeClassifier(max_depth=7))],
     schemes=[KD],
     n_trials=6,
@@ -66,7 +66,7 @@ search_for = searches(
 
 def regression_for(student: Any, **settings: Any) -> MultihopSearchRegressor:
     usual = {
-        "teacher": RandomForestRegressor(5, max_depth=8),
+        "teacher": RandomForestRegressor(2, max_depth=8),
         "intermediates": [],
         "schemes": [KnowledgeDistillation(alpha=0.5)],
         "n_trials": 3,
@@ -189,9 +189,7 @@ BOOSTER = HistGradientBoostingClassifier(max_iter=2, min_samples_leaf=5)
     [
         (DecisionTreeClassifier(), 2, {"nodes": 14}),
         (DecisionTreeClassifier(criterion="entropy"), 3, BOTH),
-        (RandomForestClassifier(3), 2, BOTH),
-        (RandomForestClassifier(3), 2, {"features": 3}),
-        (BOOSTER, 2, {"nodes": 14}),
+        (RandomForestClassifier(2), 2, BOTH),
         (BOOSTER, 2, BOTH),
         (LogisticRegression(max_iter=300), 2, {"features": 3}),
         (LogisticRegression(max_iter=300), 3, {"nodes": 14}),

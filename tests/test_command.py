@@ -3,6 +3,7 @@
 import errno
 import gzip
 import os
+import resource
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from sklearn.datasets import load_diabetes
 
 import multihop_search.cli.run as command
 from multihop_search.cli import main
-from multihop_search.cli.data import Table
+from multihop_search.cli.data import Table, read_table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
 
@@ -68,7 +69,7 @@ def no_figures(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "new" / "out"
-    result = run(table, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 3, "--out", out)
+    result = run(table, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 2, "--out", out)
     assert result.exit_code == 0, result.output
     for word in (
         "120 rows",
@@ -93,17 +94,18 @@ def test_a_table_becomes_a_model_a_verdict_and_a_folder(table: Path, tmp_path: P
         "verdict.txt",
     ]
     assert [path.name for path in out.parent.iterdir()] == ["out"]
-    assert len(pd.read_csv(out / "results.csv")) == 3
+    assert len(pd.read_csv(out / "results.csv")) == 2
     assert len(pd.read_csv(out / "verdict.csv")) == 4  # a tree: the fourth row is that of its own fit
     assert (out / "verdict.txt").read_text().strip() in " ".join(result.output.split())
     frame = pd.read_csv(table)
-    labels = read_skops(out / "model.skops").predict(frame.drop(columns="kind"))
-    assert (labels == frame["kind"]).mean() > 0.6
+    raw = frame.drop(columns="kind")
+    model = read_skops(out / "model.skops")
+    assert (model.predict(raw) == frame["kind"]).mean() > 0.6
+    assert set(model.predict(raw.assign(colour="violet", size=np.nan))) <= {"keep", "drop"}
 
 
-@pytest.mark.parametrize("student", ["logistic", "boosting:2"])
-def test_an_example_needs_no_file(student: str) -> None:
-    result = run("--example", "wine", "--trials", 1, "--student", student, "--teacher", "boosting", "--timeout", 100)
+def test_an_example_needs_no_file() -> None:
+    result = run("--example", "wine", "--trials", 1, "--student", "tree:2", "--teacher", "boosting", "--timeout", 100)
     assert result.exit_code == 0, result.output
     assert "178 rows" in result.output
 
@@ -190,49 +192,46 @@ def test_a_folder_that_is_made_in_the_meantime_costs_no_file(tmp_path: Path, mon
 
 
 SMALL = """
-import resource, sys
 from functools import partial
 from sklearn.ensemble import RandomForestClassifier
 from multihop_search.cli import main, run
 run.teachers = lambda regression: {"forest": RandomForestClassifier(3)}
 run.MultihopSearchClassifier = partial(run.MultihopSearchClassifier, cv=2, crossfit_cv=2, intermediates=[])
+main()
 """
 """A process of its own has a small search too."""
 
 
-def process_arguments(code: str, *arguments: object) -> list[str]:
-    return [sys.executable, "-c", SMALL + code, "run", *map(str, arguments)]
-
-
-LIMITED = """
-check = run._hand_over
-def limited(search, table, out):
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
-    check(search, table, out)
-run._hand_over = limited
-main()
-"""
-
-
 def test_on_a_full_disk_the_result_is_printed_and_one_sentence_says_what_is_missing(
-    numbers: Path, tmp_path: Path
+    numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The limit of the process holds in every folder, so no copy can be whole."""
-    command = process_arguments(LIMITED, numbers, *QUICK, "--out", tmp_path / "out")
+    hand_over, limits = command._hand_over, resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def limited(*arguments: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (2000, limits[1]))
+        try:
+            hand_over(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
     temporary = tmp_path / "tmp"
     temporary.mkdir()
-    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "TMPDIR": str(temporary)})
-    assert done.returncode == 1
-    assert "plain" in done.stdout
-    assert "Traceback" not in done.stderr
-    assert "report.html" in done.stderr.splitlines()[-1]
-    assert "could not be written" in done.stderr.splitlines()[-1]
+    monkeypatch.setattr(command, "_hand_over", limited)
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    result = run(numbers, *QUICK, "--out", tmp_path / "out")
+    assert result.exit_code == 1
+    assert "plain" in result.stdout
+    assert "Traceback" not in result.stderr
+    assert "report.html" in result.stderr.splitlines()[-1]
+    assert "could not be written" in result.stderr.splitlines()[-1]
     assert all(file.stat().st_size < 2000 for file in (tmp_path / "out").iterdir())
     assert not (tmp_path / "out" / "report.html").exists()
 
 
 def test_a_closed_pipe_costs_no_file(numbers: Path, tmp_path: Path) -> None:
-    command = process_arguments("main()", numbers, *QUICK, "--out", tmp_path / "out")
+    arguments = map(str, ["run", numbers, *QUICK, "--out", tmp_path / "out"])
+    command = [sys.executable, "-c", SMALL, *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "120 rows" in process.stdout.readline()
@@ -286,13 +285,15 @@ def test_errors_and_warnings_spell_out_hidden_letters() -> None:
     assert str(given[0].message) == r"a\x1b[31m"
 
 
-def test_without_a_terminal_of_any_kind_the_command_works(numbers: Path, tmp_path: Path) -> None:
+@pytest.mark.usefixtures("no_figures")
+def test_without_a_terminal_of_any_kind_the_command_works(
+    numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As under pythonw."""
-    code = "sys.stdout = sys.stderr = None; main()"
-    command = process_arguments(code, numbers, *QUICK, "--out", tmp_path / "out")
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0
-    assert len(list((tmp_path / "out").iterdir())) == 7
+    monkeypatch.setattr(sys, "stdout", None)
+    monkeypatch.setattr(sys, "stderr", None)
+    main(["run", *map(str, [numbers, *QUICK, "--out", tmp_path / "out"])], standalone_mode=False)
+    assert len(list((tmp_path / "out").iterdir())) == 5
 
 
 @pytest.mark.parametrize(
@@ -325,7 +326,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("no_figures")
 def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    students = ["tree:2", "tree:3", "logistic"]
+    students = ["tree:3", "logistic"]
     arguments = [
         "--student",
         ",".join(students),
@@ -465,20 +466,16 @@ def test_a_student_for_classes_does_not_serve_values() -> None:
 # ---- what is read and what is left out
 
 
-@pytest.mark.usefixtures("no_figures")
 def test_a_parquet_table_is_read_as_its_csv_is(table: Path, tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     file = tmp_path / "table.parquet"
     pd.read_csv(table).to_parquet(file)
-    kept = []
-    for source in (table, file):
-        out = tmp_path / source.name.partition(".")[2]
-        usual = ["--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 1]
-        result = run(source, *usual, "--out", out)
-        assert result.exit_code == 0, result.output
-        assert f"{source.name}: 120 rows, 3 columns, 2 classes of 'kind'" in result.output
-        kept.append(pd.read_csv(out / "results.csv")[["path", "state", "score", "nodes", "n_features_used"]])
-    pd.testing.assert_frame_equal(*kept)
+    one, other = (read_table(source, "kind") for source in (table, file))
+    assert (one.name, other.name) == (table.name, file.name)
+    assert other.X.shape == (120, 3)
+    pd.testing.assert_frame_equal(one.X, other.X)
+    pd.testing.assert_series_equal(one.y, other.y)
+    assert one.left_out == other.left_out
 
 
 @pytest.mark.usefixtures("no_figures")
@@ -542,7 +539,7 @@ def test_a_table_of_names_alone_is_refused(tmp_path: Path) -> None:
     assert "X must have a column of numbers or categories" in result.output
 
 
-@pytest.mark.parametrize("student", ["tree:3", "logistic", "boosting:3"])
+@pytest.mark.parametrize("student", ["logistic", "boosting:3"])
 @pytest.mark.usefixtures("no_figures")
 def test_the_saved_model_takes_the_raw_table(student: str, table: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"

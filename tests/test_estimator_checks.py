@@ -11,7 +11,7 @@ from sklearn.utils.estimator_checks import (
     parametrize_with_checks,
 )
 
-from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor
+from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, OwnFit
 
 WITH_CROSS_FITTING = {
     "check_sample_weight_equivalence_on_dense_data": "inner folds and bootstraps are drawn by row, so a row repeated "
@@ -22,23 +22,24 @@ WITH_CROSS_FITTING = {
 def small_search(**settings: Any) -> MultihopSearchClassifier:
     return MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=3),
-        RandomForestClassifier(n_estimators=3),
+        RandomForestClassifier(n_estimators=2),
         intermediates=[("tree", DecisionTreeClassifier(max_depth=5))],
         n_trials=3,  # without a hop, over one, over two
         cv=2,
         random_state=0,
-        **{"crossfit_cv": 2, **settings},
+        **{"crossfit_cv": 2, "tree_fits": [OwnFit()], **settings},
     )
 
 
 def small_regression(scoring: str) -> MultihopSearchRegressor:
     return MultihopSearchRegressor(
         DecisionTreeRegressor(max_depth=3),
-        RandomForestRegressor(n_estimators=3),
+        RandomForestRegressor(n_estimators=2),
         intermediates=[("tree", DecisionTreeRegressor(max_depth=5))],
         n_trials=3,  # without a hop, over one, over two
         cv=2,
         crossfit_cv=2,
+        tree_fits=[OwnFit()],
         random_state=0,
         scoring=scoring,
     )
@@ -60,7 +61,8 @@ def test_scikit_learn_check(estimator: object, check: object) -> None:
 
 
 def test_without_cross_fitting_a_row_of_weight_2_is_two_rows() -> None:
-    check_sample_weight_equivalence_on_dense_data("MultihopSearchClassifier", small_search(crossfit_cv=False))
+    search = small_search(crossfit_cv=False, tree_fits="auto")
+    check_sample_weight_equivalence_on_dense_data("MultihopSearchClassifier", search)
 
 
 def test_a_regressor_that_scores_by_r2_scores_well() -> None:

@@ -45,17 +45,17 @@ from multihop_search.errors import FailedTrialsWarning, RareClassWarning, Retire
 from multihop_search.verdict.out_of_fold import choice_evidence
 
 TREE = DecisionTreeClassifier(max_depth=3)
-POOL = [("forest", RandomForestClassifier(5, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
+POOL = [("forest", RandomForestClassifier(3, max_depth=6)), ("tree", DecisionTreeClassifier(max_depth=6))]
 TIMES = ["fit_seconds", "latency_us", "on_front"]  # the front is one over latencies, among others
 ROWS = ["one-hop vs plain", "multi-hop vs one-hop", "selected vs plain", "selected vs own fit"]
 ALL_FOLDS = optuna.pruners.NopPruner()
 
 
-search_for = searches(TREE, RandomForestClassifier(6), intermediates=POOL, n_trials=9, cv=2, crossfit_cv=2)
+search_for = searches(TREE, RandomForestClassifier(3), intermediates=POOL, n_trials=6, cv=2, crossfit_cv=2)
 
 
 def few_trials(**settings: Any) -> MultihopSearchClassifier:
-    return search_for(**{"n_trials": 4, "intermediates": [], **settings})
+    return search_for(**{"n_trials": 3, "intermediates": [], "tree_fits": [OwnFit()], **settings})
 
 
 def same_search(one: MultihopSearchClassifier, two: MultihopSearchClassifier) -> None:
@@ -136,11 +136,10 @@ def test_the_choice_is_that_by_hand_from_stored_predictions_and_what_the_teacher
     assert watched.outputs.temperature != 1
 
 
-@pytest.mark.parametrize("settings", [{"random_state": 1}, {"random_state": 2}, {"sampler": "auto", "cv": 3}], ids=str)
-def test_so_it_is_under_other_seeds_and_folds(blobs: Any, settings: dict[str, Any]) -> None:
+def test_so_it_is_under_another_seed_and_other_folds(blobs: Any) -> None:
     watched = Watched()
     with watched.watching():
-        search = search_for(n_trials=9, **settings).fit(*blobs)
+        search = search_for(random_state=1, cv=3).fit(*blobs)
     assert search.best_index_ == watched.chosen()
 
 
@@ -157,7 +156,7 @@ def test_the_path_models_lead_from_the_teacher_to_the_student(found: MultihopSea
     assert next(iter(found.path_models_)) == "teacher"
     assert found.path_models_["student"] is found.best_estimator_
     assert found.teacher_ is found.path_models_["teacher"]
-    assert len(found.teacher_.estimators_) == 6
+    assert len(found.teacher_.estimators_) == 3
 
 
 def test_predictions_are_those_of_the_student(
@@ -190,7 +189,7 @@ from multihop_search import MultihopSearchClassifier
 found = []
 for sampler in ("auto", lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)):
     search = MultihopSearchClassifier(
-        DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=2), n_trials=6, cv=2,
+        DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=2), n_trials=5, cv=2,
         crossfit_cv=2, n_ahead=2, intermediates=[("tree", DecisionTreeClassifier(max_depth=5))], sampler=sampler,
         random_state=3,
     ).fit(*load_wine(return_X_y=True))
@@ -225,11 +224,11 @@ class CountingForest(RandomForestClassifier):
         return super().fit(X, y, sample_weight)
 
 
-def test_the_teacher_is_fitted_no_more_often_for_12_trials_than_for_6(blobs: Any) -> None:
+def test_the_teacher_is_fitted_no_more_often_for_6_trials_than_for_3(blobs: Any) -> None:
     counts = []
-    for n_trials in (6, 12):
+    for n_trials in (3, 6):
         CountingForest.fits = 0
-        search_for(teacher=CountingForest(3), intermediates=POOL[1:], n_trials=n_trials).fit(*blobs)
+        few_trials(teacher=CountingForest(2), n_trials=n_trials).fit(*blobs)
         counts.append(CountingForest.fits)
     assert (
         counts[0] == counts[1] == 1 + 2 * 2 + 2 + 1
@@ -238,7 +237,7 @@ def test_the_teacher_is_fitted_no_more_often_for_12_trials_than_for_6(blobs: Any
 
 def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
     CountingForest.fits = 0
-    search = search_for(intermediates=[("middle", CountingForest(3))], schemes=[HardLabels()], n_trials=9, max_hops=2)
+    search = search_for(intermediates=[("middle", CountingForest(2))], schemes=[HardLabels()], n_trials=9, max_hops=2)
     search.set_params(pruner=ALL_FOLDS)
     search.fit(*blobs)
     in_search = 2 * 2  # folds x inner folds of the one prefix that all 3 two-hop paths share
@@ -270,7 +269,7 @@ def test_nothing_is_printed_unless_asked(blobs: Any, capfd: pytest.CaptureFixtur
     few_trials().fit(*blobs)
     assert capfd.readouterr() == ("", "")
     assert optuna.logging.get_verbosity() == optuna.logging.INFO
-    few_trials(n_trials=3, verbose=1).fit(*blobs)
+    few_trials(verbose=1).fit(*blobs)
     assert "3/3" in capfd.readouterr().err
 
 
@@ -309,20 +308,21 @@ def test_random_search_is_told_all_rows(found: MultihopSearchClassifier) -> None
         LogisticRegression(max_iter=500),
         make_pipeline(StandardScaler(), LogisticRegression()),
         HistGradientBoostingClassifier(max_iter=3, max_bins=16),
-        RandomForestClassifier(3, max_depth=2),
+        RandomForestClassifier(2, max_depth=2),
         GaussianNB(),
         DecisionTreeClassifier(max_depth=3, criterion="entropy", class_weight="balanced"),
     ],
     ids=lambda student: type(student).__name__,
 )
 def test_students_of_many_classes_come_back_as_themselves(student: Any, blobs: Any) -> None:
-    search = search_for(student, n_trials=4, pruner=ALL_FOLDS).fit(*blobs)
+    search = search_for(student, n_trials=3, pruner=ALL_FOLDS, intermediates=POOL[1:]).fit(*blobs)
     assert type(search.best_estimator_) is type(student)
     assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
     for number in (1, 2):
         params = search.refit_trial(number).get_params()
         changed = {name for name, value in student.get_params().items() if repr(params[name]) != repr(value)}
-        assert {name for name in changed if name not in {n for n, _ in search.best_path_.params}} <= {"steps"} | {
+        searched = {name for name, _ in search.space_.suggest(search.study_.trials[number]).params}
+        assert changed - searched <= {"steps"} | {
             name for name in changed if type(params[name]).__module__.startswith("sklearn")
         }
 
@@ -339,11 +339,11 @@ def test_a_student_without_probabilities_is_searched_by_accuracy(blobs: Any) -> 
     assert 0 < search.best_score_ <= 1
 
 
-@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "roc_auc_ovr", "neg_log_loss"])
+@pytest.mark.parametrize("scoring", ["accuracy", "balanced_accuracy", "roc_auc_ovr"])
 def test_any_scorer_scores_as_scikit_learn_does(scoring: str, blobs: Any) -> None:
     X, y = blobs[0][:120], blobs[1][:120]
     search = few_trials(scoring=scoring).fit(X, y)
-    assert list(search.verdict_.table.index) == ROWS
+    assert list(search.verdict_.table.index) == ROWS[:3]  # no tree is fitted but by its class: it has no row
     assert search.score(X, y) == pytest.approx(get_scorer(scoring)(search, X, y), abs=1e-12)
 
 
@@ -373,8 +373,9 @@ def test_a_callable_that_reads_the_model_ranks_but_does_not_judge(blobs: Any) ->
     ids=["int", "splitter", "shuffle", "repeated", "list"],
 )
 def test_any_cv_works_and_repeats_itself(cv: Any, blobs: Any) -> None:
-    one, two = (few_trials(cv=cv, n_trials=2).fit(*blobs) for _ in range(2))
-    same_search(one, two)
+    one = few_trials(cv=cv, n_trials=2).fit(*blobs)
+    if isinstance(cv, (ShuffleSplit, RepeatedStratifiedKFold)):  # what draws its folds
+        same_search(one, few_trials(cv=cv, n_trials=2).fit(*blobs))
     assert one.n_splits_ == sum(name.startswith("split") for name in one.cv_results_)
     assert one.n_splits_ == (cv if isinstance(cv, int) else len(cv) if isinstance(cv, list) else cv.get_n_splits())
 
@@ -402,7 +403,7 @@ def test_a_rare_class_is_warned_of_once_and_its_column_stays(blobs: Any) -> None
     X, y = blobs
     y = np.where(np.arange(len(y)) < 2, 9, y)
     with pytest.warns(RareClassWarning, match="class 9 has 2 rows, fewer than cv=3") as caught:
-        search = search_for(cv=3, n_trials=6).fit(X, y)
+        search = few_trials(cv=3).fit(X, y)
     (warning,) = [one for one in caught if one.category is RareClassWarning]
     assert warning.filename == __file__
     assert list(search.best_estimator_.classes_) == [0, 1, 2, 9]
@@ -418,7 +419,8 @@ def test_a_frozen_teacher_is_used_as_it_is(blobs: Any) -> None:
 
 
 def test_a_worse_teacher_is_said_to_be_worse(cancer: Any) -> None:
-    search = few_trials(teacher=DecisionTreeClassifier(max_depth=1, max_features=1)).fit(*cancer)
+    worse = DecisionTreeClassifier(max_depth=1, max_features=1)
+    search = few_trials(teacher=worse, n_trials=4, tree_fits="auto").fit(*cancer)
     assert "the teacher is no better than the plain student" in str(search.verdict_)
 
 
@@ -444,7 +446,7 @@ def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
 
 @pytest.mark.parametrize(("max_hops", "hops"), [(0, {0}), (1, {0, 1}), (2, {0, 1, 2})])
 def test_max_hops_bounds_the_paths(max_hops: int, hops: set[int], blobs: Any) -> None:
-    search = search_for(intermediates=POOL[1:], max_hops=max_hops, n_trials=6).fit(*blobs)
+    search = search_for(intermediates=POOL[1:], max_hops=max_hops, n_trials=3).fit(*blobs)
     assert set(search.results_["hops"]) == hops
     assert list(search.verdict_.table.index) == ROWS
 
@@ -483,7 +485,11 @@ def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
         pytest.warns(RetiredWarning, match=f"{retired}: it is not tried again"),
     ):
         search = search_for(
-            intermediates=[("broken", Broken()), POOL[1]], n_trials=24, n_ahead=1, pruner=ALL_FOLDS
+            intermediates=[("broken", Broken()), POOL[1]],
+            n_trials=24,
+            n_ahead=1,
+            pruner=ALL_FOLDS,
+            tree_fits=[OwnFit()],
         ).fit(*blobs)
     failed = search.results_[search.results_["state"] == "FAIL"]
     assert len(failed)
@@ -504,8 +510,9 @@ class Blank(DecisionTreeClassifier):
 
 
 def test_an_intermediate_that_predicts_nan_teaches_nobody(blobs: Any) -> None:
+    settings: dict[str, Any] = {"n_trials": 12, "pruner": ALL_FOLDS, "tree_fits": [OwnFit()]}
     with pytest.warns((FailedTrialsWarning, RetiredWarning)):
-        search = search_for(intermediates=[("blank", Blank()), POOL[1]], n_trials=12, pruner=ALL_FOLDS).fit(*blobs)
+        search = search_for(intermediates=[("blank", Blank()), POOL[1]], **settings).fit(*blobs)
     through = search.results_["path"].str.contains("blank")
     assert through.any()
     assert (search.results_.loc[through, "state"] == "FAIL").all()
@@ -525,7 +532,7 @@ class ThreadSpy(DecisionTreeClassifier):
 
 def test_every_fit_runs_on_one_thread(blobs: Any) -> None:
     ThreadSpy.threads.clear()
-    search = search_for(ThreadSpy(max_depth=2), intermediates=[("spy", ThreadSpy(max_depth=4))], n_trials=6).fit(*blobs)
+    search = search_for(ThreadSpy(max_depth=2), intermediates=[("spy", ThreadSpy(max_depth=4))], n_trials=3).fit(*blobs)
     search.refit_trial(1)
     assert ThreadSpy.threads
     assert set(ThreadSpy.threads) == {1}
@@ -539,7 +546,7 @@ def test_a_subclass_of_a_forest_is_cross_fitted_by_parts(blobs: Any) -> None:
 
     X, y = blobs
     noise = np.random.default_rng(1).integers(2, size=len(y))
-    search = search_for(teacher=Shuffling(40), n_trials=3, max_hops=1).fit(X, noise)
+    search = few_trials(teacher=Shuffling(25), n_trials=1).fit(X, noise)
     assert search.verdict_.scores.loc["teacher", "accuracy"] < 0.65
 
 
@@ -547,14 +554,14 @@ def test_inner_parts_may_lack_a_class(blobs: Any) -> None:
     X, _ = blobs
     y = (np.arange(len(X)) < 2).astype(int)
     for teacher in (HistGradientBoostingClassifier(max_iter=3), LogisticRegression()):
-        search = search_for(teacher=teacher, cv=2, n_trials=6, pruner=ALL_FOLDS).fit(X, y)
+        search = search_for(teacher=teacher, n_trials=3, pruner=ALL_FOLDS, intermediates=POOL[1:]).fit(X, y)
         assert (search.results_["state"] == "COMPLETE").all(), search.results_["reason"].unique()
 
 
 def test_a_frozen_model_inside_the_teacher_is_said_to_be_optimistic(blobs: Any) -> None:
     X, y = blobs
     frozen = FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(X, y))
-    search = few_trials(teacher=make_pipeline(StandardScaler(), frozen), n_trials=3).fit(X, y)
+    search = few_trials(teacher=make_pipeline(StandardScaler(), frozen)).fit(X, y)
     assert "may have seen" in str(search.verdict_)
 
 

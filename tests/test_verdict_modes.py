@@ -32,7 +32,7 @@ pytestmark = pytest.mark.once
 
 X, Y = make_classification(160, 6, n_informative=4, flip_y=0.2, random_state=0)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
-FOREST = RandomForestClassifier(5, random_state=0)
+FOREST = RandomForestClassifier(2, random_state=0)
 
 
 def search(**settings):
@@ -191,7 +191,7 @@ def test_models_without_two_folds_serve_both_searches(monkeypatch):
         return real(problem, ladder, number, path, upper)
 
     monkeypatch.setattr(prefixes, "judge", counted)
-    fitted = search(cv=4, n_trials=4, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
+    fitted = search(cv=4, n_trials=3, verdict="nested", pruner=optuna.pruners.NopPruner()).fit(X, Y)
     of_pairs = [key for key in seen if key[0] >= 4]
     n_paths = len({path.key for path in fitted.paths_})
     assert len(of_pairs) == len(set(of_pairs)) == n_paths * 6
@@ -299,7 +299,7 @@ def test_a_score_that_reads_the_model_is_not_judged_by_a_nested_search():
 @pytest.mark.parametrize("scoring", ["roc_auc", "accuracy"])
 def test_nested_with_any_score_of_predictions(scoring, monkeypatch):
     monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 2)  # a replayed verdict takes long
-    fitted = search(verdict="nested", scoring=scoring).fit(X, Y)
+    fitted = search(verdict="nested", scoring=scoring, n_trials=3).fit(X, Y)
     assert fitted.verdict_.score in ("roc_auc", "accuracy")
     assert np.isfinite(fitted.verdict_.table["gain"]).all()
 
@@ -311,7 +311,7 @@ def test_nested_with_several_students_groups_and_weights():
         [("tree", TREE), ("lr", LogisticRegression())],
         FOREST,
         intermediates=[],
-        n_trials=6,
+        n_trials=3,
         cv=3,
         crossfit_cv=2,
         verdict="nested",
@@ -323,7 +323,7 @@ def test_nested_with_several_students_groups_and_weights():
 
 
 def test_time_ordered_folds_judge_those_that_have_a_past():
-    fitted = search(verdict="nested", cv=TimeSeriesSplit(4)).fit(X, Y)
+    fitted = search(verdict="nested", cv=TimeSeriesSplit(4), n_trials=3).fit(X, Y)
     assert "1 of 4 outer folds could not be judged" in str(fitted.verdict_)
     assert fitted.verdict_.n_rows == 96
 
@@ -331,7 +331,7 @@ def test_time_ordered_folds_judge_those_that_have_a_past():
 @pytest.mark.parametrize("verdict", ["nested", 0.3])
 def test_a_sampler_that_learns_is_told_all_rows_where_others_judge(verdict):
     fitted = search(
-        verdict=verdict, n_trials=7, sampler=lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)
+        verdict=verdict, n_trials=5, sampler=lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)
     ).fit(X, Y)
     told = [trial.value for trial in fitted.study_.trials if trial.value is not None]
     known = fitted.results_["score"].dropna()
@@ -368,7 +368,7 @@ def test_fresh_rows_judge_alone(verdict):
 
 
 def test_a_sampler_that_learns_is_told_all_rows_where_fresh_ones_judge(tmp_path):
-    settings = {"n_trials": 7, "sampler": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)}
+    settings = {"n_trials": 5, "sampler": lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)}
     fitted = judged_by((X[:40], Y[:40]), (X[40:], Y[40:]), **settings)
     told = [trial.value for trial in fitted.study_.trials if trial.value is not None]
     assert told == pytest.approx(list(fitted.results_["score"].dropna()), abs=1e-6)
