@@ -28,13 +28,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import MultihopSearchClassifier
+from multihop_search import MultihopSearchClassifier, OwnFit
 from multihop_search.integrations import from_predictions
 
 
 def small_search(**settings: Any) -> MultihopSearchClassifier:
-    settings = {"n_trials": 3, "cv": 2, "crossfit_cv": 2, "random_state": 0, "intermediates": [], **settings}
-    return MultihopSearchClassifier(DecisionTreeClassifier(max_depth=3), RandomForestClassifier(5), **settings)
+    usual = {"n_trials": 2, "cv": 2, "crossfit_cv": 2, "random_state": 0, "intermediates": [], "tree_fits": [OwnFit()]}
+    student, teacher = DecisionTreeClassifier(max_depth=3), RandomForestClassifier(2)
+    return MultihopSearchClassifier(student, teacher, **{**usual, **settings})
 
 
 @pytest.fixture

@@ -46,7 +46,12 @@ OOF = cross_val_predict(RandomForestClassifier(20, random_state=0), X, Y, method
 
 
 small_search = searches(
-    DecisionTreeClassifier(max_depth=2, random_state=0), n_trials=6, cv=3, intermediates=[], tree_fits=[OwnFit()]
+    DecisionTreeClassifier(max_depth=2, random_state=0),
+    n_trials=3,
+    cv=3,
+    crossfit_cv=2,
+    intermediates=[],
+    tree_fits=[OwnFit()],
 )
 
 

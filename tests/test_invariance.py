@@ -43,15 +43,15 @@ X_CLASSES, Y_CLASSES = make_classification(160, 5, n_informative=3, random_state
 
 
 def regression(y: np.ndarray, student: Any, teacher: Any, **more: Any) -> Any:
-    asked = {"n_trials": 4, "cv": 2, "max_hops": 1, "intermediates": [], "random_state": 0, **more}
+    asked = {"n_trials": 4, "cv": 2, "crossfit_cv": 2, "max_hops": 1, "intermediates": [], "random_state": 0, **more}
     return MultihopSearchRegressor(student, teacher, **asked).fit(X_NUMBERS, y)
 
 
 def classification(rows: Any = slice(None), **more: Any) -> Any:
     weight, groups = more.pop("weight", None), more.pop("groups", None)
     X, y = more.pop("X", X_CLASSES), more.pop("y", Y_CLASSES)
-    asked = {"teacher": RandomForestClassifier(30, max_depth=5), "n_trials": 3, "cv": 2, "random_state": 0, **more}
-    asked = {"max_hops": 2, "intermediates": [("logistic", LogisticRegression())], **asked}
+    asked = {"teacher": RandomForestClassifier(3, max_depth=5), "n_trials": 3, "cv": 2, "random_state": 0, **more}
+    asked = {"crossfit_cv": 2, "max_hops": 2, "intermediates": [("logistic", LogisticRegression())], **asked}
     search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=3), **asked)
     return search.fit(
         X[rows],
@@ -111,7 +111,7 @@ def test_linear_students_do_not_see_the_unit_of_the_target(scale: float, shift: 
 @given(st.integers(-12, 12), st.integers(-3, 3))
 def test_trees_do_not_see_the_unit_of_the_target(power: int, steps: int) -> None:
     y = np.round(Y_NUMBERS)
-    models = DecisionTreeRegressor(max_depth=3), RandomForestRegressor(30, max_depth=4)
+    models = DecisionTreeRegressor(max_depth=3), RandomForestRegressor(3, max_depth=4)
     kept: dict[str, Any] = {"schemes": [KnowledgeDistillation(alpha=0.5)], "tree_fits": [OwnFit(), NearOptimal()]}
     one = regression(y, *models, **kept)
     scale, shift = 2.0**power, 256.0 * steps
@@ -177,6 +177,7 @@ def test_equal_weights_are_no_weights() -> None:
 CALLS: dict[str, dict[str, Any]] = {
     "trees": {"tree_fits": FITS, "schemes": [KnowledgeDistillation(), ModelCompression(generator="interpolation")]},
     "groups": {"groups": np.arange(len(X_CLASSES)) // 3},
+    "a forest that is cross-fitted by its rows out of bag": {"teacher": RandomForestClassifier(30, max_depth=5)},
     "held out": {"verdict": 0.3},
     "nested": {"verdict": "nested", "cv": 3},
 }
@@ -198,7 +199,7 @@ def test_row_numbers_of_the_users_own_stay_those_of_the_table() -> None:
 
 
 def test_given_predictions_stay_those_of_the_table() -> None:
-    forest = RandomForestClassifier(20, random_state=0)
+    forest = RandomForestClassifier(5, random_state=0)
     oof = cross_val_predict(forest, X_CLASSES, Y_CLASSES, method="predict_proba")
     whole = classification(weight=HOLES.astype(float), teacher=from_predictions(oof, y=Y_CLASSES))
     same(whole, classification(HOLES, teacher=from_predictions(oof[HOLES], y=Y_CLASSES[HOLES])))

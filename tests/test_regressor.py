@@ -39,8 +39,8 @@ from multihop_search.paths.path import Hop
 from multihop_search.verdict import judge
 
 TREE = DecisionTreeRegressor(max_depth=3)
-TEACHER = RandomForestRegressor(6)
-POOL = [("forest", RandomForestRegressor(4, max_depth=6)), ("tree", DecisionTreeRegressor(max_depth=6))]
+TEACHER = RandomForestRegressor(3)
+POOL = [("forest", RandomForestRegressor(2, max_depth=6)), ("tree", DecisionTreeRegressor(max_depth=6))]
 TIMES = ["fit_seconds", "latency_us", "on_front"]
 KD = KnowledgeDistillation(alpha=0.6, temperature=1.0)
 
@@ -52,13 +52,13 @@ def diabetes() -> tuple[pd.DataFrame, pd.Series]:
 
 
 search_for = searches(
-    TREE, TEACHER, kind=MultihopSearchRegressor, intermediates=POOL, schemes=[KD], n_trials=9, cv=3, crossfit_cv=2
+    TREE, TEACHER, kind=MultihopSearchRegressor, intermediates=POOL, schemes=[KD], n_trials=9, cv=2, crossfit_cv=2
 )
 
 
 @pytest.fixture(scope="module")
 def found(diabetes: Any) -> MultihopSearchRegressor:
-    settings = {"schemes": "auto", "teacher": RandomForestRegressor(30, min_samples_leaf=3), "n_trials": 12}
+    settings = {"schemes": "auto", "teacher": RandomForestRegressor(10, min_samples_leaf=3), "n_trials": 9}
     return search_for(**settings).fit(*diabetes)
 
 
@@ -311,7 +311,7 @@ def test_stages_of_a_booster_are_its_first_rounds(diabetes: Any) -> None:
 
 
 def test_a_truncated_teacher_serves_as_a_rung_in_regression(diabetes: Any) -> None:
-    search = search_for(teacher=RandomForestRegressor(40, random_state=0), intermediates="auto", n_trials=6)
+    search = search_for(teacher=RandomForestRegressor(30, random_state=0), intermediates="auto", n_trials=6)
     search.fit(*diabetes)
     paths = search.results_["path"]
     assert any("Truncate" in path for path in paths)
@@ -472,4 +472,4 @@ def test_targets_that_are_no_numbers(y: Any, message: str) -> None:
 
 def test_too_few_rows() -> None:
     with pytest.raises(InvalidData, match="cv=3 needs at least 3 rows, got n_samples=2"):
-        counted().fit(X_SMALL[:2], Y_SMALL[:2])
+        counted(cv=3).fit(X_SMALL[:2], Y_SMALL[:2])

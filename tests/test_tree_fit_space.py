@@ -66,7 +66,7 @@ def space_of(fits=FITS, students=("student",), **settings):
     return PathSpace(["forest"], [kd, HardLabels()], own, **{"max_hops": 2, **settings})
 
 
-search_for = searches(TREE, RandomForestClassifier(30), intermediates=[], max_hops=1, n_trials=8, cv=2, crossfit_cv=2)
+search_for = searches(TREE, RandomForestClassifier(3), intermediates=[], max_hops=1, n_trials=8, cv=2, crossfit_cv=2)
 
 
 def made_for(X, y, student=TREE, **more):

@@ -1,7 +1,9 @@
-"""Run one example in a fresh environment made from its pins, and check what it printed.
+"""Run examples in a fresh environment made from their pins, and check what they printed.
 
 ``python docs/examples/run.py flaml`` makes ``build/examples/flaml`` from ``pins/flaml.txt`` and this repository, runs
-``with_flaml.py`` there and then the tests that need the real tool. Needs Python 3.11 to 3.13.
+``with_flaml.py`` there and then the tests that need the real tool. Needs Python 3.11 to 3.13. Several tools share an
+environment, in which the pins of the last named hold where they differ: FLAML and AutoGluon can. With ``--quick`` few
+rows, trials and seconds show that all works, and nothing of how well.
 """
 
 from __future__ import annotations
@@ -24,14 +26,20 @@ LEAST_ACCURACY = 0.85
 """Of both models on fresh rows; always saying the larger class has 0.61."""
 
 
-def environment(tool: str, *, keep: bool) -> Path:
+def pins_of(tools: list[str]) -> list[str]:
+    """Return what tools that share an environment install: the pins of the last named hold where they differ."""
+    lines = [line for tool in tools for line in (HERE / "pins" / f"{tool}.txt").read_text().splitlines()]
+    return list({line.partition("==")[0].lower(): line for line in lines if line and line[0] != "#"}.values())
+
+
+def environment(tools: list[str], *, keep: bool) -> Path:
     """Return the Python of a fresh environment that holds exactly the pins, and this repository."""
-    folder = ROOT / "build" / "examples" / tool
+    folder = ROOT / "build" / "examples" / "-".join(tools)
     python = folder / "bin" / "python"
     if not (keep and python.exists()):
         subprocess.run([sys.executable, "-m", "venv", "--clear", folder], check=True)
-    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps"]
-    subprocess.run([*pip, "-r", HERE / "pins" / f"{tool}.txt"], check=True)
+    pip = [python, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    subprocess.run([*pip, *pins_of(tools)], check=True)
     subprocess.run([*pip, "--force-reinstall", str(ROOT)], check=True)
     return python
 
@@ -85,20 +93,25 @@ def record(tool: str, printed: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("tool", choices=TOOLS)
+    parser.add_argument("tools", nargs="+", choices=TOOLS, metavar="TOOL", help=", ".join(TOOLS))
     parser.add_argument("--keep", action="store_true", help="use the environment of an earlier run")
+    parser.add_argument("--quick", action="store_true", help="show that it works, and nothing of how well")
     parser.add_argument("--record", action="store_true", help="write what was found into found.csv and the README")
     asked = parser.parse_args()
-    python = environment(asked.tool, keep=asked.keep)
+    if asked.quick and asked.record:
+        parser.error("--record keeps what an example found with its full rows and seconds: leave --quick out.")
+    python = environment(asked.tools, keep=asked.keep)
     env = {**os.environ, "PYTHONPATH": "", "OMP_NUM_THREADS": "1"}
-    script = HERE / f"with_{asked.tool}.py"
-    done = subprocess.run([python, script], env=env, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
-    print(done.stdout)
-    check(asked.tool, done.stdout)
-    if asked.record:
-        record(asked.tool, done.stdout)
-    tests = [ROOT / "tests" / "test_integrations.py", "-k", f"the_real_{asked.tool}", "-p", "no:cacheprovider"]
-    if asked.tool != "sklearn":
+    for tool in asked.tools:
+        script = [HERE / f"with_{tool}.py", *["--quick"] * asked.quick]
+        done = subprocess.run([python, *script], env=env, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True)
+        print(done.stdout)
+        check(tool, done.stdout)
+        if asked.record:
+            record(tool, done.stdout)
+    real = [f"the_real_{tool}" for tool in asked.tools if tool != "sklearn"]
+    if real:
+        tests = [ROOT / "tests" / "test_integrations.py", "-k", " or ".join(real), "-p", "no:cacheprovider"]
         subprocess.run([python, "-m", "pytest", *tests], env=env, cwd=ROOT, check=True)
 
 

@@ -1,6 +1,7 @@
 """AutoGluon: its bagged predictions teach a tree; then AutoGluon chooses among models with ours among them.
 
-Run with ``python docs/examples/run.py autogluon``: two to five minutes.
+Run with ``python docs/examples/run.py autogluon``: two to five minutes, with ``--quick`` half a minute beside the
+install.
 """
 
 import tempfile
@@ -8,7 +9,7 @@ import warnings
 
 import pandas as pd
 from autogluon.tabular import TabularPredictor
-from side_by_side import measured, show, spambase
+from side_by_side import is_quick, measured, show, spambase
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import MultihopSearchClassifier
@@ -32,13 +33,15 @@ def main() -> None:
     print(f"AutoGluon found {predictor.model_best}")
 
     teacher = from_autogluon(predictor)
-    search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=8), teacher, n_trials=30, random_state=0)
+    n_trials = 3 if is_quick() else 30
+    search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=8), teacher, n_trials=n_trials, random_state=0)
     search.fit(X, y)
     print(search.verdict_)
     found = measured(predictor.predict_proba, predictor.disk_usage(), predictor.class_labels, X_fresh, y_fresh)
     show(found, search.best_estimator_, X_fresh, y_fresh)
 
-    chooser = predictor_of(data, {"GBM": {}, "LR": {}, AutogluonModel: {"max_depth": 6}}, time_limit=60)
+    ours = {"max_depth": 6, "n_trials": 3} if is_quick() else {"max_depth": 6}
+    chooser = predictor_of(data, {"GBM": {}, "LR": {}, AutogluonModel: ours}, time_limit=60)
     print("\nAutoGluon's leaderboard:")
     print(chooser.leaderboard(silent=True)[["model", "score_val", "pred_time_val", "fit_time"]].to_string(index=False))
     print("it chose", chooser.model_best)
