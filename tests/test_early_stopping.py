@@ -26,6 +26,7 @@ from multihop_search.engine.crossfit import fit_teacher
 from multihop_search.engine.early_stopping import Gap, paired_gap
 from multihop_search.engine.student import Outcome, judge
 from multihop_search.executors import Executor, SerialExecutor
+from multihop_search.paths.groups import Way
 from multihop_search.problem.intake import make_problem
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.out_of_fold import HeldOut
@@ -513,6 +514,7 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(blobs: Any) -> None:
     row = np.concatenate([fold.test for fold in problem.folds])
     fold = np.repeat(np.arange(N_FOLDS), [len(fold.test) for fold in problem.folds])
     teacher = fit_teacher(problem, search.setup_.ladder)
+    ways = {"OwnFit": Way.OWN, "OwnFit+shrinkage": Way.SHRUNK}
     verdict = compare(
         [np.concatenate([outcomes[k][fold].predictions for fold in range(N_FOLDS)]) for k in complete],
         search.results_["hops"].to_numpy()[complete],
@@ -520,7 +522,7 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(blobs: Any) -> None:
         problem.scoring,
         random_state=problem.random_state,
         chosen=complete.index(search.best_index_),
-        own_fit=(search.results_["fit"] == "OwnFit").to_numpy()[complete],
+        ways=np.array([ways.get(fit, Way.OTHER) for fit in search.results_["fit"][complete]]),
     )
     pd.testing.assert_frame_equal(search.verdict_.table, verdict.table, check_exact=True)
 
