@@ -130,9 +130,9 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
         synthetic=dict.fromkeys(GENERATORS, 10),
     )
     fold, everyone = problem.whole, np.arange(problem.n_rows)
-    named = default_teachers(problem.X, problem.n_outputs)
-    session = SerialExecutor().start()
-    auto = choose_teacher(named, problem, session, submit_candidates(named, problem, session))
+    named, session = teachers(), SerialExecutor().start()
+    forests, _ = default_teachers(problem.X, problem.n_outputs)
+    auto = choose_teacher(forests, problem, session, submit_candidates(forests, problem, session))
     candidates = {"auto": auto, **named}
     taught = {name: crossfit(problem, Ladder(teacher=teacher), fold.number, ()) for name, teacher in candidates.items()}
     scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}
@@ -143,8 +143,6 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
         for table, recipes in TABLES.items():
             for label, recipe in recipes.items():
                 transfer = None
-                if recipe.teacher not in taught:  # no booster for many classes
-                    continue
                 if recipe.alpha is not None:
                     added = ModelCompression(recipe.multiple, recipe.generator) if recipe.multiple else None
                     scheme = KnowledgeDistillation(recipe.alpha, recipe.temperature)

@@ -56,24 +56,16 @@ def with_column(values: Any) -> np.ndarray:
     return changed
 
 
-def test_an_empty_column_is_named_and_every_default_teacher_is_compared() -> None:
+def test_an_empty_column_is_named() -> None:
     with pytest.warns(DefaultLeftOutWarning, match="column 'd' has no values"):
         search = search_for().fit(pd.DataFrame(with_column(np.nan), columns=list("abcd")), Y)
     assert (search.results_["state"] == "COMPLETE").all()
-    candidates = pool.default_teachers(with_column(np.nan), 2, gaps=True)
-    assert set(candidates) == {"forest", "extra-trees", "boosting", "vote"}
-    for name in ("boosting", "vote"):
-        assert candidates[name].fit(with_column(np.nan), Y).score(with_column(np.nan), Y) > 0.8
 
 
 @pytest.mark.parametrize("n_values", [1, 3])
-def test_a_column_that_is_empty_in_some_fold_only_fails_no_trial(
-    n_values: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_column_that_is_empty_in_some_fold_only_fails_no_trial(n_values: int) -> None:
     values = np.full(150, np.nan)
     values[:n_values] = 1.0
-    full = pool.teachers
-    monkeypatch.setattr(pool, "teachers", lambda **options: {"boosting": full(**options)["boosting"]})
     search = search_for(n_trials=3).fit(with_column(values), Y)
     assert (search.results_["state"] == "COMPLETE").all()
 
@@ -92,17 +84,16 @@ def test_defaults_that_cannot_fit_are_left_out_by_name() -> None:
         warnings.simplefilter("always")
         search = search_for(HistGradientBoostingClassifier(max_iter=2), max_hops=2, n_trials=3).fit(large, Y)
     left_out = [str(warning.message) for warning in given if warning.category is DefaultLeftOutWarning]
-    for name in ("teacher 'forest'", "teacher 'extra-trees'", "intermediate 'tree(8)'", "intermediate 'forest(30)'"):
+    for name in ("teacher 'forest'", "intermediate 'tree(8)'", "intermediate 'forest(30)'"):
         assert sum(name in message for message in left_out) == 1
     assert isinstance(search.teacher_, HistGradientBoostingClassifier)
     assert (search.results_["state"] == "COMPLETE").all()
 
 
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::multihop_search.errors.DefaultLeftOutWarning")
 def test_no_default_teacher_that_can_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    full = pool.teachers
-    monkeypatch.setattr(pool, "teachers", lambda **options: {"forest": full(**options)["forest"]})
-    with pytest.raises(UnsuitableModel, match=r"teacher 'forest' .*too large"):
+    monkeypatch.setitem(pool.DEFAULTS, False, (("forest",), ("extra-trees",)))
+    with pytest.raises(UnsuitableModel, match=r"teacher 'extra-trees' .*too large"):
         search_for(HistGradientBoostingClassifier(max_iter=2)).fit(with_column(X[:, 3] * 1e39), Y)
 
 
@@ -192,11 +183,9 @@ def test_regressors_hand_weights_on(model: Any) -> None:
 
 
 @pytest.mark.parametrize("routing", [False, True])
-def test_the_default_vote_takes_weights(routing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_named_vote_takes_weights(routing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     with sklearn.config_context(enable_metadata_routing=routing):
-        full = pool.default_teachers
-        name = "multihop_search.search.teacher.default_teachers"
-        monkeypatch.setattr(name, lambda *args, **options: {"only": full(*args, **options)["vote"]})
+        monkeypatch.setitem(pool.DEFAULTS, False, (("vote",), ()))
         search = search_for().fit(X, Y, sample_weight=WEIGHT)
     assert isinstance(search.teacher_, VotingClassifier)
     assert (search.results_["state"] == "COMPLETE").all()
@@ -352,6 +341,7 @@ def test_a_regressor_that_predicts_no_number_is_named(place: str) -> None:
 
 def test_a_default_model_that_cannot_predict_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "teachers", lambda **options: {"broken": PredictsNaN(), "tree": DecisionTreeClassifier()})
+    monkeypatch.setitem(pool.DEFAULTS, False, (("broken", "tree"), ()))
     with pytest.warns(DefaultLeftOutWarning, match="teacher 'broken' .*predicted NaN or infinity.* left out"):
         search = search_for().fit(X, Y)
     assert type(search.teacher_) is DecisionTreeClassifier

@@ -88,7 +88,7 @@ def ladder_between(made, teacher, student, intermediates):
 
 @pytest.mark.usefixtures("small_teachers")
 @pytest.mark.parametrize("strings", [False, True])
-def test_a_model_is_tried_once_and_a_vote_never(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_model_is_tried_once(strings: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = data(80)
     if strings:
         X = pd.DataFrame(X, columns=list("abcd")).assign(kind=np.where(X[:, 0] > 0, "a", "b"))
@@ -97,13 +97,12 @@ def test_a_model_is_tried_once_and_a_vote_never(strings: bool, monkeypatch: pyte
     monkeypatch.setattr(first_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
     fits = FirstFits(problem(X, y), run)
     candidates = teacher_candidates("auto", fits)
-    assert list(candidates) == ["forest", "extra-trees", "boosting", "vote"]
+    assert list(candidates) == ["forest", "extra-trees"]
     found = {name: complexity(fits.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}
-    assert len(seen) == 3
-    assert found["vote"] == found["forest"] + found["extra-trees"] + found["boosting"] > 600
+    assert len(seen) == 2
     fits.forget()
-    assert complexity(fits.fitted(TEACHER, candidates["forest"])) == found["forest"]
-    assert len(seen) == 4
+    assert complexity(fits.fitted(TEACHER, candidates["forest"])) == found["forest"] > 200
+    assert len(seen) == 3
 
 
 # Complexity

@@ -169,7 +169,7 @@ def test_so_it_is_in_the_choice_of_the_teacher(
     rows: Any, error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candidates = {"poor": Forest(1, max_depth=1), "good": InFolds(9)}
-    monkeypatch.setattr(search_teacher, "default_teachers", lambda *args, **named: candidates)
+    monkeypatch.setattr(search_teacher, "default_teachers", lambda *args, **named: (candidates, {}))
     search = search_for(n_trials=2).set_params(teacher="auto")
     undisturbed = clone(search).fit(*rows)
     assert undisturbed.teacher_.n_estimators == 9

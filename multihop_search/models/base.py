@@ -107,10 +107,6 @@ class Family:
         """Return by name the models, not fitted, of which `model` predicts the mean; none where it does not."""
         return []
 
-    def with_voters(self, model: Any, voters: Sequence[Any]) -> Any:
-        """Return `model` as fitted, given its fitted voters in their order. Asked only where `voters` has some."""
-        raise NotImplementedError
-
     def bags(self, model: Any) -> Iterator[tuple[Callable[[np.ndarray], np.ndarray], np.ndarray]]:
         """Yield for each member of a fitted model its predictions as a function, and the rows that it was fitted on.
 

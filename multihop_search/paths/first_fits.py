@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,9 +19,7 @@ from sklearn.pipeline import Pipeline
 from multihop_search.errors import ClusterLost, MultihopError, UnsuitableModel
 from multihop_search.keys import rng_of
 from multihop_search.models.fitting import fit
-from multihop_search.models.registry import family_of
 from multihop_search.models.settle import settle
-from multihop_search.models.steps import last_step
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
@@ -72,13 +70,6 @@ class FirstFits:
         if id(model) not in self._fits:
             self._fits[id(model)] = model, first_fit(self.problem, name, model, shown or name, self._run)
         return self._fits[id(model)][1]
-
-    def join(self, vote: Any, members: Iterable[Any]) -> None:
-        """Make the fit of a vote from those of its members, which are there: nothing has to be fitted."""
-        joined = clone(vote)
-        last = last_step(joined)
-        family_of(last).with_voters(last, [last_step(self._fits[id(member)][1]) for member in members])
-        self._fits[id(vote)] = vote, joined
 
     def forget(self) -> None:
         """Let go of all fits: they take memory, and once the ladder is made nobody asks for them."""

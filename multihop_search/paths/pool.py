@@ -26,29 +26,27 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search.paths.preparation import needs_preparation, preparation
 
-MANY_OUTPUTS = 10
-"""Above this number of classes boosters, which fit a tree per class and round, leave the defaults."""
 FOREST, EXTRA_TREES, BOOSTING, VOTE = "forest", "extra-trees", "boosting", "vote"
+DEFAULTS = {False: ((FOREST, EXTRA_TREES), (BOOSTING,)), True: ((VOTE,), (BOOSTING,))}
+"""Default teachers of classifiers and of regressors; the second ones only where none of the first can fit the rows."""
+TREES = 200
+"""Trees of a forest that teaches (docs/decisions/0028)."""
 
 
-def teachers(*, regression: bool = False, boosting: bool = True) -> dict[str, Any]:
-    """Return the teachers that can be asked for by name, a vote of the others last; `boosting`: a booster too."""
+def teachers(*, regression: bool = False) -> dict[str, Any]:
+    """Return the teachers that can be asked for by name, a vote of the others last."""
     named: dict[str, Any] = {
-        FOREST: RandomForestClassifier(n_estimators=300),
-        EXTRA_TREES: ExtraTreesClassifier(n_estimators=300, bootstrap=True),
+        FOREST: RandomForestClassifier(n_estimators=TREES),
+        EXTRA_TREES: ExtraTreesClassifier(n_estimators=TREES, bootstrap=True),
         BOOSTING: HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=15),
     }
     if regression:
         named = {
-            FOREST: RandomForestRegressor(n_estimators=300, min_samples_leaf=2),
-            BOOSTING: HistGradientBoostingRegressor(max_iter=200),
+            FOREST: RandomForestRegressor(n_estimators=TREES // 2, min_samples_leaf=2),
+            BOOSTING: HistGradientBoostingRegressor(max_iter=100, max_leaf_nodes=15),
         }
-    if not boosting:
-        del named[BOOSTING]
-    if len(named) > 1:
-        members = [(name, _asking(model)) for name, model in named.items()]
-        named[VOTE] = VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")
-    return named
+    members = [(name, _asking(model)) for name, model in named.items()]
+    return {**named, VOTE: VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")}
 
 
 def _asking(model: Any) -> Any:
@@ -56,17 +54,21 @@ def _asking(model: Any) -> Any:
     return clone(model).set_fit_request(sample_weight=True) if get_config()["enable_metadata_routing"] else model
 
 
-def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> dict[str, Any]:
-    """Return the teachers that `teacher="auto"` compares by cross-validation; one output is regression.
+def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> tuple[dict[str, Any], ...]:
+    """Return the teachers that `teacher="auto"` compares, and those that it falls back on; one output is regression.
+
+    Those of classifiers are forests: out-of-bag rows spare them the fits that others are cross-fitted by, their first
+    trees are models too, and students learn as much from them as from boosters and votes. A regressor learns more from
+    the mean of a forest and a booster (docs/decisions/0028).
 
     `gaps`: a column has no value in some fit. A booster cannot bin it, so the median, or 0, is filled in before it.
     """
-    named = teachers(regression=n_outputs == 1, boosting=n_outputs <= MANY_OUTPUTS)
+    named = teachers(regression=n_outputs == 1)
     prepared = {name: behind_preparation(model, X) for name, model in named.items()}
     if gaps and not needs_preparation(X):
         filled = SimpleImputer(strategy="median", keep_empty_features=True)
-        prepared |= {name: make_pipeline(clone(filled), named[name]) for name in (BOOSTING, VOTE) if name in named}
-    return prepared
+        prepared |= {name: make_pipeline(clone(filled), named[name]) for name in (BOOSTING, VOTE)}
+    return tuple({name: prepared[name] for name in names} for names in DEFAULTS[n_outputs == 1])
 
 
 def behind_preparation(model: Any, X: Any, *, scaled: bool = False) -> Any:

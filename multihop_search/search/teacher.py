@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator
 from sklearn.frozen import FrozenEstimator
 
 from multihop_search.engine.crossfit import crossfit
-from multihop_search.engine.upper_model import mean_outputs, with_temperature
 from multihop_search.errors import (
     ClusterLost,
     DefaultLeftOutWarning,
@@ -26,7 +25,7 @@ from multihop_search.models.complexity import SelfMeasured
 from multihop_search.paths.first_fits import FirstFits, copied
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
-from multihop_search.paths.pool import VOTE, default_teachers
+from multihop_search.paths.pool import default_teachers
 from multihop_search.paths.preparation import empty_columns
 from multihop_search.problem.problem import Problem
 from multihop_search.problem.responses import stored_form
@@ -63,20 +62,18 @@ def teacher_candidates(teacher: Any, first_fits: FirstFits) -> Mapping[str, Any]
         return {TEACHER: teacher}
     parts = [part for fold in (problem.searched, *problem.folds) for part in fold.fitted_rows()]
     gaps = bool(empty_columns(problem.X, parts))
-    candidates = default_teachers(problem.X, problem.n_outputs, gaps=gaps)
+    usual, others = default_teachers(problem.X, problem.n_outputs, gaps=gaps)
     for name in empty_columns(problem.X, [problem.searched.train]) if gaps else []:
         warn(f"column {name!r} has no values: no model learns anything from it, leave it out.", DefaultLeftOutWarning)
-    singles = _fitted_ones(candidates)
-    able = able_ones({name: (TEACHER, model) for name, model in singles.items()}, first_fits, "teacher")
-    if VOTE not in candidates or len(able) < len(singles):
-        return able
-    first_fits.join(candidates[VOTE], able.values())
-    return {**able, VOTE: candidates[VOTE]}
+    try:
+        return _able(usual, first_fits)
+    except UnsuitableModel as error:
+        warn(f"{str(error).rstrip('.')}: another default teacher is taken.", DefaultLeftOutWarning)
+        return _able(others, first_fits)
 
 
-def _fitted_ones(candidates: Mapping[str, Any]) -> dict[str, Any]:
-    """Leave out the vote: it is made of the others, nothing has to be fitted."""
-    return {name: candidate for name, candidate in candidates.items() if name != VOTE}
+def _able(candidates: Mapping[str, Any], first_fits: FirstFits) -> dict[str, Any]:
+    return able_ones({name: (TEACHER, model) for name, model in candidates.items()}, first_fits, TEACHER)
 
 
 def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: Session) -> dict[str, Future]:
@@ -86,7 +83,7 @@ def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: 
     shared = session.share(_bare(problem))
     return {
         name: session.submit(crossfit, shared, Ladder(teacher=candidate), problem.searched.number, ())
-        for name, candidate in _fitted_ones(candidates).items()
+        for name, candidate in candidates.items()
     }
 
 
@@ -124,8 +121,6 @@ def choose_teacher(
             )
     if not outputs:
         raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
-    if VOTE in candidates and not lost:
-        outputs[VOTE] = with_temperature(_bare(problem), searched, mean_outputs(list(outputs.values())))
     scores = {name: scoring.score(problem.y[searched.train], of.calibrated, weights) for name, of in outputs.items()}
     return candidates[max(scores, key=lambda name: scores[name])]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from sklearn.ensemble import VotingClassifier, VotingRegressor
@@ -22,10 +21,6 @@ class Vote(Family):
         if not is_mean or model.weights is not None:
             return []
         return [(name, member) for name, member in model.estimators if not isinstance(member, str)]
-
-    def with_voters(self, model: Any, voters: Sequence[Any]) -> Any:
-        model.estimators_ = list(voters)
-        return model
 
     def parts(self, model: Any) -> list[Any] | None:
         return list(model.estimators_)
