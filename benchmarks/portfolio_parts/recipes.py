@@ -59,7 +59,8 @@ def _tree_recipes(depth: int, *, regression: bool) -> list[Entry]:
     """Return recipes of trees: every way of fitting plain, then taught, each value beside many others."""
     rng = np.random.default_rng([depth, regression])
     sizes = (1, 5, 12, 30)
-    usual: list[Entry] = [{"fit": "OwnFit", "min_samples_leaf": size} for size in (1, 10, 30)]
+    more = (3, 5, 15, 20, 40, 60) if regression else (5, 20)
+    usual: list[Entry] = [{"fit": "OwnFit", "min_samples_leaf": size} for size in (1, 10, 30, *more)]
     if not regression:
         usual += [{"fit": "OwnFit", "min_samples_leaf": size, "criterion": "entropy"} for size in (1, 5, 20)]
         usual += [{"fit": "OwnFit", "min_samples_leaf": 1, "ccp_alpha": share} for share in (0.001, 0.003)]
