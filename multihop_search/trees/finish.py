@@ -16,6 +16,7 @@ from multihop_search.trees.sample import Sample
 
 LEAF = -1
 UNDEFINED = -2
+TINY = np.finfo(np.float64).tiny
 
 
 @dataclass(kw_only=True)
@@ -29,8 +30,8 @@ class _Nodes:
     thresholds: Sequence[np.ndarray]
     bounds: Bounds
     smoothing: float
-    squares: np.ndarray
-    """Sums of the squared targets, (n_rows,)."""
+    has_variances: bool
+    """Whether impurities are variances, of targets (n_rows, 1)."""
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     values: list[np.ndarray] = field(default_factory=list)
     means: list[np.ndarray] = field(default_factory=list)
@@ -72,16 +73,15 @@ class _Nodes:
         return int(np.searchsorted(rows, self.n_real))  # they ascend
 
     def _append(self, rows: np.ndarray, parent: np.ndarray | None, depth: int) -> tuple[int, np.ndarray]:
-        weights = self.weights[rows]
-        weight, total = float(weights.sum()), weights @ self.targets[rows]
+        weights, targets = self.weights[rows], self.targets[rows]
+        weight, total = float(weights.sum()), weights @ targets
         if parent is None:
             value = total / weight
         else:
-            value = (total + self.smoothing * parent) / max(weight + self.smoothing, np.finfo(np.float64).tiny)
-        mean = total / weight if weight > 0 else value
-        squares = float(weights @ self.squares[rows])
-        variance = squares / weight - float((mean**2).sum()) if weight > 0 else 0.0
-        variance = max(variance, 0.0)
+            value = (total + self.smoothing * parent) / max(weight + self.smoothing, TINY)
+        mean, variance = total / weight if weight > 0 else value, 0.0
+        if weight > 0 and self.has_variances:
+            variance = max(float(weights @ targets[:, 0] ** 2) / weight - float((mean**2).sum()), 0.0)
         self.rows.append((LEAF, LEAF, UNDEFINED, float(UNDEFINED), variance, self._n_real(rows), weight, depth))
         self.values.append(value)
         self.means.append(mean)
@@ -135,7 +135,7 @@ def finished_tree(
         thresholds=sample.thresholds,
         bounds=bounds,
         smoothing=smoothing,
-        squares=(targets**2).sum(axis=1),
+        has_variances=entropy is None,
     )
     nodes.add(heap, 0, np.arange(len(X)), None)
     values = np.stack(nodes.values)
@@ -150,7 +150,7 @@ def finished_tree(
         values = np.clip(values, 0.0, 1.0)
         values /= values.sum(axis=1, keepdims=True)
         means = np.clip(np.stack(nodes.means), 0.0, 1.0)  # of smoothed values an importance could be negative
-        log = np.log2(np.maximum(means, np.finfo(np.float64).tiny))
+        log = np.log2(np.maximum(means, TINY))
         table["impurity"] = -(means * log).sum(axis=1) if entropy else 1.0 - (means**2).sum(axis=1)
     return tree_of(X.shape[1], table, values, max(row[-1] for row in nodes.rows))
 

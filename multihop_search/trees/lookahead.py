@@ -17,7 +17,6 @@ arXiv:2304.10830.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -134,13 +133,14 @@ class Lookahead:
         below = sample.below(joined, at, len(rows), np.column_stack([of_targets, sample.real[joined]]))
         left = below[..., -1]
         right = left[..., -1:] - left
-        places = (sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf)).nonzero()
-        low, whole = below[places], below[*places[:2], -1]
+        places = np.flatnonzero(sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf))
+        n_outputs, width, n_sums = sample.targets.shape[1], left.shape[2], below.shape[3]
+        low, whole = below.reshape(-1, n_sums)[places], below[:, :, -1].reshape(-1, n_sums)[places // width]
         low_weight, weight = self._weight(low), self._weight(whole)
-        low, whole = low[:, : sample.targets.shape[1]], whole[:, : sample.targets.shape[1]]
+        cost = self.loss.of_leaf(low[:, :n_outputs], low_weight, weight)
+        cost += self.loss.of_leaf((whole - low)[:, :n_outputs], weight - low_weight, weight)
         costs = np.full(left.shape, np.inf)
-        costs[places] = self.loss.of_leaf(low, low_weight, weight)
-        costs[places] += self.loss.of_leaf(whole - low, weight - low_weight, weight)
+        costs.ravel()[places] = cost
         return costs
 
     def _weight(self, sums: np.ndarray) -> np.ndarray:
@@ -153,24 +153,28 @@ class Lookahead:
 
         They are features, places and the costs of the splits; where there are fewer candidates, these are infinite.
         """
-        roots = np.zeros((2, len(rows)), dtype=np.intp)
-        of_split = np.full(len(rows), np.inf)
-        for number, (features, places) in enumerate(self._candidates(costs)):
-            if len(features) > rank:
-                above = self.sample.columns[features[:, None], rows[number]] > places[:, None].astype(np.uint8)
-                cost = best_pairs(above.T.astype(np.float64), self.sample.totals[rows[number]], self.loss)
-                root = np.argsort(_rounded(cost), kind="stable")[rank]
-                roots[:, number] = features[root], places[root]
-                of_split[number] = costs[number, features[root], places[root]]
-        return *roots, of_split
+        features, places, is_one = self._candidates(costs)
+        sample, nodes = self.sample, np.arange(len(rows))
+        sides = [
+            sample.columns[of_node[:, None], some] > cuts[:, None]
+            for some, of_node, cuts in zip(rows, features, places.astype(np.uint8), strict=True)
+        ]
+        pairs = _rounded(best_pairs(sides, [sample.totals[some] for some in rows], self.loss))
+        root = np.where(is_one, pairs, np.inf).argsort(axis=1, kind="stable")[:, min(rank, pairs.shape[1] - 1)]
+        feature, place = features[nodes, root], places[nodes, root]
+        return feature, place, np.where(is_one.sum(axis=1) > rank, costs[nodes, feature, place], np.inf)
 
     def candidates(self, rows: np.ndarray) -> list[Split]:
         """Return the splits of `rows` that are worth a look ahead, at most `n_candidates`, the best first."""
-        [(features, places)] = self._candidates(self._splits([rows]))
-        return list(zip(features.tolist(), places.tolist(), strict=True))
+        features, places, is_one = self._candidates(self._splits([rows]))
+        return list(zip(features[is_one].tolist(), places[is_one].tolist(), strict=True))
 
-    def _candidates(self, costs: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Return for each node the best threshold of each part of each feature's range, `n_candidates` of them."""
+    def _candidates(self, costs: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return for each node the best threshold of each part of each feature's range, at most `n_candidates` in all.
+
+        They are features, places, and which of them are candidates, (n_nodes, n_candidates); the others are the first
+        again.
+        """
         n_nodes, n_features, width = costs.shape
         parts = np.array_split(np.arange(width), min(SPREAD, width))
         within = np.stack([np.resize(part, len(parts[0])) for part in parts])  # the first part is the longest one
@@ -178,22 +182,20 @@ class Lookahead:
         places = within[np.arange(len(parts)), best].swapaxes(1, 2).reshape(n_nodes, -1)
         features = np.tile(np.arange(n_features), len(parts))
         of_best = costs[np.arange(n_nodes)[:, None], features, places]
-        rounded = _rounded(of_best)
-        for number in range(n_nodes):
-            order = np.argsort(rounded[number], kind="stable")[
-                : min(self.n_candidates, np.isfinite(of_best[number]).sum())
-            ]
-            yield features[order], places[number, order]
+        order = _rounded(of_best).argsort(axis=1, kind="stable")[:, : self.n_candidates]
+        is_one = np.isfinite(np.take_along_axis(of_best, order, axis=1))
+        order = np.where(is_one, order, order[:, :1])
+        return features[order], np.take_along_axis(places, order, axis=1), is_one
 
 
-def best_pairs(above: np.ndarray, totals: np.ndarray, loss: Loss) -> np.ndarray:
-    """Return, for each candidate as the root, the cost of the best tree of depth 2, (n_candidates,).
+def best_pairs(above: list[np.ndarray], totals: list[np.ndarray], loss: Loss) -> np.ndarray:
+    """Return, for each candidate as the root, the cost of the best tree of depth 2, (n_nodes, n_candidates).
 
     Parameters
     ----------
-    above : ndarray of shape (n_rows, n_candidates)
-        1.0 where a row lies above the candidate's threshold.
-    totals : ndarray of shape (n_rows, n_outputs + 1)
+    above : list of n_nodes ndarrays of shape (n_candidates, n_rows), bool
+        Which rows of a node lie above a candidate's threshold.
+    totals : list of n_nodes ndarrays of shape (n_rows, n_outputs + 1)
         Weighted targets, then the weight.
     loss : Loss
         A sum over leaves.
@@ -201,27 +203,30 @@ def best_pairs(above: np.ndarray, totals: np.ndarray, loss: Loss) -> np.ndarray:
     Examples
     --------
     >>> from multihop_search.trees.losses import ErrorRate
-    >>> above = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], dtype=float)  # the exclusive or of two columns
+    >>> above = np.array([[0, 0, 1, 1], [0, 1, 0, 1]], dtype=bool)  # the exclusive or of two columns
     >>> totals = np.array([[1, 0, 1], [0, 1, 1], [0, 1, 1], [1, 0, 1]], dtype=float)
-    >>> best_pairs(above, totals, ErrorRate())
-    array([0., 0.])
+    >>> best_pairs([above], [totals], ErrorRate())
+    array([[0., 0.]])
     """
-    n_outputs, sides = totals.shape[1] - 1, np.ascontiguousarray(above.T)
-    whole, one = totals.sum(axis=0), sides @ totals  # (n_candidates, n_outputs + 1)
-    first, second = np.triu_indices(len(sides))
-    columns = totals[:, :n_outputs] if n_outputs > 1 else totals
-    both = np.empty((len(first), n_outputs + 1))
-    for number, column in enumerate(columns.T):
-        both[:, number] = (sides @ (sides * column).T)[first, second]
+    n_candidates, n_outputs = len(above[0]), totals[0].shape[1] - 1
+    first, second = np.triu_indices(n_candidates)
+    one = np.empty((len(above), n_candidates, n_outputs + 1))
+    both = np.empty((len(above), len(first), n_outputs + 1))
+    for node, (is_above, of_rows) in enumerate(zip(above, totals, strict=True)):
+        sides = is_above.astype(np.float64)
+        one[node] = sides @ of_rows
+        for output in range(n_outputs if n_outputs > 1 else 2):
+            both[node, :, output] = (sides @ (sides * of_rows[:, output]).T)[first, second]
     if n_outputs > 1:  # of distributions the weight is the sum of the others
-        both[:, -1] = both[:, :-1].sum(axis=1)
-    only_first, only_second = one[first] - both, one[second] - both
-    leaves = np.stack([both, whole - one[first] - only_second, only_first, only_second])
-    of_both, of_neither, of_first, of_second = loss.of_leaf(leaves[..., :-1], leaves[..., -1], whole[-1])
-    right, left = np.empty((2, len(sides), len(sides)))  # by root and the split below it
-    right[first, second], left[first, second] = of_both + of_first, of_second + of_neither
-    right[second, first], left[second, first] = of_both + of_second, of_first + of_neither
-    return np.asarray(right.min(axis=1) + left.min(axis=1))
+        both[..., -1] = both[..., :-1].sum(axis=-1)
+    whole = np.stack([of_rows.sum(axis=0) for of_rows in totals])[:, None]
+    only_first, only_second = one[:, first] - both, one[:, second] - both
+    leaves = np.stack([both, whole - one[:, first] - only_second, only_first, only_second])
+    of_both, of_neither, of_first, of_second = loss.of_leaf(leaves[..., :-1], leaves[..., -1], whole[..., -1])
+    right, left = np.empty((2, len(above), n_candidates, n_candidates))  # by root and the split below it
+    right[:, first, second], left[:, first, second] = of_both + of_first, of_second + of_neither
+    right[:, second, first], left[:, second, first] = of_both + of_second, of_first + of_neither
+    return np.asarray(right.min(axis=2) + left.min(axis=2))
 
 
 def _rounded(costs: np.ndarray) -> np.ndarray:

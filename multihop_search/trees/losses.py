@@ -13,6 +13,7 @@ import numpy as np
 SMALLEST = 1e-3
 """Probabilities are floored here, as in the score: a pure leaf is not infinitely sure."""
 
+TINY = np.finfo(np.float64).tiny
 ROUNDING = 1e-9
 """A leaf of a smaller share of the weight is empty: its totals are differences of sums, their quotient is noise."""
 
@@ -35,9 +36,9 @@ class LogLoss:
 
     def of_leaf(self, totals: np.ndarray, weight: np.ndarray, whole: np.ndarray | None = None) -> np.ndarray:
         positive = np.maximum(totals, 0.0)
-        log = np.maximum(positive, np.finfo(np.float64).tiny)
+        log = np.maximum(positive, TINY)
         np.log(log, out=log)
-        inside = np.maximum(weight, np.finfo(np.float64).tiny)
+        inside = np.maximum(weight, TINY)
         return np.asarray(weight * np.log(inside) - np.einsum("...k,...k->...", positive, log))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:

@@ -159,19 +159,24 @@ def candidate_thresholds(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
 def _coded(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
     """Return the thresholds of each feature, and how many of them lie below each value, (n_rows, n_features)."""
     order, values = _sorted(X)
-    thresholds, codes = [], np.empty((X.shape[1], len(X)), dtype=np.uint8)
-    for number, (column, reached) in enumerate(zip(values, weights[order].cumsum(axis=1), strict=True)):
-        gaps = np.flatnonzero(column[1:] > column[:-1])
+    reached = weights[order].cumsum(axis=1)
+    wanted = np.linspace(0, reached[:, -1], N_THRESHOLDS + 2, axis=1)[:, 1:-1]
+    is_gap, is_cut = values[:, 1:] > values[:, :-1], np.zeros(values.shape, dtype=bool)
+    for feature, cut in enumerate(is_cut):  # before which rows, in order, a threshold lies
+        gaps = np.flatnonzero(is_gap[feature])
         if len(gaps) > N_THRESHOLDS:
-            wanted = np.linspace(0, reached[-1], N_THRESHOLDS + 2)[1:-1]
-            chosen = np.searchsorted(reached[gaps], wanted).clip(max=len(gaps) - 1)
-            gaps = gaps[chosen[np.append(True, chosen[1:] > chosen[:-1])]]
-        low, high = column[gaps].astype(np.float64), column[gaps + 1].astype(np.float64)
-        middle = (low + high) / 2
-        thresholds.append(np.where(middle < high, middle, low))
-        ends = np.concatenate([[0], gaps + 1, [len(column)]])
-        codes[number, order[number]] = np.repeat(np.arange(len(ends) - 1, dtype=np.uint8), np.diff(ends))
-    return tuple(thresholds), np.ascontiguousarray(codes.T)
+            found = np.searchsorted(gaps, np.searchsorted(reached[feature], wanted[feature]))
+            gaps = gaps[np.minimum(found, len(gaps) - 1)]
+        cut[gaps + 1] = True
+    below, codes = is_cut.cumsum(axis=1, dtype=np.uint8), np.empty(X.shape, dtype=np.uint8, order="F")
+    for feature, column in enumerate(codes.T):
+        column[order[feature]] = below[feature]
+    features, after = np.divmod(np.flatnonzero(is_cut), len(X))
+    low, high = values[features, after - 1].astype(np.float64), values[features, after].astype(np.float64)
+    middle = (low + high) / 2
+    cuts = np.where(middle < high, middle, low)
+    thresholds = np.split(cuts, np.searchsorted(features, np.arange(1, X.shape[1])))
+    return tuple(thresholds), np.ascontiguousarray(codes)
 
 
 def _sorted(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
