@@ -115,17 +115,17 @@ class _State:
         """Set the splits under which sending rows left costs least, of the nodes `numbers` of a level; return which."""
         sample, heap, bounds, places = self.sample, self.heap, self.bounds, 2**level - 1 + numbers
         gained, there = self._sums(level, numbers, node, cost), heap.feature[places]
-        now = np.where(there == NO_SPLIT, gained[:, 0, -1], gained[np.arange(len(numbers)), there, heap.place[places]])
-        most = now - LEAST_GAIN * sample.weights.sum()
-        gained[:, ~sample.exists] = np.inf
-        hopeful = gained.min(axis=(1, 2)) < most  # the bounds are looked at where a split would be better without them
+        now = gained[heap.place[places], np.arange(len(numbers)), there]
+        most = np.where(there == NO_SPLIT, gained[-1, :, 0], now) - LEAST_GAIN * sample.weights.sum()
+        gained = np.where(sample.exists, gained, np.inf)
+        hopeful = gained.min(axis=(0, 2)) < most  # the bounds are looked at where a split would be better without them
         if not hopeful.any():
             return np.array([], dtype=np.intp)
-        gained, most, places = gained[hopeful], most[hopeful], places[hopeful]
+        gained, most, places = gained[:, hopeful], most[hopeful], places[hopeful]
         left = self._sums(level, numbers[hopeful], node, sample.real)
-        right = left[..., -1:] - left
-        gained[(left < bounds.leaf) | (right < bounds.leaf) | (left[:, :1, -1:] < bounds.split)] = np.inf
-        ranked = gained.reshape(len(places), -1)
+        right = left[-1] - left
+        gained[(left < bounds.leaf) | (right < bounds.leaf) | (left[-1, :, :1] < bounds.split)] = np.inf
+        ranked = gained.transpose(1, 2, 0).reshape(len(places), -1)
         best = ranked.argmin(axis=1)
         better = ranked[np.arange(len(places)), best] < most
         heap.feature[places[better]], heap.place[places[better]] = np.divmod(best[better], sample.width)

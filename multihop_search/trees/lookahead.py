@@ -131,17 +131,16 @@ class Lookahead:
         at = np.repeat(np.arange(len(rows)), [len(of_node) for of_node in rows])
         of_targets = sample.totals[joined, : -1 if sample.targets.shape[1] > 1 else None]
         below = sample.below(joined, at, len(rows), np.column_stack([of_targets, sample.real[joined]]))
-        left = below[..., -1]
-        right = left[..., -1:] - left
+        left, whole = below[..., -1], below[-1].reshape(-1, below.shape[3])
+        right = left[-1] - left
         places = np.flatnonzero(sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf))
-        n_outputs, width, n_sums = sample.targets.shape[1], left.shape[2], below.shape[3]
-        low, whole = below.reshape(-1, n_sums)[places], below[:, :, -1].reshape(-1, n_sums)[places // width]
-        low_weight, weight = self._weight(low), self._weight(whole)
+        low, whole = below.reshape(-1, below.shape[3])[places], whole[places % len(whole)]
+        low_weight, weight, n_outputs = self._weight(low), self._weight(whole), sample.targets.shape[1]
         cost = self.loss.of_leaf(low[:, :n_outputs], low_weight, weight)
         cost += self.loss.of_leaf((whole - low)[:, :n_outputs], weight - low_weight, weight)
         costs = np.full(left.shape, np.inf)
         costs.ravel()[places] = cost
-        return costs
+        return np.ascontiguousarray(costs.transpose(1, 2, 0))
 
     def _weight(self, sums: np.ndarray) -> np.ndarray:
         """Return the weight of what `_splits` sums: of distributions it is the sum of the others."""

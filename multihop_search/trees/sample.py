@@ -12,7 +12,7 @@ N_THRESHOLDS = 31
 """Most candidate thresholds of a feature: with more the trees were no better on fresh rows, and grew slower."""
 MOST_ROWS = 4000
 """Structures are grown on at most this many rows; leaves are valued on all."""
-MOST_SUMS = 1 << 19
+MOST_SUMS = 1 << 18
 """Most sums that are held at once."""
 
 
@@ -55,14 +55,9 @@ class Sample:
         return np.ascontiguousarray(self.codes.T)
 
     @cached_property
-    def flat(self) -> np.ndarray:
-        """Place of each value in a histogram over all features, (n_rows, n_features), int32."""
-        return np.asarray(self.codes + np.arange(self.codes.shape[1], dtype=np.int32) * np.int32(self.width))
-
-    @cached_property
     def exists(self) -> np.ndarray:
-        """Which (feature, threshold) pairs exist, (n_features, width)."""
-        return np.arange(self.width) < np.array([len(cuts) for cuts in self.thresholds])[:, None]
+        """Which thresholds exist, (width, 1, n_features)."""
+        return np.arange(self.width)[:, None, None] < np.array([len(cuts) for cuts in self.thresholds])
 
     def below(self, rows: np.ndarray, node: np.ndarray, n_nodes: int, values: np.ndarray) -> np.ndarray:
         """Return the sums of `values` over the rows of each node at most at each threshold.
@@ -80,15 +75,18 @@ class Sample:
 
         Returns
         -------
-        sums : ndarray of shape (n_nodes, n_features, width) or (n_nodes, n_features, width, n_values)
-            The last place holds all rows.
+        sums : ndarray of shape (width, n_nodes, n_features) or (width, n_nodes, n_features, n_values)
+            By threshold first: so they are added up fast. The last place holds all rows.
         """
-        n_features, width = self.exists.shape
-        places = self.flat[rows] + (node.astype(np.int32) * np.int32(n_features * width))[:, None]
-        ends = np.arange(0, places.size + 1, n_features, dtype=np.int32)
-        spread = csc_array((self._ones[: places.size], places.ravel(), ends), (n_nodes * n_features * width, len(rows)))
-        sums = (spread @ values).reshape(n_nodes, n_features, width, *values.shape[1:])  # added row by row
-        return np.asarray(sums.cumsum(axis=2))
+        n_features, width = len(self.thresholds), self.width
+        first = self.codes[rows] * np.int32(n_nodes * n_features)
+        first += (node.astype(np.int32) * np.int32(n_features))[:, None] + np.arange(n_features, dtype=np.int32)
+        ends = np.arange(0, first.size + 1, n_features, dtype=np.int32)
+        spread = csc_array((self._ones[: first.size], first.ravel(), ends), (width * n_nodes * n_features, len(rows)))
+        sums = (spread @ values).reshape(width, n_nodes, n_features, *values.shape[1:])  # added row by row
+        for place in range(1, width):
+            sums[place] += sums[place - 1]
+        return np.asarray(sums)
 
     def parts(self, nodes: np.ndarray, n_values: int = 1) -> list[np.ndarray]:
         """Return nodes in parts whose sums, so many at each threshold, are held at once."""
