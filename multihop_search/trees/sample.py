@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from scipy.sparse import csc_array
@@ -12,8 +14,13 @@ N_THRESHOLDS = 31
 """Most candidate thresholds of a feature: with more the trees were no better on fresh rows, and grew slower."""
 MOST_ROWS = 4000
 """Structures are grown on at most this many rows; leaves are valued on all."""
+MOST_BYTES = 32 << 20
+"""Most bytes of codes that a process keeps; those used longest ago go first."""
 MOST_SUMS = 1 << 18
 """Most sums that are held at once."""
+
+_KEPT: dict[bytes, tuple[tuple[np.ndarray, ...], np.ndarray]] = {}
+_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -127,7 +134,7 @@ def make_sample(
         if drawn[part].sum() > 0:  # the shares of real and synthetic rows stay
             drawn[part] *= whole / drawn[part].sum()
     targets = targets[rows].astype(np.float64)
-    thresholds, codes = _coded(X[rows], drawn)
+    thresholds, codes = _coded_once(X[rows], drawn)
     totals = np.column_stack([drawn[:, None] * targets, drawn])
     return Sample(thresholds, codes, totals, targets, real)
 
@@ -152,6 +159,22 @@ def candidate_thresholds(column: np.ndarray, weights: np.ndarray) -> np.ndarray:
     array([1.5, 5. ])
     """
     return _coded(column[:, None], weights)[0][0]
+
+
+def _coded_once(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
+    """Return what `_coded` does, kept by the contents of its arguments: trials of one fold share their rows."""
+    key = sha256(repr(X.shape).encode() + X.tobytes() + weights.tobytes()).digest()
+    with _LOCK:
+        found = _KEPT.pop(key, None)
+    if found is None:
+        found = _coded(X, weights)
+        for array in (*found[0], found[1]):
+            array.setflags(write=False)
+    with _LOCK:
+        _KEPT[key] = found
+        while len(_KEPT) > 1 and sum(codes.nbytes for _, codes in _KEPT.values()) > MOST_BYTES:
+            del _KEPT[next(iter(_KEPT))]
+    return found
 
 
 def _coded(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
