@@ -71,6 +71,7 @@ class _State:
         first = 2**self.heap.depth - 1
         self.totals = totals_of(self.nodes[-1] - first, first + 1, self.sample)
         self.losses: np.ndarray | None = None
+        """Of each row in each leaf; None: as the leaves were before."""
         self.settled: set[int] = set()
         """Levels of which no split would be chosen anew."""
 
@@ -79,18 +80,19 @@ class _State:
 
     def _below(self, nodes: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Return where `rows` that stand at `nodes` are one level below."""
-        return np.asarray(2 * nodes + 1 + self.above[nodes, rows])
+        return np.asarray(2 * nodes + 1 + self.above.take(nodes * self.sample.n_rows + rows))
 
     def _cost(self, level: int) -> np.ndarray:
         """Return what it costs to send each row left rather than right, (n_rows,)."""
+        first = 2**self.heap.depth - 1
         if self.losses is None:
             self.losses = self.loss.of_rows(self.sample.targets, leaf_values(self.totals))
-        first, own = 2**self.heap.depth - 1, self.nodes[-1]
+            self.own = self.losses[self.rows, self.nodes[-1] - first]
         is_right = self.nodes[level + 1] % 2 == 0
         other = self.nodes[level + 1] + np.where(is_right, -1, 1)
         for _ in range(self.heap.depth - level - 1):
             other = self._below(other, self.rows)
-        saved = self.losses[self.rows, own - first] - self.losses[self.rows, other - first]
+        saved = self.own - self.losses[self.rows, other - first]
         return np.asarray(self.sample.weights * np.where(is_right, -saved, saved))
 
     def choose(self, level: int) -> None:
@@ -115,17 +117,17 @@ class _State:
         """Set the splits under which sending rows left costs least, of the nodes `numbers` of a level; return which."""
         sample, heap, bounds, places = self.sample, self.heap, self.bounds, 2**level - 1 + numbers
         gained, there = self._sums(level, numbers, node, cost), heap.feature[places]
-        now = gained[heap.place[places], np.arange(len(numbers)), there]
-        most = np.where(there == NO_SPLIT, gained[-1, :, 0], now) - LEAST_GAIN * sample.weights.sum()
+        now = gained[np.arange(len(numbers)), heap.place[places], there]
+        most = np.where(there == NO_SPLIT, gained[:, -1, 0], now) - LEAST_GAIN * sample.weights.sum()
         gained = np.where(sample.exists, gained, np.inf)
-        hopeful = gained.min(axis=(0, 2)) < most  # the bounds are looked at where a split would be better without them
+        hopeful = gained.min(axis=(1, 2)) < most  # the bounds are looked at where a split would be better without them
         if not hopeful.any():
             return np.array([], dtype=np.intp)
-        gained, most, places = gained[:, hopeful], most[hopeful], places[hopeful]
+        gained, most, places = gained[hopeful], most[hopeful], places[hopeful]
         left = self._sums(level, numbers[hopeful], node, sample.real)
-        right = left[-1] - left
-        gained[(left < bounds.leaf) | (right < bounds.leaf) | (left[-1, :, :1] < bounds.split)] = np.inf
-        ranked = gained.transpose(1, 2, 0).reshape(len(places), -1)
+        right = left[:, -1:] - left
+        gained[(left < bounds.leaf) | (right < bounds.leaf) | (left[:, -1:, :1] < bounds.split)] = np.inf
+        ranked = gained.swapaxes(1, 2).reshape(len(places), -1)
         best = ranked.argmin(axis=1)
         better = ranked[np.arange(len(places)), best] < most
         heap.feature[places[better]], heap.place[places[better]] = np.divmod(best[better], sample.width)

@@ -131,16 +131,17 @@ class Lookahead:
         at = np.repeat(np.arange(len(rows)), [len(of_node) for of_node in rows])
         of_targets = sample.totals[joined, : -1 if sample.targets.shape[1] > 1 else None]
         below = sample.below(joined, at, len(rows), np.column_stack([of_targets, sample.real[joined]]))
-        left, whole = below[..., -1], below[-1].reshape(-1, below.shape[3])
-        right = left[-1] - left
+        left, whole = below[..., -1], below[:, -1].reshape(-1, below.shape[3])
+        right = left[:, -1:] - left
         places = np.flatnonzero(sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf))
-        low, whole = below.reshape(-1, below.shape[3])[places], whole[places % len(whole)]
+        node, n_features = places // sample.exists.size, left.shape[2]
+        low, whole = below.reshape(-1, below.shape[3])[places], whole[node * n_features + places % n_features]
         low_weight, weight, n_outputs = self._weight(low), self._weight(whole), sample.targets.shape[1]
         cost = self.loss.of_leaf(low[:, :n_outputs], low_weight, weight)
         cost += self.loss.of_leaf((whole - low)[:, :n_outputs], weight - low_weight, weight)
         costs = np.full(left.shape, np.inf)
         costs.ravel()[places] = cost
-        return np.ascontiguousarray(costs.transpose(1, 2, 0))
+        return np.ascontiguousarray(costs.swapaxes(1, 2))
 
     def _weight(self, sums: np.ndarray) -> np.ndarray:
         """Return the weight of what `_splits` sums: of distributions it is the sum of the others."""
@@ -215,7 +216,13 @@ def best_pairs(above: list[np.ndarray], totals: list[np.ndarray], loss: Loss) ->
         sides = is_above.astype(np.float64)
         one[node] = sides @ of_rows
         for output in range(n_outputs if n_outputs > 1 else 2):
-            both[node, :, output] = (sides @ (sides * of_rows[:, output]).T)[first, second]
+            column = of_rows[:, output]
+            if column.min() < 0:
+                product = sides @ (sides * column).T
+            else:  # of a matrix and its own transpose half is computed
+                scaled = sides * np.sqrt(column)
+                product = scaled @ scaled.T
+            both[node, :, output] = product[first, second]
     if n_outputs > 1:  # of distributions the weight is the sum of the others
         both[..., -1] = both[..., :-1].sum(axis=-1)
     whole = np.stack([of_rows.sum(axis=0) for of_rows in totals])[:, None]

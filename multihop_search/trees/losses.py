@@ -42,7 +42,8 @@ class LogLoss:
         return np.asarray(weight * np.log(inside) - np.einsum("...k,...k->...", positive, log))
 
     def of_rows(self, targets: np.ndarray, values: np.ndarray) -> np.ndarray:
-        return np.asarray(-(targets @ np.log(np.maximum(values, SMALLEST)).T))
+        losses = targets @ np.log(np.maximum(values, SMALLEST)).T
+        return np.asarray(np.negative(losses, out=losses))
 
 
 class ErrorRate:

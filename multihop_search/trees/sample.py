@@ -63,8 +63,14 @@ class Sample:
 
     @cached_property
     def exists(self) -> np.ndarray:
-        """Which thresholds exist, (width, 1, n_features)."""
-        return np.arange(self.width)[:, None, None] < np.array([len(cuts) for cuts in self.thresholds])
+        """Which thresholds exist, (width, n_features)."""
+        return np.arange(self.width)[:, None] < np.array([len(cuts) for cuts in self.thresholds])
+
+    @cached_property
+    def flat(self) -> np.ndarray:
+        """Place of each value in a histogram over all features, (n_rows, n_features), int32."""
+        n_features = np.int32(self.codes.shape[1])
+        return np.asarray(self.codes * n_features + np.arange(n_features, dtype=np.int32))
 
     def below(self, rows: np.ndarray, node: np.ndarray, n_nodes: int, values: np.ndarray) -> np.ndarray:
         """Return the sums of `values` over the rows of each node at most at each threshold.
@@ -82,17 +88,17 @@ class Sample:
 
         Returns
         -------
-        sums : ndarray of shape (width, n_nodes, n_features) or (width, n_nodes, n_features, n_values)
-            By threshold first: so they are added up fast. The last place holds all rows.
+        sums : ndarray of shape (n_nodes, width, n_features) or (n_nodes, width, n_features, n_values)
+            Features stand behind the thresholds: so they are added up fast. The last place holds all rows.
         """
         n_features, width = len(self.thresholds), self.width
-        first = self.codes[rows] * np.int32(n_nodes * n_features)
-        first += (node.astype(np.int32) * np.int32(n_features))[:, None] + np.arange(n_features, dtype=np.int32)
-        ends = np.arange(0, first.size + 1, n_features, dtype=np.int32)
-        spread = csc_array((self._ones[: first.size], first.ravel(), ends), (width * n_nodes * n_features, len(rows)))
-        sums = (spread @ values).reshape(width, n_nodes, n_features, *values.shape[1:])  # added row by row
+        places = self.flat[rows]
+        places += (node.astype(np.int32) * np.int32(width * n_features))[:, None]
+        ends = np.arange(0, places.size + 1, n_features, dtype=np.int32)
+        spread = csc_array((self._ones[: places.size], places.ravel(), ends), (n_nodes * width * n_features, len(rows)))
+        sums = (spread @ values).reshape(n_nodes, width, n_features, *values.shape[1:])  # added row by row
         for place in range(1, width):
-            sums[place] += sums[place - 1]
+            sums[:, place] += sums[:, place - 1]
         return np.asarray(sums)
 
     def parts(self, nodes: np.ndarray, n_values: int = 1) -> list[np.ndarray]:

@@ -60,14 +60,18 @@ def shrunk(parents: np.ndarray, counts: np.ndarray, values: np.ndarray, strength
     >>> shrunk(np.array([-1, 0, 0]), np.array([10, 5, 5]), np.array([[0.5], [0.0], [1.0]]), 10.0).ravel().tolist()
     [0.5, 0.25, 0.75]
     """
-    values = values.astype(np.float64)
-    if strength == 0:
-        return values
-    result = values.copy()
+    return np.asarray(_shrunk(parents, counts, values, [strength])[0])
+
+
+def _shrunk(parents: np.ndarray, counts: np.ndarray, values: np.ndarray, strengths: Sequence[float]) -> np.ndarray:
+    """Return the same for several strengths, (n_strengths, n_nodes, n_outputs)."""
+    values, several = values.astype(np.float64), np.array(strengths)[:, None]
+    result = np.repeat(values[None], len(strengths), axis=0)
     for level in _levels(parents)[1:]:
         above = parents[level]
-        share = counts[above] / (counts[above] + strength)
-        result[level] = result[above] + (values[level] - values[above]) * share[:, None]
+        share = counts[above] / (counts[above] + several)
+        result[:, level] = result[:, above] + (values[level] - values[above]) * share[..., None]
+    result[several[:, 0] == 0] = values
     return result
 
 
@@ -144,16 +148,14 @@ def losses_of(
     sums = np.column_stack([np.bincount(place, weights=weights * column) for column in targets.T])
     parents, counts = parents_of(tree), counts_of(tree, n_rows)
     means = tree.value[:, 0] if scale is None else scale.standardised(tree.value[:, 0])
-    losses = []
-    for strength in STRENGTHS:
-        values = shrunk(parents, counts, means, strength)[node]
-        if columns is None:  # without the squares of the targets, which no strength changes
-            losses.append(float((weight * values[:, 0] ** 2 - 2 * sums[:, 0] * values[:, 0]).sum()))
-        else:
-            shares = np.zeros_like(sums)
-            shares[:, columns] = values
-            losses.append(float(-(sums * np.log(np.maximum(shares, SMALLEST))).sum()))
-    return np.array(losses)
+    values = _shrunk(parents, counts, means, STRENGTHS)[:, node]
+    if columns is None:  # without the squares of the targets, which no strength changes
+        of_nodes = weight * values[..., 0] ** 2 - 2 * sums[:, 0] * values[..., 0]
+    else:
+        shares = np.zeros((len(STRENGTHS), *sums.shape))
+        shares[..., columns] = values
+        of_nodes = -(sums * np.log(np.maximum(shares, SMALLEST)))
+    return np.asarray(of_nodes.reshape(len(STRENGTHS), -1).sum(axis=1))
 
 
 def least(losses: np.ndarray, scale: float) -> float:
