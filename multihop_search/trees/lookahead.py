@@ -135,10 +135,12 @@ class Lookahead:
         right = left[:, -1:] - left
         places = np.flatnonzero(sample.exists & (left >= bounds.leaf) & (right >= bounds.leaf))
         node, n_features = places // sample.exists.size, left.shape[2]
-        low, whole = below.reshape(-1, below.shape[3])[places], whole[node * n_features + places % n_features]
-        low_weight, weight, n_outputs = self._weight(low), self._weight(whole), sample.targets.shape[1]
-        cost = self.loss.of_leaf(low[:, :n_outputs], low_weight, weight)
-        cost += self.loss.of_leaf((whole - low)[:, :n_outputs], weight - low_weight, weight)
+        low = below.reshape(-1, below.shape[3]).take(places, axis=0)
+        whole = whole.take(node * n_features + places % n_features, axis=0)
+        low_weight, weight = self._weight(low), self._weight(whole)
+        low, whole = (np.ascontiguousarray(sums[:, : sample.targets.shape[1]]) for sums in (low, whole))
+        cost = self.loss.of_leaf(low, low_weight, weight)
+        cost += self.loss.of_leaf(whole - low, weight - low_weight, weight)
         costs = np.full(left.shape, np.inf)
         costs.ravel()[places] = cost
         return np.ascontiguousarray(costs.swapaxes(1, 2))
@@ -210,11 +212,11 @@ def best_pairs(above: list[np.ndarray], totals: list[np.ndarray], loss: Loss) ->
     """
     n_candidates, n_outputs = len(above[0]), totals[0].shape[1] - 1
     first, second = np.triu_indices(n_candidates)
-    one = np.empty((len(above), n_candidates, n_outputs + 1))
-    both = np.empty((len(above), len(first), n_outputs + 1))
+    one = np.empty((n_outputs + 1, len(above), n_candidates))
+    both = np.empty((n_outputs + 1, len(above), len(first)))
     for node, (is_above, of_rows) in enumerate(zip(above, totals, strict=True)):
         sides = is_above.astype(np.float64)
-        one[node] = sides @ of_rows
+        one[:, node] = (sides @ of_rows).T
         for output in range(n_outputs if n_outputs > 1 else 2):
             column = of_rows[:, output]
             if column.min() < 0:
@@ -222,13 +224,14 @@ def best_pairs(above: list[np.ndarray], totals: list[np.ndarray], loss: Loss) ->
             else:  # of a matrix and its own transpose half is computed
                 scaled = sides * np.sqrt(column)
                 product = scaled @ scaled.T
-            both[node, :, output] = product[first, second]
+            both[output, node] = product[first, second]
     if n_outputs > 1:  # of distributions the weight is the sum of the others
-        both[..., -1] = both[..., :-1].sum(axis=-1)
-    whole = np.stack([of_rows.sum(axis=0) for of_rows in totals])[:, None]
-    only_first, only_second = one[:, first] - both, one[:, second] - both
-    leaves = np.stack([both, whole - one[:, first] - only_second, only_first, only_second])
-    of_both, of_neither, of_first, of_second = loss.of_leaf(leaves[..., :-1], leaves[..., -1], whole[..., -1])
+        both[-1] = both[:-1].sum(axis=0)
+    whole = np.stack([of_rows.sum(axis=0) for of_rows in totals], axis=1)[..., None]
+    only_first, only_second = one[..., first] - both, one[..., second] - both
+    leaves = np.stack([both, whole - one[..., first] - only_second, only_first, only_second], axis=1)
+    of_targets = np.ascontiguousarray(np.moveaxis(leaves[:-1], 0, -1))
+    of_both, of_neither, of_first, of_second = loss.of_leaf(of_targets, leaves[-1], whole[-1])
     right, left = np.empty((2, len(above), n_candidates, n_candidates))  # by root and the split below it
     right[:, first, second], left[:, first, second] = of_both + of_first, of_second + of_neither
     right[:, second, first], left[:, second, first] = of_both + of_second, of_first + of_neither
