@@ -172,6 +172,8 @@ def main(args: Sequence[str] | None = None) -> None:
     for name in ("record", "cell", "learn"):
         command = commands.add_parser(name)
         command.add_argument("--build", type=Path, default=BUILD)
+        if name == "learn":
+            command.add_argument("--out", type=Path, default=bench.PAGES, help="where page and portfolio are written")
         if name == "record":
             command.add_argument("--kinds", nargs="+", choices=KINDS, default=list(KINDS))
             command.add_argument("--seeds", type=int, nargs="+", default=[100, 101])
@@ -187,9 +189,12 @@ def main(args: Sequence[str] | None = None) -> None:
     elif options.command == "record":
         record(options)
     else:
-        from portfolio_parts.learn import learn
+        from portfolio_parts.learn import PORTFOLIO, learn
 
-        learn(merged(options.build, RECORDS), RECORDS)
+        usual = options.out == bench.PAGES
+        file = RECORDS if usual else options.out / "records.parquet"
+        portfolio = PORTFOLIO if usual else options.out / "portfolio.json"
+        learn(merged(options.build, file), file, pages=options.out, portfolio=portfolio)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """benchmarks/portfolio.py: a small record, and a portfolio learned from records worked by hand."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -37,32 +38,73 @@ def test_a_record_has_a_row_for_each_recipe_that_its_rows_allow(kind: str, monke
     assert table["fresh_error"].isna().all() == (kind == "values")
 
 
-def records(fresh: dict[str, list[float]]) -> pd.DataFrame:
-    """Return records of one student: by set the fresh loss of each recipe, which cross-validation foresees."""
+def records(fresh: dict[str, list[float]], first: int = 10) -> pd.DataFrame:
+    """Return records of a tree: by set the fresh loss of recipes from `first` on, which cross-validation foresees."""
     return pd.DataFrame(
-        {"set": name, "seed": 100, "student": "tree4", "recipe": recipe, "hops": int(recipe >= 8), "cv": loss}
-        | {"fresh": loss}
+        {"set": name, "seed": 100, "student": "tree4", "recipe": first + place, "cv": loss, "fresh": loss}
+        | {"fit_seconds": 1.0}
         for name, losses in fresh.items()
-        for recipe, loss in enumerate(losses)
+        for place, loss in enumerate(losses)
     )
+
+
+def test_the_recipes_of_this_test_are_plain_and_not_of_the_usual_fit() -> None:
+    entries = recipes.CANDIDATES["tree4"][10:14]
+    assert all(entry["n_hops"] == 0 and entry["fit"] != "OwnFit" for entry in entries)
+    assert [entry["fit"] for entry in recipes.CANDIDATES["tree4"][:10]] == ["OwnFit"] * 10
 
 
 def test_the_first_recipe_is_best_alone_and_the_next_adds_most() -> None:
     table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]})
-    # geometric means alone: 4, 2.52, 3.17, 3; beside recipe 1 only recipe 2 makes letter better than 3
-    assert learn.learned(table, "tree4", {0: 2}) == [1, 2]
+    # geometric means alone: 4, 2.52, 3.17, 3; beside recipe 11 only recipe 12 makes letter better than 3
+    assert learn.learned(table, "tree4", {0: 2}) == [11, 12]
+    assert learn.first_recipe(table, "tree4") == 11
+
+
+def test_the_usual_recipes_of_a_tree_are_always_there_and_what_adds_nothing_is_not() -> None:
+    table = records({"letter": [2, 3, 4], "adult": [3, 2, 4]}, first=8)  # the last is no usual one, and never picked
+    assert learn.learned(table, "tree4", {0: 1}) == [8, 9]
+
+
+def test_a_recipe_has_to_be_worth_its_time() -> None:
+    table = records({"letter": [2, 1.999], "adult": [2, 1.999]}, first=9)  # half a thousandth better
+    assert learn.learned(table, "tree4", {0: 1}) == [9, 10]
+    table.loc[table["recipe"] == 10, "fit_seconds"] = 9.0
+    assert learn.learned(table, "tree4", {0: 1}) == [9]
 
 
 def test_what_cross_validation_would_not_pick_adds_nothing() -> None:
-    table = records({"letter": [4, 3, 1], "adult": [4, 3, 1]})
-    table.loc[table["recipe"] == 2, "cv"] = 9.0
-    assert learn.learned(table, "tree4", {0: 2})[0] == 2  # alone there is nothing to pick among
+    table = records({"letter": [4, 3, 1], "adult": [4, 3, 1]}, first=9)
+    table.loc[table["recipe"] == 11, "cv"] = 9.0
+    assert learn.learned(table, "tree4", {0: 2}) == [9, 10]
     assert learn.picked(np.array([[4.0, 3.0, 9.0]]), np.array([[4.0, 3.0, 1.0]]), [1, 2]).tolist() == [3.0]
 
 
 def test_a_portfolio_is_judged_on_sets_that_it_was_not_learned_on_nor_on_their_kin() -> None:
     assert related_to("vowel") == {"vowel", "japanese_vowels"}
-    best = {"vowel": [4, 1, 4], "japanese_vowels": [4, 1, 4], "letter": [4, 4, 2], "fars": [4, 4, 2]}
-    table = learn.judged(records(best), "tree4", {0: 1}).set_index("set")
-    assert table.loc["vowel", "portfolio"] == 4  # learned on letter and fars: recipe 2
-    assert table.loc["vowel", "all"] == 1
+    best = {"vowel": [5, 4, 1, 4], "japanese_vowels": [5, 4, 1, 4], "letter": [5, 4, 4, 2], "fars": [5, 4, 4, 2]}
+    table = learn.judged(records(best, first=9), "tree4", {0: 1}).loc["vowel"].iloc[0]
+    assert table["loss", "plain tuned"] == 5
+    assert table["loss", "and other fits"] == 4  # learned on letter and fars: recipe 12
+    assert table["loss", "all recipes"] == 1
+    assert table["n", "and other fits"] == 2
+
+
+def test_the_file_has_a_line_for_each_entry_by_task_family_and_depth() -> None:
+    contents = learn.as_file({"tree4": [{"n_hops": 0}, {"n_hops": 1, "scheme": "SRatio"}], "lr": [{"n_hops": 0}]})
+    text = learn.written(contents)
+    assert json.loads(text) == contents
+    assert contents["classification"]["DecisionTree"][0]["max_depth"] == 4
+    assert [line.strip() for line in text.splitlines() if "SRatio" in line] == ['{"n_hops": 1, "scheme": "SRatio"}']
+
+
+def test_learning_writes_page_records_and_portfolio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]}, first=9)
+    (tmp_path / "cells").mkdir()
+    table.assign(fresh_error=0.1, search_seconds=1.0, hops=0).to_parquet(tmp_path / "cells" / "one.parquet")
+    portfolio.main(["learn", "--build", str(tmp_path / "cells"), "--out", str(tmp_path / "out")])
+    page = (tmp_path / "out" / "portfolio.md").read_text()
+    assert "| tree4 | plain tuned | 3 | 1 | +0.0 ± 0.0 |" in page
+    entries = json.loads((tmp_path / "out" / "portfolio.json").read_text())["classification"]["DecisionTree"]
+    assert entries[0]["entries"][0] == recipes.CANDIDATES["tree4"][9]
+    assert len(pd.read_parquet(tmp_path / "out" / "records.parquet")) == len(table)

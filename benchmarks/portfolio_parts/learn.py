@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import bench
 import numpy as np
 import pandas as pd
 from quality_parts.data import related_to
 
-from portfolio_parts.recipes import CANDIDATES
+from portfolio_parts.recipes import CANDIDATES, DEPTHS, FAMILIES, Entry
 
 PORTFOLIO = bench.ROOT / "multihop_search" / "paths" / "portfolio.json"
-MOST = 16
-"""Longest portfolio that is looked at."""
+SIZES = {0: 4, 1: 5, 2: 2}
+"""Most recipes that are learned of each number of hops, 2 for several; of a tree beside those of the usual fit."""
+SIZES_OF_MODELS = {0: 12, 1: 3, 2: 1}
+"""The same of students that are no trees, of which no usual recipes are set."""
+PRICE = 0.0003
+"""What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
+STEPS = ("plain tuned", "and shrinkage", "and other fits", "and one hop", "and several hops")
 
 
 def table_of(records: pd.DataFrame, student: str, what: str) -> pd.DataFrame:
@@ -39,91 +45,171 @@ def picked(cv: np.ndarray, fresh: np.ndarray, chosen: Sequence[int]) -> np.ndarr
 
 
 def greedy(
-    cv: np.ndarray, fresh: np.ndarray, baseline: np.ndarray, first: Sequence[int], allowed: Sequence[int], n: int
+    cv: np.ndarray, fresh: np.ndarray, costs: np.ndarray, first: Sequence[int], allowed: Sequence[int], n: int
 ) -> list[int]:
-    """Return recipes in the order in which each adds most to the mean log-ratio of fresh losses to a baseline."""
-    chosen = list(first)
-    while len(chosen) < n + len(first):
-        best, least = -1, np.inf
-        for recipe in allowed:
-            if recipe in chosen:
-                continue
-            loss = float(np.nanmean(np.log(picked(cv, fresh, [*chosen, recipe]) / baseline)))
-            if loss < least:
-                best, least = recipe, loss
-        if best < 0:
+    """Return at most `n` recipes in the order in which each lowers the mean log-loss ratio most beside the ones before.
+
+    `costs` says how long each takes, as a share of a usual fit; a recipe that is not worth its time ends the list.
+    """
+    chosen, rest = list(first), list(allowed)
+    before = float(np.nanmean(np.log(picked(cv, fresh, chosen)))) if chosen else np.inf
+    while rest and len(chosen) < n + len(first):
+        losses = [float(np.nanmean(np.log(picked(cv, fresh, [*chosen, recipe])))) for recipe in rest]
+        best = int(np.argmin(np.array(losses) + PRICE * costs[rest]))
+        if before - losses[best] < PRICE * costs[rest[best]]:
             break
-        chosen.append(best)
+        before = losses[best]
+        chosen.append(rest.pop(best))
     return chosen[len(first) :]
 
 
-def learned(records: pd.DataFrame, student: str, groups: dict[int, int]) -> list[int]:
-    """Return the portfolio of a student: so many recipes of each number of hops, 2 for several."""
-    cv, fresh = (table_of(records, student, what) for what in ("cv", "fresh"))
+def usual_of(student: str, columns: Sequence[int]) -> list[int]:
+    """Return the places of the recipes that tune the usual tree: cheap, and what gains are measured against."""
+    entries = [CANDIDATES[student][recipe] for recipe in columns]
+    return [place for place, entry in enumerate(entries) if entry.get("fit") == "OwnFit" and entry["n_hops"] == 0]
+
+
+def learned(records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None = None) -> list[int]:
+    """Return the portfolio of a student, as numbers of recipes: the usual ones, then greedily by number of hops."""
+    cv, fresh, seconds = (table_of(records, student, what) for what in ("cv", "fresh", "fit_seconds"))
     columns = list(cv.columns)
-    hops = records[records["student"] == student].groupby("recipe")["hops"].first()
-    baseline = fresh.to_numpy()[:, [columns.index(r) for r in columns if hops[r] == 0]]
-    baseline = np.nanmin(baseline, axis=1)
-    chosen: list[int] = []
-    for group, number in groups.items():
-        allowed = [place for place, recipe in enumerate(columns) if min(hops[recipe], 2) == group]
-        chosen += greedy(cv.to_numpy(), fresh.to_numpy(), baseline, chosen, allowed, number)
+    hops = [min(CANDIDATES[student][recipe]["n_hops"], 2) for recipe in columns]
+    costs = seconds.div(seconds.median(axis=1), axis=0).mean().to_numpy()
+    chosen = usual_of(student, columns)
+    if sizes is None:
+        sizes = SIZES if student in DEPTHS else SIZES_OF_MODELS
+    for group, number in sizes.items():
+        allowed = [place for place, of in enumerate(hops) if of == group and place not in chosen]
+        chosen += greedy(cv.to_numpy(), fresh.to_numpy(), costs, chosen, allowed, number)
     return [columns[place] for place in chosen]
 
 
-def judged(records: pd.DataFrame, student: str, groups: dict[int, int]) -> pd.DataFrame:
-    """Return what the pick of a portfolio loses on each cell, learned without its set and related ones."""
+def first_recipe(records: pd.DataFrame, student: str) -> int:
+    """Return the recipe that is best alone, by the mean log of its loss on fresh rows; one that every cell has."""
+    fresh = table_of(records, student, "fresh").dropna(axis=1)
+    return int(np.log(fresh).mean().idxmin())
+
+
+def entries_without(records: pd.DataFrame, name: str, students: Sequence[str]) -> dict[str, list[Entry]]:
+    """Return the portfolio of some students, learned without a set and its kin."""
+    others = records[~records["set"].isin(related_to(name))]
+    return {student: [CANDIDATES[student][recipe] for recipe in learned(others, student)] for student in students}
+
+
+def judged(records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None = None) -> pd.DataFrame:
+    """Return the loss after each step of a portfolio on each cell, learned without its set and related ones."""
     cv, fresh = (table_of(records, student, what) for what in ("cv", "fresh"))
     columns = list(cv.columns)
-    hops = records[records["student"] == student].groupby("recipe")["hops"].first()
-    names = [CANDIDATES[student][recipe].get("fit", "") for recipe in columns]
-    own = [place for place, recipe in enumerate(columns) if hops[recipe] == 0 and names[place] in ("OwnFit", "")]
-    shrunk = [place for place, recipe in enumerate(columns) if hops[recipe] == 0 and names[place].startswith("OwnFit")]
+    entries = [CANDIDATES[student][recipe] for recipe in columns]
     rows = []
     for name in sorted(set(cv.index.get_level_values("set"))):
         others = records[~records["set"].isin(related_to(name))]
         if others.empty:
             continue
-        chosen = [columns.index(recipe) for recipe in learned(others, student, groups)]
+        chosen = [columns.index(recipe) for recipe in learned(others, student, sizes)]
         at = cv.index.get_level_values("set") == name
         here, there = cv.to_numpy()[at], fresh.to_numpy()[at]
-        losses = {
-            "own": picked(here, there, own),
-            "plain": picked(here, there, shrunk),
-            "portfolio": picked(here, there, chosen),
-            "first": picked(here, there, chosen[:1]),
-            "all": picked(here, there, list(range(len(columns)))),
-        }
-        rows += [
-            {"set": name, "seed": seed, **{what: float(values[place]) for what, values in losses.items()}}
-            for place, (_, seed) in enumerate(cv.index[at])
-        ]
-    return pd.DataFrame(rows)
+        steps = _steps(here, there, chosen, entries)
+        steps["one recipe"] = 1, picked(here, there, [columns.index(first_recipe(others, student))])
+        for step, losses in steps.items():
+            rows += [
+                {"set": name, "seed": seed, "step": step, "n": losses[0], "loss": float(losses[1][place])}
+                for place, (_, seed) in enumerate(cv.index[at])
+            ]
+    return pd.DataFrame(rows).pivot_table(index=["set", "seed"], columns="step", values=["loss", "n"])
+
+
+def _steps(
+    cv: np.ndarray, fresh: np.ndarray, chosen: Sequence[int], entries: Sequence[Entry]
+) -> dict[str, tuple[int, np.ndarray]]:
+    """Return for each step how many recipes there are and what is lost by what is picked among them."""
+
+    def holds(entry: Entry, step: int) -> bool:
+        if step < 3:
+            fits = (("OwnFit", ""), ("OwnFit", "", "OwnFit+shrinkage"), None)[step]
+            return entry["n_hops"] == 0 and (fits is None or entry.get("fit", "") in fits)
+        return bool(entry["n_hops"] <= 1 or step == 4)
+
+    steps: dict[str, tuple[int, np.ndarray]] = {}
+    for step, name in enumerate(STEPS):
+        among = [place for place in chosen if holds(entries[place], step)]
+        if among:
+            steps[name] = len(among), picked(cv, fresh, among)
+    steps["all recipes"] = len(entries), picked(cv, fresh, range(len(entries)))
+    return steps
 
 
 def gains(table: pd.DataFrame, what: str, baseline: str) -> tuple[float, float]:
     """Return the mean gain over sets in per cent of the baseline's loss, and its standard error."""
-    ratio = (1 - table[what] / table[baseline]).groupby(table["set"]).mean() * 100
+    ratio = (1 - table["loss"][what] / table["loss"][baseline]).groupby("set").mean() * 100
     return float(ratio.mean()), float(ratio.std() / np.sqrt(len(ratio)))
 
 
-GROUPS = {0: 8, 1: 6, 2: 2}
+def as_file(portfolio: Mapping[str, Sequence[Entry]]) -> dict[str, Any]:
+    """Return portfolios by student as the file has them: by task and family, of trees with their depth."""
+    contents: dict[str, Any] = {"classification": {}, "regression": {}}
+    for student, entries in portfolio.items():
+        task, family = FAMILIES[student]
+        depth = {"max_depth": DEPTHS[student]} if student in DEPTHS else {}
+        contents[task].setdefault(family, []).append({**depth, "entries": list(entries)})
+    return contents
 
 
-def learn(records: pd.DataFrame, file: Path) -> None:
+def written(contents: Any) -> str:
+    """Return the file: one line an entry."""
+    text = json.dumps(contents, indent=1)
+    lines, inside = [], ""
+    for line in text.splitlines():
+        depth = len(line) - len(line.lstrip())
+        if depth == 5 and line.strip() == "{":
+            inside = line
+        elif inside and depth > 5:
+            inside += line.strip() + (" " if line.endswith(",") else "")
+        elif inside:
+            lines.append(inside + line.strip())
+            inside = ""
+        else:
+            lines.append(line)
+    return "\n".join(lines) + "\n"
+
+
+def page(records: pd.DataFrame, judged_of: Mapping[str, pd.DataFrame]) -> str:
+    """Return what a portfolio gains on sets that it was not learned on."""
+    lines = [
+        "# The portfolio: paths to try first",
+        "",
+        "`python benchmarks/portfolio.py learn`; what it does stands at its top.",
+        "",
+        "Loss on fresh rows against the plain student tuned, in per cent, below 0 is better: mean over data sets ± its "
+        "standard error. Each step adds recipes of the portfolio; what is picked is the best of them by "
+        "cross-validation. *Trials*: how many there are by then. *One recipe*: the one that is best alone. *All "
+        "recipes*: everything that was recorded. A set is judged by a portfolio that was learned without it and "
+        "without the sets of its kin.",
+        "",
+        "| student | step | sets | trials | loss | worst set |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for student, table in judged_of.items():
+        base = STEPS[0]
+        for step in (*STEPS, "one recipe", "all recipes"):
+            if step not in table["loss"]:
+                continue
+            gain, error = gains(table, step, base)
+            worst = (table["loss"][step] / table["loss"][base] - 1).groupby("set").mean().max() * 100
+            n_sets = table.index.get_level_values("set").nunique()
+            trials = f"{table['n'][step].mean():.0f}"
+            lines.append(
+                f"| {student} | {step} | {n_sets} | {trials} | {0.0 - gain:+.1f} ± {error:.1f} | {worst:+.1f} |"
+            )
+    cells = records.groupby(["set", "seed"]).ngroups
+    return "\n".join([*lines, "", f"{len(records):,} rows of {cells} splits are in `portfolio/records.parquet`.", ""])
+
+
+def learn(records: pd.DataFrame, file: Path, *, pages: Path = bench.PAGES, portfolio: Path = PORTFOLIO) -> None:
     """Write the records, the portfolio and what it gains."""
     file.parent.mkdir(parents=True, exist_ok=True)
     records.to_parquet(file)
-    portfolio = {}
-    for student in sorted(set(records["student"])):
-        table = judged(records, student, GROUPS)
-        for what in ("plain", "first", "portfolio", "all"):
-            print(
-                student,
-                f"{len(set(table['set']))} sets",
-                what,
-                "against own: {:.1f} +- {:.1f}".format(*gains(table, what, "own")),
-                "against plain: {:.1f} +- {:.1f}".format(*gains(table, what, "plain")),
-            )
-        portfolio[student] = [CANDIDATES[student][recipe] for recipe in learned(records, student, GROUPS)]
-    PORTFOLIO.write_text(json.dumps(portfolio, indent=1) + "\n")
+    students = [student for student in CANDIDATES if student in set(records["student"])]
+    bench.write(pages / "portfolio.md", page(records, {student: judged(records, student) for student in students}))
+    entries = {student: [CANDIDATES[student][recipe] for recipe in learned(records, student)] for student in students}
+    bench.write(portfolio, written(as_file(entries)))

@@ -19,6 +19,16 @@ KINDS = {"trees": ("tree4", "tree6"), "models": ("lr", "gbm10"), "values": ("val
 """Students that are searched together, by kind."""
 DEPTHS = {"tree4": 4, "tree6": 6, "value_tree4": 4, "value_tree6": 6}
 
+FAMILIES = {
+    "tree4": ("classification", "DecisionTree"),
+    "tree6": ("classification", "DecisionTree"),
+    "lr": ("classification", "Linear"),
+    "gbm10": ("classification", "LightGBM"),
+    "value_tree4": ("regression", "DecisionTree"),
+    "value_tree6": ("regression", "DecisionTree"),
+}
+"""Task and family of each student, as the portfolio has them."""
+
 KD = "KnowledgeDistillation"
 ROWS = "ModelCompression.multiple"
 SOFT = f"{KD}(alpha=0.5, temperature=1)"
