@@ -70,7 +70,7 @@ class _Nodes:
         return feature, threshold, left, right
 
     def _n_real(self, rows: np.ndarray) -> int:
-        return int(np.searchsorted(rows, self.n_real))  # they ascend
+        return int(rows.searchsorted(self.n_real))  # they ascend
 
     def _append(self, rows: np.ndarray, parent: np.ndarray | None, depth: int) -> tuple[int, np.ndarray]:
         weights, targets = self.weights[rows], self.targets[rows]

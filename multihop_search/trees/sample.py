@@ -69,8 +69,8 @@ class Sample:
     @cached_property
     def flat(self) -> np.ndarray:
         """Place of each value in a histogram over all features, (n_rows, n_features), int32."""
-        n_features = np.int32(self.codes.shape[1])
-        return np.asarray(self.codes * n_features + np.arange(n_features, dtype=np.int32))
+        n_features = self.codes.shape[1]
+        return np.asarray(self.codes.astype(np.int32) * n_features + np.arange(n_features, dtype=np.int32))
 
     def below(self, rows: np.ndarray, node: np.ndarray, n_nodes: int, values: np.ndarray) -> np.ndarray:
         """Return the sums of `values` over the rows of each node at most at each threshold.
