@@ -184,9 +184,8 @@ def made_for(teacher, X=ROWS[0], y=ROWS[1], sample_weight=None, **more):
     return search.set_up(X, y, sample_weight=sample_weight)
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize(("number", "weighted"), [(0, True), (-1, False)])
 @pytest.mark.parametrize("teacher", [RandomForestClassifier(100), GaussianNB()], ids=["out of bag", "by parts"])
-@pytest.mark.parametrize("number", [0, -1])
 def test_cross_fitted_outputs_carry_the_temperature_of_the_training_rows(number, teacher, weighted):
     weights = np.random.default_rng(0).uniform(0.1, 3, 200) if weighted else None
     made = made_for(teacher, sample_weight=weights)

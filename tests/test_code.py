@@ -433,7 +433,6 @@ def test_a_search_with_edited_code_begins_another_log(
     folder = tmp_path / "log"
     monkeypatch.setitem(globals(), "SOURCE", OWN)
     assert PLACES[place](load(), folder) == 1
-    assert PLACES[place](load(), folder) == 1
     monkeypatch.setitem(globals(), "SOURCE", OWN.replace("\ndef", "\n# said\n\ndef"))
     assert PLACES[place](load(), folder) == 1
     assert edited != OWN

@@ -298,6 +298,7 @@ CHOICES: dict[str, Any] = {
 }
 
 
+@pytest.mark.once
 @pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 @pytest.mark.parametrize("rest", ["drop", "passthrough", MinMaxScaler()], ids=str)
 @pytest.mark.parametrize("chosen", CHOICES.values(), ids=CHOICES)
@@ -395,6 +396,7 @@ def in_duckdb(query: str, X: pd.DataFrame) -> list[Any]:
     return [row[-1] for row in answer]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("gaps_in_training", [True, False])
 @pytest.mark.parametrize(
     "model",
@@ -600,6 +602,7 @@ def halfway_rows(power: int) -> list[int]:
     return [low + at * step + step // 2 + by for at in (0, 1, 2) for by in near] + [low, low + step, low + 2 * step]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     "model",
     [DecisionTreeRegressor(random_state=0), HistGradientBoostingRegressor(max_iter=1, min_samples_leaf=1)],
@@ -678,6 +681,7 @@ def test_sparse_rows_and_lists(numbers: pd.DataFrame, tmp_path: Path) -> None:
         )
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("suffix", FORMATS)
 @pytest.mark.parametrize(
     "classes",
@@ -690,6 +694,7 @@ def test_labels_of_every_kind(classes: Any, suffix: str, numbers: pd.DataFrame, 
     assert type(said[0]).__module__ == "builtins"
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("suffix", FORMATS)
 def test_models_that_look_at_nothing(suffix: str, numbers: pd.DataFrame, table: pd.DataFrame, tmp_path: Path) -> None:
     agrees(DecisionTreeClassifier().fit(numbers, ["all"] * len(numbers)), numbers, suffix, tmp_path)
@@ -706,6 +711,7 @@ def test_other_names_of_columns(numbers: pd.DataFrame, tmp_path: Path) -> None:
         agrees(model, numbers, suffix, tmp_path, columns=["v", "w", "x", "y", "z"])
 
 
+@pytest.mark.once
 def test_sums_of_many_terms(tmp_path: Path) -> None:
     X = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 1100)).round(2)).add_prefix("c")
     agrees(Ridge().fit(X, X["c0"]), X, ".sql", tmp_path)
@@ -745,6 +751,7 @@ def test_the_python_file_needs_nothing(numbers: pd.DataFrame, tmp_path: Path) ->
     assert answer.stdout.strip() in {"no", "yes", "it's"}
 
 
+@pytest.mark.once
 def test_importing_export_imports_nothing_heavy() -> None:
     heavy = "{'sklearn', 'skops', 'pandas', 'numpy', 'onnx', 'onnxruntime', 'sqlite3'}"
     code = f"import sys, multihop_search.export; assert not {heavy} & set(sys.modules)"

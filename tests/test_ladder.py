@@ -378,10 +378,15 @@ def test_a_truncate_hop_passes_on_the_stage():
 # Outputs by out-of-bag rows
 
 
-@pytest.mark.parametrize("n_classes", [2, 3])
-@pytest.mark.parametrize("weighted", [False, True], ids=["equal", "weighted"])
 @pytest.mark.parametrize(
-    "params", [{}, {"min_samples_leaf": 4, "max_samples": 0.5}, {"class_weight": "balanced"}], ids=str
+    ("params", "weighted", "n_classes"),
+    [
+        ({}, True, 2),
+        ({}, False, 3),
+        ({"min_samples_leaf": 4, "max_samples": 0.5}, True, 3),
+        ({"class_weight": "balanced"}, True, 3),
+    ],
+    ids=str,
 )
 def test_outputs_of_a_forest_are_its_out_of_bag_predictions(params, weighted, n_classes):
     X, y = data(n_classes=n_classes)

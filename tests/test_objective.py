@@ -170,6 +170,7 @@ def test_an_adaptive_sampler_works_and_the_best_trial_can_be_fitted(blobs: Any) 
     assert str(best) == study.best_trial.user_attrs["path"]
 
 
+@pytest.mark.once
 def test_the_teacher_is_fitted_no_more_often_for_16_trials_than_for_8(blobs: Any) -> None:
     counts = []
     for n_trials in (8, 16):
@@ -194,6 +195,7 @@ def test_two_threads_of_a_study_get_the_same_scores(objective: PathObjective, op
             assert by_path[trial.user_attrs["path"]] == trial.value
 
 
+@pytest.mark.once
 def test_several_students_share_a_study(blobs: Any) -> None:
     objective = PathObjective(search_for(STUDENTS), *blobs)
     assert [(params["student"], params["n_hops"]) for params in objective.defaults] == [
@@ -209,6 +211,7 @@ def test_several_students_share_a_study(blobs: Any) -> None:
     assert all(trial.user_attrs["student"] == trial.params["student"] for trial in study.trials)
 
 
+@pytest.mark.once
 def test_regressors_are_objectives_too() -> None:
     X, y = load_diabetes(return_X_y=True)
     search = MultihopSearchRegressor(
@@ -224,6 +227,7 @@ def test_regressors_are_objectives_too() -> None:
     assert all(trial.value < 0 for trial in study.trials)
 
 
+@pytest.mark.once
 def test_weights_groups_and_rows_without_labels_are_taken(blobs: Any) -> None:
     X, y = blobs
     rng = np.random.default_rng(0)

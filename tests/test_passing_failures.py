@@ -145,8 +145,7 @@ def test_so_it_is_in_the_first_fits_of_all(rows: Any, undisturbed: Any, kind: st
     assert n_left() == 0
 
 
-@pytest.mark.parametrize("kind", ["teacher", "student"])
-@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
+@pytest.mark.parametrize(("kind", "error"), [("teacher", MemoryError), ("student", RuntimeError)])
 def test_so_it_is_in_a_nested_search(rows: Any, kind: str, error: type[Exception]) -> None:
     usual = {"verdict": "nested", "n_trials": 4}
     undisturbed = search_for(**usual).fit(*rows)

@@ -12,6 +12,8 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, PathObjective, Scheme
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting, UnservedSchemeWarning
 
+pytestmark = pytest.mark.once
+
 PLAIN = {"n_hops": 0, "fit": "NearOptimal+shrinkage", "min_samples_leaf": 7}
 TAUGHT = {"n_hops": 1, "scheme": "SRatio", "fit": "OwnFit", "criterion": "entropy", "ModelCompression.multiple": 5}
 TWICE = {"n_hops": 2, "upper_1": "deep <- KnowledgeDistillation(alpha=0.5, temperature=1)"}

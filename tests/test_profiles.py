@@ -25,6 +25,8 @@ from multihop_search import (
 )
 from multihop_search.errors import InvalidSetting, UnsuitableModel
 
+pytestmark = pytest.mark.once
+
 
 def corrected(c: float, q: list[list[float]], y: list[float]) -> np.ndarray:
     return LossCorrection(c=c).transfer_set(TeacherOutputs(np.array(q)), np.array(y)).targets

@@ -81,6 +81,7 @@ def test_the_student_is_the_users_class_within_its_size(found: MultihopSearchReg
     np.testing.assert_array_equal(pickle.loads(data).predict(X), found.predict(X))
 
 
+@pytest.mark.once
 def test_one_seed_gives_one_search_and_another_another(diabetes: Any) -> None:
     one, again, other = (
         search_for(random_state=seed, n_trials=2, intermediates=[]).fit(*diabetes) for seed in (0, 0, 1)
@@ -107,6 +108,7 @@ def test_the_first_trial_is_scored_as_scikit_learn_does(scoring: str, diabetes: 
     assert search.score(X, y) == pytest.approx(get_scorer(scoring)(search.best_estimator_, X, y))
 
 
+@pytest.mark.once
 def test_auto_scoring_is_the_squared_error(diabetes: Any) -> None:
     one = search_for(n_trials=3).fit(*diabetes)
     two = search_for(n_trials=3, scoring="neg_mean_squared_error").fit(*diabetes)
@@ -124,6 +126,7 @@ def test_the_verdict_shows_rmse_and_r2(found: MultihopSearchRegressor, diabetes:
     assert "RMSE" in str(found.verdict_).upper() or "squared error" in str(found.verdict_)
 
 
+@pytest.mark.once
 def test_r2_is_that_of_weighted_rows(diabetes: Any) -> None:
     X, y = diabetes
     weight = np.random.default_rng(0).uniform(0.1, 3.0, len(y))
@@ -173,6 +176,7 @@ def test_the_default_teacher_and_pool_are_regressors() -> None:
 # What is tuned
 
 
+@pytest.mark.once
 def test_pruning_choices_scale_with_the_variance_of_the_target(diabetes: Any) -> None:
     X, y = diabetes
     found = {}
@@ -338,6 +342,7 @@ def test_judge_takes_a_table_of_values() -> None:
     assert by_r2.scores.loc["one-hop", "score"] == pytest.approx(by_r2.scores.loc["one-hop", "r2"], abs=0.02)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scoring", ["r2", "explained_variance", "neg_median_absolute_error"])
 def test_rows_of_weight_0_alone_are_no_fold(scoring: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A resample may draw, from some fold, only rows that weigh nothing: it is left out there."""

@@ -137,6 +137,7 @@ def test_a_student_without_what_the_score_reads_is_refused(student, scoring, wor
         search(student, scoring).fit(X, Y)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("scoring", ["recall", "accuracy"])
 def test_fresh_rows_judge_the_students_own_predict(scoring):
     fitted = search(BOLD, scoring, n_trials=4, max_hops=1).fit(X[:100], Y[:100], X_fresh=X[100:], y_fresh=Y[100:])
@@ -145,6 +146,7 @@ def test_fresh_rows_judge_the_students_own_predict(scoring):
     assert fitted.verdict_.scores.loc["plain", "accuracy"] == pytest.approx(plain.score(X[100:], Y[100:]))
 
 
+@pytest.mark.once
 def test_the_verdict_of_the_search_and_the_nested_one_read_it_too():
     own, most_probable = (cross_validated(student, "recall") for student in (BOLD, TREE))
     assert own > most_probable + 0.05  # else the test could not tell the two apart
@@ -299,6 +301,7 @@ def test_a_decision_function_of_a_fold_that_lacks_a_class_never_ranks_it_first()
 # Names of labels
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("names", "scoring"),
     [
@@ -348,6 +351,7 @@ def raises():
     raise ValueError("no such depth")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("fault", "words"), [(lambda: float("nan"), "it is nan"), (lambda: float("inf"), "it is inf"), (raises, "no such")]
 )

@@ -136,6 +136,7 @@ def test_the_choice_is_that_by_hand_from_stored_predictions_and_what_the_teacher
     assert watched.outputs.temperature != 1
 
 
+@pytest.mark.once
 def test_so_it_is_under_another_seed_and_other_folds(blobs: Any) -> None:
     watched = Watched()
     with watched.watching():
@@ -178,6 +179,7 @@ def test_methods_are_offered_as_the_student_offers_them() -> None:
     assert not hasattr(search_for(LinearSVC()), "predict_proba")
 
 
+@pytest.mark.once
 def test_another_process_with_another_hash_seed_gives_the_same_searches(tmp_path: Any) -> None:
     script = """
 import pickle
@@ -209,6 +211,7 @@ with open({file!r}, "wb") as file:
         assert str(verdict) == str(verdict2)
 
 
+@pytest.mark.once
 def test_another_seed_gives_another_search(blobs: Any) -> None:
     one, other = (few_trials(random_state=seed).fit(*blobs) for seed in (0, 1))
     assert not (other.results_["score"] == one.results_["score"]).all()
@@ -224,6 +227,7 @@ class CountingForest(RandomForestClassifier):
         return super().fit(X, y, sample_weight)
 
 
+@pytest.mark.once
 def test_the_teacher_is_fitted_no_more_often_for_6_trials_than_for_3(blobs: Any) -> None:
     counts = []
     for n_trials in (3, 6):
@@ -235,6 +239,7 @@ def test_the_teacher_is_fitted_no_more_often_for_6_trials_than_for_3(blobs: Any)
     )  # the probe, folds x inner folds, the refit's inner folds, itself
 
 
+@pytest.mark.once
 def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
     CountingForest.fits = 0
     search = search_for(intermediates=[("middle", CountingForest(2))], schemes=[HardLabels()], n_trials=9, max_hops=2)
@@ -245,6 +250,7 @@ def test_every_prefix_is_fitted_once_per_fold(blobs: Any) -> None:
     assert CountingForest.fits == in_search + in_refit
 
 
+@pytest.mark.once
 def test_a_repeated_path_is_answered_from_the_records(blobs: Any) -> None:
     only = {"param_distributions": {}, "schemes": [HardLabels()], "tree_fits": [OwnFit()]}
     search = search_for(max_hops=1, n_trials=8, **only).fit(*blobs)
@@ -258,6 +264,7 @@ def test_callbacks_see_each_told_trial(blobs: Any) -> None:
     assert seen == [(number, "COMPLETE") for number in range(5)]
 
 
+@pytest.mark.once
 def test_a_timeout_keeps_what_was_told(blobs: Any) -> None:
     search = search_for(timeout=1e-6, n_trials=50).fit(*blobs)
     assert 1 <= len(search.results_) < 50
@@ -289,6 +296,7 @@ def test_a_search_can_be_cloned_and_pickled(found: MultihopSearchClassifier, can
         again.refit_trial(0)
 
 
+@pytest.mark.once
 def test_a_sampler_that_learns_is_told_one_half_and_the_other_half_judges(cancer: Any) -> None:
     search = search_for(sampler=lambda seed: optuna.samplers.TPESampler(seed=seed, n_startup_trials=3)).fit(*cancer)
     told = [trial.value for trial in search.study_.trials]
@@ -391,6 +399,7 @@ def test_groups_stay_together_and_are_resampled_together(blobs: Any) -> None:
             assert not set(groups[fold.train[held]]) & set(groups[fold.train[others]])
 
 
+@pytest.mark.once
 def test_sample_weight_counts_in_fits_scores_and_verdict(blobs: Any) -> None:
     X, y = blobs
     weight = np.where(y == 0, 5.0, 1.0)
@@ -399,6 +408,7 @@ def test_sample_weight_counts_in_fits_scores_and_verdict(blobs: Any) -> None:
     same_search(plain, few_trials().fit(X, y, sample_weight=np.ones(len(y))))
 
 
+@pytest.mark.once
 def test_a_rare_class_is_warned_of_once_and_its_column_stays(blobs: Any) -> None:
     X, y = blobs
     y = np.where(np.arange(len(y)) < 2, 9, y)
@@ -418,6 +428,7 @@ def test_a_frozen_teacher_is_used_as_it_is(blobs: Any) -> None:
     assert "may have seen" in str(search.verdict_)
 
 
+@pytest.mark.once
 def test_a_worse_teacher_is_said_to_be_worse(cancer: Any) -> None:
     worse = DecisionTreeClassifier(max_depth=1, max_features=1)
     search = few_trials(teacher=worse, n_trials=4, tree_fits="auto").fit(*cancer)
@@ -444,6 +455,7 @@ def test_truncated_teachers_are_intermediates(cancer: Any) -> None:
     assert search.refit_trial(number).get_depth() <= 3
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("max_hops", "hops"), [(0, {0}), (1, {0, 1}), (2, {0, 1, 2})])
 def test_max_hops_bounds_the_paths(max_hops: int, hops: set[int], blobs: Any) -> None:
     search = search_for(intermediates=POOL[1:], max_hops=max_hops, n_trials=3).fit(*blobs)
@@ -451,10 +463,12 @@ def test_max_hops_bounds_the_paths(max_hops: int, hops: set[int], blobs: Any) ->
     assert list(search.verdict_.table.index) == ROWS
 
 
+@pytest.mark.once
 def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
     assert few_trials(crossfit_cv=False).fit(*blobs).results_["fidelity"].notna().all()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("verdict", ["bbc", "nested", 0.3])
 def test_no_verdict_judges_a_teacher_by_rows_that_it_was_fitted_on(verdict: Any, blobs: Any) -> None:
     for crossfit_cv in (2, False):
@@ -474,6 +488,7 @@ def test_missing_values_are_taken_by_the_student_and_by_all_defaults(blobs: Any)
     assert type(search.teacher_) in kinds
 
 
+@pytest.mark.once
 def test_a_failing_intermediate_costs_only_its_trials(blobs: Any) -> None:
     class Broken(DecisionTreeClassifier):
         def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
@@ -509,6 +524,7 @@ class Blank(DecisionTreeClassifier):
         return np.full_like(super().predict_proba(X), np.nan)
 
 
+@pytest.mark.once
 def test_an_intermediate_that_predicts_nan_teaches_nobody(blobs: Any) -> None:
     settings: dict[str, Any] = {"n_trials": 12, "pruner": ALL_FOLDS, "tree_fits": [OwnFit()]}
     with pytest.warns((FailedTrialsWarning, RetiredWarning)):
@@ -612,6 +628,7 @@ def believed(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return found
 
 
+@pytest.mark.once
 def test_choice_and_verdict_know_what_a_cross_fitted_teacher_believes(believed: list[Any], blobs: Any) -> None:
     few_trials().fit(*blobs)
     assert len(believed) == 2
@@ -621,6 +638,7 @@ def test_choice_and_verdict_know_what_a_cross_fitted_teacher_believes(believed: 
     np.testing.assert_array_equal(believed[0], believed[1])
 
 
+@pytest.mark.once
 def test_a_learning_sampler_leaves_the_choice_all_beliefs_and_the_verdict_those_of_its_half(
     believed: list[Any], blobs: Any
 ) -> None:
@@ -630,6 +648,7 @@ def test_a_learning_sampler_leaves_the_choice_all_beliefs_and_the_verdict_those_
     assert judging == len(blobs[0]) // 2
 
 
+@pytest.mark.once
 def test_in_sample_and_frozen_teachers_are_not_believed(believed: list[Any], blobs: Any) -> None:
     few_trials(crossfit_cv=False).fit(*blobs)
     few_trials(teacher=FrozenEstimator(RandomForestClassifier(5, random_state=0).fit(*blobs))).fit(*blobs)
@@ -637,6 +656,7 @@ def test_in_sample_and_frozen_teachers_are_not_believed(believed: list[Any], blo
     assert all(proba is None for proba in believed)
 
 
+@pytest.mark.once
 def test_in_regression_nothing_is_believed(believed: list[Any]) -> None:
     X = np.random.default_rng(0).normal(size=(80, 3))
     search = MultihopSearchRegressor(
@@ -647,6 +667,7 @@ def test_in_regression_nothing_is_believed(believed: list[Any]) -> None:
     assert all(proba is None for proba in believed)
 
 
+@pytest.mark.once
 def test_a_replayed_score_chooses_by_the_labels_whatever_is_believed(
     blobs: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

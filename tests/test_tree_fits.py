@@ -126,6 +126,7 @@ def test_a_pure_leaf_and_an_empty_one_cost_nothing():
     assert SquaredLoss().of_leaf(np.zeros((1, 1)), np.zeros(1))[0] == 0
 
 
+@pytest.mark.once
 @often
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.integers(1, 12))
 def test_the_cost_of_a_leaf_is_the_sum_over_its_rows_at_the_best_value(name, seed, n_rows):
@@ -203,6 +204,7 @@ def test_between_adjacent_float32_values_the_threshold_sends_them_apart():
 # --- trees of depth 2, and looking ahead ---
 
 
+@pytest.mark.once
 @often
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.integers(2, 5), st.booleans(), st.booleans())
 def test_best_pairs_equals_all_trees_of_depth_2(name, seed, n_candidates, soft, weighted):
@@ -236,6 +238,7 @@ def best_of_depth_2(name, X, targets, weights):
     return least
 
 
+@pytest.mark.once
 @sometimes
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.integers(2, 5), st.booleans())
 def test_looking_ahead_is_optimal_at_depth_2_over_few_binary_columns(name, seed, n_features, soft):
@@ -276,6 +279,7 @@ def test_near_optimal_finds_it_in_regression_too():
     assert made.score(X, y) > 0.7 > 0.4 > clone(tree).fit(X, y).score(X, y)
 
 
+@pytest.mark.once
 @sometimes
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.integers(1, 4), st.integers(1, 5))
 def test_neither_looking_ahead_nor_refining_is_ever_worse_than_greed(name, seed, depth, leaf):
@@ -293,6 +297,7 @@ def test_neither_looking_ahead_nor_refining_is_ever_worse_than_greed(name, seed,
         assert total_loss(ahead, sample, loss) <= start + 1e-6
 
 
+@pytest.mark.once
 @sometimes
 @given(st.sampled_from(NAMES), st.integers(0, 10**6), st.integers(1, 3))
 def test_of_a_refined_structure_no_single_split_can_be_chosen_better(name, seed, depth):
@@ -360,6 +365,7 @@ def assert_keeps_its_bounds(tree, X):
     assert len(np.unique(tree.apply(X))) == tree.get_n_leaves()
 
 
+@pytest.mark.once
 @often
 @given(
     tree_fit=st.sampled_from(FITS),
@@ -405,6 +411,7 @@ def test_every_bound_holds_on_the_real_rows(
     assert (made.feature_importances_ >= 0).all()
 
 
+@pytest.mark.once
 @sometimes
 @given(st.sampled_from(FITS[::2]), st.integers(0, 10**6), st.integers(1, 4), leaf_sizes, st.sampled_from([0, 100]))
 def test_every_bound_holds_in_regression(tree_fit, seed, depth, leaf, n_synthetic):
@@ -714,6 +721,7 @@ def printed(threads, hash_seed):
     return subprocess.run(command, env=os.environ | beside, capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.once
 def test_a_tree_is_the_same_in_every_process_and_under_any_threads():
     there = printed("1", "1")
     assert len(there.split()) == 2
@@ -722,6 +730,7 @@ def test_a_tree_is_the_same_in_every_process_and_under_any_threads():
     assert here.getvalue() == there
 
 
+@pytest.mark.once
 @sometimes
 @given(st.sampled_from(FITS), st.integers(0, 10**6), st.booleans())
 def test_a_tree_is_the_same_under_one_and_two_threads_where_columns_are_equal(tree_fit, seed, regression):
@@ -773,6 +782,7 @@ def restarted(fit_, seed=0, n_synthetic=400, values=False):
     return tree, np.vstack([X, made]), np.vstack([own, targets])
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("values", [False, True])
 @pytest.mark.parametrize("kind", [Refined, NearOptimal])
 def test_of_several_starts_the_one_with_the_least_loss_on_the_whole_transfer_set_is_kept(kind, values, some_rows):

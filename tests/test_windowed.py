@@ -157,6 +157,7 @@ def test_trials_may_be_told_in_any_order_and_other_samplers_may_be_in_force(step
     assert drawn[0] == drawn[1]
 
 
+@pytest.mark.once
 def test_what_is_shown_stays_small() -> None:
     notes: Notes = []
     study = optuna.create_study(sampler=WindowedSampler(watched(notes), seed=0, **SMALL))
@@ -186,6 +187,7 @@ def order(trial: FrozenTrial, direction: str) -> tuple[float, ...]:
     return (0, sign * trial.value)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(("n_best", "n_trials", "direction"), [(10, 80, "minimize"), (60, 110, "maximize")])
 def test_a_moved_window_holds_the_last_and_the_best_of_those_before(n_best: int, n_trials: int, direction: str) -> None:
     notes: Notes = []
@@ -256,6 +258,7 @@ def test_trials_under_way_move_along() -> None:
     assert len(long.params) == 2
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("make", [tpe_by_group, genetic])
 def test_the_same_seed_draws_the_same_beyond_the_window(make: Callable[[int], BaseSampler]) -> None:
     drawn = []
@@ -313,6 +316,7 @@ def test_reseeding_reaches_this_sampler_and_those_to_come() -> None:
     assert all(ours["x"] != theirs["x"] for ours, theirs in pairs)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("make", [tpe_by_group, None])
 def test_two_threads_may_draw(make: Callable[[int], BaseSampler] | None) -> None:
     notes: Notes = []
@@ -394,6 +398,7 @@ def test_constraints_may_come_from_a_function() -> None:
     assert sum(x >= 5.5 for x in drawn[2][40:]) > 6  # of 20; without constraints 3
 
 
+@pytest.mark.once
 def test_it_finds_what_the_sampler_finds_that_sees_all() -> None:
     """A planted optimum: f = 0 at x = (.3, -.3, .3, -.3), n = 7."""
 
@@ -453,6 +458,7 @@ def test_a_long_history_is_cut_at_once() -> None:
     assert max(trial.value for trial in old) in values
 
 
+@pytest.mark.once
 def test_a_search_draws_from_it(blobs: Any) -> None:
     tables, notes = [], Notes()
     for _ in range(2):
