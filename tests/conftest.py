@@ -50,19 +50,25 @@ def small_teachers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def small_command(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The command searches little: `--teacher forest` has 3 trees, one tree is between, there are 2 folds."""
+def one_between(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of the default intermediates one tree is there, so that a search has no more models to try."""
     intermediates = pool.default_intermediates
+
+    def one_tree(*arguments: Any) -> dict[str, Any]:
+        return {"tree(8)": intermediates(*arguments)["tree(8)"]}
+
+    monkeypatch.setattr("multihop_search.search.defaults.default_intermediates", one_tree)
+
+
+@pytest.fixture
+def small_command(one_between: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command searches little: `--teacher forest` has 3 trees, one tree is between, there are 2 folds."""
 
     def teachers(*, regression: bool = False) -> dict[str, Any]:
         small = (RandomForestRegressor if regression else RandomForestClassifier)(3)
         return {**pool.teachers(regression=regression), "forest": small}
 
-    def one_tree(*arguments: Any) -> dict[str, Any]:
-        return {"tree(8)": intermediates(*arguments)["tree(8)"]}
-
     monkeypatch.setattr("multihop_search.cli.run.teachers", teachers)
-    monkeypatch.setattr("multihop_search.search.defaults.default_intermediates", one_tree)
     for name in ("MultihopSearchClassifier", "MultihopSearchRegressor"):
         monkeypatch.setattr(command, name, partial(getattr(command, name), cv=2, crossfit_cv=2))
 

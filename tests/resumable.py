@@ -69,14 +69,14 @@ def search_for(folder: Path | None, *, n_trials: int = 10, ray: int = 0, learns:
     students = [("tree", DecisionTreeClassifier(max_depth=3)), ("line", LogisticRegression(max_iter=300))]
     return MultihopSearchClassifier(
         students,
-        RandomForestClassifier(5),
+        RandomForestClassifier(3),
         intermediates=[
-            ("forest", RandomForestClassifier(4, max_depth=4)),
+            ("forest", RandomForestClassifier(2, max_depth=4)),
             ("stump", DecisionTreeClassifier(max_depth=1)),
         ],
         schemes=[KnowledgeDistillation(), HardLabels(), Moody()],
         n_trials=n_trials,
-        cv=4,
+        cv=3,
         crossfit_cv=2,
         n_ahead=6,
         sampler=tpe if learns else "auto",

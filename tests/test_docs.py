@@ -12,7 +12,7 @@ import pytest
 import multihop_search
 from multihop_search.errors import MissingTool
 
-pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_teachers")]
+pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_teachers", "one_between")]
 
 ROOT = Path(__file__).resolve().parents[1]
 MODULES = sorted(m.name for m in pkgutil.walk_packages(multihop_search.__path__, "multihop_search."))

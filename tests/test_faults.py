@@ -547,15 +547,17 @@ def test_processes_share_a_cluster(nodes: Nodes, blobs: Any, tmp_path: Path) -> 
     code = """
         import pickle, sys
         fn, *args = pickle.load(open(sys.argv[1], "rb"))
+        print("loaded", flush=True)
         pickle.dump(fn(*args), open(sys.argv[2], "wb"))
     """
     command = [sys.executable, "-c", textwrap.dedent(code), str(tmp_path / "task"), str(tmp_path / "found")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
-        expected = small().fit(*blobs)
-        while process.poll() is None:
-            same_search(expected, searched(*blobs), blobs[0])
-        assert process.stderr is not None
-        assert process.returncode == 0, process.stderr.read()
+    expected = small().fit(*blobs)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "loaded\n"  # both searches begin now
+        same_search(expected, searched(*blobs), blobs[0])
+        said = process.communicate(timeout=120)[1]
+        assert process.returncode == 0, said
     same_search(expected, pickle.loads((tmp_path / "found").read_bytes()), blobs[0])
 
 
