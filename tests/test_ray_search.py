@@ -127,13 +127,13 @@ STUDENTS = [
 
 search_for = searches(
     STUDENTS,
-    RandomForestClassifier(8),
+    RandomForestClassifier(3),
     intermediates=[
         ("forest", make_pipeline(StandardScaler(), RandomForestClassifier(3, max_depth=4))),
         ("stump", DecisionTreeClassifier(max_depth=1)),
     ],
     schemes=[KnowledgeDistillation(), HardLabels(), Moody()],
-    n_trials=15,
+    n_trials=12,
     cv=4,
     crossfit_cv=2,
     n_ahead=6,
