@@ -23,9 +23,9 @@ os.environ[NICENESS] = "0"
 # scikit-learn reads a class's signature each time that it asks for parameters, a tenth of a small search: once will do.
 BaseEstimator._get_param_names = classmethod(cache(BaseEstimator._get_param_names.__func__))
 
-FIRST = "faults experiment ray_search search executors command checkpoint export interrupt early_stopping docs benchmarks"
+LONG = "faults experiment ray_search search executors command checkpoint export interrupt early_stopping docs"
 """The files that take longest: at the end one of them would run alone. Every other one of them waits for processes."""
-ORDER = {f"test_{name}": place for place, name in enumerate(FIRST.split())}
+ORDER = {f"test_{name}": place for place, name in enumerate(LONG.split())}
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
 
