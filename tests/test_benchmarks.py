@@ -181,6 +181,13 @@ def tree_fits_page(page: list[Table]) -> None:
     assert own["tree4 log-loss"] != first["tree4 log-loss"]
 
 
+def teachers_page(page: list[Table]) -> None:
+    (one, last), *_ = page
+    assert [one["teacher"], last["teacher"]] == ["small", "last"]
+    assert (last["CPU"], last["student, depth 4"].split()[0]) == ("1.00", "+0.0")
+    assert one["its own loss"] != last["its own loss"]
+
+
 def verdict_null_page(page: list[Table]) -> None:
     null, _, search, counts, power = page
     assert {row["replicates"] for row in null} == {"2"}
@@ -271,6 +278,15 @@ RUNS = {
         real_tables_page,
         records=True,
         smaller={"SEARCHES": {"heart_disease": (TREE, DEEP)}},
+    ),
+    "teachers": Run(
+        "--data wine --rows 90",
+        teachers_page,
+        records=True,
+        smaller={
+            "teachers": lambda regression: {"small": DecisionTreeClassifier(max_depth=1), "last": DEEP},
+            "RECIPES": [{"n_hops": 1}],
+        },
     ),
     "tree_fits": Run(
         "--data wine",
