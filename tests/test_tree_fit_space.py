@@ -408,6 +408,23 @@ def test_an_own_fit_with_a_hop_is_not_the_student_alone():
     assert table.loc["selected vs own fit", "gain"] == pytest.approx(np.log(1.5))
 
 
+def test_a_path_with_a_better_score_and_more_hops_is_named_with_the_way_to_it():
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(150, 4))
+    y = (X.sum(axis=1) + rng.normal(size=150) > 0).astype(int)
+    search = search_for(n_trials=9, tolerance=100.0).fit(X, y)
+    best = search.results_["score"].idxmax()
+    assert not search.best_path_.hops
+    assert search.results_["hops"][best] > 0
+    assert f"trial {best} of " in str(search.verdict_)
+    assert f"within 100 standard errors fewer hops are taken, refit_trial({best}) returns the other" in str(
+        search.verdict_
+    )
+    taken = search_for(n_trials=9, tolerance=0.0).fit(X, y)
+    assert len(taken.best_path_.hops) > 0
+    assert "refit_trial" not in str(taken.verdict_)
+
+
 STEPS = ["the student of its class", "shrinkage", "another way of fitting", "one hop", "several hops"]
 
 

@@ -225,7 +225,7 @@ class Run:
         try:
             if isinstance(method, Exception):
                 raise method
-            self.verdicts = verdicts_of(selection, method, self.setup.ladder)
+            self.verdicts = verdicts_of(selection, method, self.setup.ladder, self._assessment)
         except ClusterLost:
             raise
         except Exception as error:

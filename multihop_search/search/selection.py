@@ -187,18 +187,36 @@ class _Chooser:
             return None
 
 
-def verdicts_of(selection: Selection, method: Method, ladder: Ladder) -> dict[str, Verdict]:
+def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment: Assessment) -> dict[str, Verdict]:
     """Return the verdict on each student's choice."""
     notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and method.name != FRESH else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
     notes = (*notes, *method.notes)
-    verdicts = {name: method.verdict(replace(case, notes=notes)) for name, case in selection.cases.items()}
+    verdicts = {
+        name: method.verdict(replace(case, notes=(*notes, *passed_over(case, assessment))))
+        for name, case in selection.cases.items()
+    }
     name = selection.best.path.student
     if len(verdicts) > 1 and verdicts[name].method in (BBC, NESTED):
         note = f"it is the best of {len(verdicts)} students by these very rows"
         verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, note))
     return verdicts
+
+
+def passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
+    """Say which trial of more hops has a better score than the chosen one, and how to get it."""
+    chosen = case.records[case.chosen]
+    best = max(case.records, key=assessment.score)
+    if best.hops <= chosen.hops or not assessment.score(best) > assessment.score(chosen):
+        return ()
+    unit = assessment.problem.scoring.unit
+    theirs, own = (f"{unit.sign * assessment.score(record):.4g}" for record in (best, chosen))
+    hops = "1 hop" if best.hops == 1 else f"{best.hops} hops"
+    return (
+        f"trial {best.number} of {hops} has {unit.name} {theirs}, the chosen one {own}: within "
+        f"{assessment.tolerance:g} standard errors fewer hops are taken, refit_trial({best.number}) returns the other",
+    )
 
 
 def _fits(problem: Problem, ladder: Ladder, fitted: PathModels) -> bool:
