@@ -9,7 +9,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
+from sklearn.datasets import load_diabetes, load_wine
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -20,6 +22,7 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import bench  # noqa: E402
 import tree_fits  # noqa: E402
+from portfolio_parts.recipes import CANDIDATES  # noqa: E402
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_teachers")]
 
@@ -160,11 +163,34 @@ def prefix_sharing_page(page: list[Table]) -> None:
 
 
 def quality_page(page: list[Table]) -> None:
+    wanted = {row["wanted"]: row for row in page[0]}
+    loss = wanted["tree4: log-loss 2.5 % lower than plain tuned with shrinkage"]
+    assert loss["sets"] == "1 of 47"
+    assert loss[""].endswith("so far")
     students = next(table for table in page if table and "plain tuned" in table[0])
-    assert sorted(row["student"] for row in students) == ["lr", "tree4"]
+    assert [(row["data"], row["student"]) for row in students] == [
+        ("diabetes", "value_tree4"),
+        ("wine", "lr"),
+        ("wine", "tree4"),
+    ]
     for row in students:
         plain, ours = number(row["plain tuned"]), number(row["ours"])
-        assert number(row["log-loss"]) == pytest.approx(100 * (ours / plain - 1), abs=0.3)
+        assert number(row["against plain"]) == pytest.approx(100 * (ours / plain - 1), abs=0.3)
+        assert (row["points"] == "") == (row["data"] == "diabetes")
+    cells = {row["method"]: row["cells"] for row in page[-1]}
+    assert cells == dict.fromkeys(("plain", "shrunk", "ours", "first"), "2")
+
+
+def tiny_records() -> pd.DataFrame:
+    """Return records of three recipes a student: the first, and better ones with a hop and with two by a forest."""
+    rows = []
+    for student in ("tree4", "lr", "value_tree4"):
+        hops = [entry["n_hops"] for entry in CANDIDATES[student]]
+        for name in ("a", "b"):
+            told = {"set": name, "seed": 100, "student": student, "fit_seconds": 1.0}
+            recipes = {0: 3.0, hops.index(1): 2.0, hops.index(2) + 2: 1.0}
+            rows += [{**told, "recipe": recipe, "cv": loss, "fresh": loss} for recipe, loss in recipes.items()]
+    return pd.DataFrame(rows)
 
 
 def real_tables_page(page: list[Table]) -> None:
@@ -263,12 +289,15 @@ RUNS = {
         smaller={"TEACHER_MODEL": RandomForestClassifier(30), "SAMPLED": {"plain": 2, "one-hop": 2}},
     ),
     "quality": Run(
-        "--data wine --seeds 0 --methods plain ours --trials 4 --jobs 1",
+        "--data wine diabetes --seeds 0 --methods plain first ours --jobs 1",
         quality_page,
         records=True,
         smaller={
-            "STUDENTS": ["lr", "tree4"],
-            "ours.SEARCHES": {"ours": (["lr", "tree4"], {"teacher": DEEP})},
+            "bench.EXAMPLES": {"wine": load_wine, "diabetes": load_diabetes},
+            "data.VALUES": ("diabetes",),
+            "students.STUDENTS": ("lr", "tree4"),
+            "students.VALUE_TREES": {"value_tree4": 4},
+            "ours.read_records": lambda file: tiny_records(),
             "by_hand.N_DRAWS": 2,
         },
         page="quality.md",

@@ -1,10 +1,9 @@
-"""benchmarks/quality.py: its measures by hand, its resume, its page from a part of the record."""
+"""benchmarks/quality.py: its measures by hand, its resume, its rivals on few rows."""
 
 import doctest
 import importlib
 import json
 import sys
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,10 +25,10 @@ sys.path.insert(0, str(BENCHMARKS))
 
 import bench  # noqa: E402
 import quality  # noqa: E402
-from quality_parts import by_hand, cells, data, measures, optimal_trees, report, students  # noqa: E402
+from quality_parts import by_hand, cells, data, measures, optimal_trees, ours, students  # noqa: E402
 from quality_parts.cells import Cell, Found  # noqa: E402
 
-PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "students", "ours", "automl")
+PARTS = ("measures", "data", "cells", "by_hand", "optimal_trees", "report", "targets", "students", "ours", "automl")
 needs_data = pytest.mark.skipif(
     not bench.DATA.exists(), reason=f"the real data sets are not here, {bench.DATA} is absent"
 )
@@ -76,6 +75,12 @@ def test_row_losses_by_hand() -> None:
     assert losses["accuracy"].tolist() == [0, 1, 1]
     expected = [np.log(1001.0), -np.log(0.75), -np.log(0.6)]  # floored: (1, 0.001) / 1.001
     np.testing.assert_allclose(losses["log_loss"], expected, rtol=1e-12)
+
+
+def test_of_values_the_squared_error_stands_in_place_of_the_log_loss() -> None:
+    losses = measures.row_losses(np.array([1.0, 4.0]), np.array([[1.5], [2.0]]))
+    assert losses["log_loss"].tolist() == [0.25, 4.0]
+    assert np.isnan(losses["accuracy"]).all()
 
 
 def test_a_gain_counts_units_together() -> None:
@@ -170,21 +175,25 @@ PROBA = np.array([[0.5, 0.5], [0.25, 0.75]])
 TINY = data.Split(
     np.zeros((2, 1)), np.array([0, 1]), np.zeros((2, 1)), np.array([0, 1]), None, np.arange(2), np.arange(2)
 )
-PLAIN_CELL, OURS_CELL = Cell("letter", 0, "plain", 0), Cell("letter", 0, "ours", 9)
+PLAIN_CELL, SHRUNK_CELL, OURS_CELL = (Cell("letter", 0, method, 0) for method in ("plain", "shrunk", "ours"))
 
 
-def test_a_cell_is_compared_with_plain_row_by_row(tmp_path: Path) -> None:
+def test_a_cell_is_compared_with_both_baselines_row_by_row(tmp_path: Path) -> None:
     cells.keep(PLAIN_CELL, TINY, [Found("tree4", PROBA, 1.0, params={"ccp_alpha": 0.1})], tmp_path)
-    (row,) = cells.keep(OURS_CELL, TINY, [Found("tree4", np.eye(2), 2.0, more={"note": "x"})], tmp_path)
+    cells.keep(SHRUNK_CELL, TINY, [Found("tree4", PROBA[::-1], 1.0)], tmp_path)
+    found = [Found("tree4", np.eye(2), 2.0, more={"note": "x"}), Found("lr", np.eye(2), 1.0)]
+    row, lr = cells.keep(OURS_CELL, TINY, found, tmp_path)
     ends = -np.log([0.5, 0.75]) - np.log(1.001)  # what the two rows gain
     assert row["log_loss_gain"] == pytest.approx(ends.mean(), rel=1e-6)
     assert row["log_loss_gain_se"] == pytest.approx(abs(ends[0] - ends[1]) / 2 / np.sqrt(2), rel=1e-6)
-    assert row["accuracy"] == 1.0
+    ends = -np.log([0.25, 0.5]) - np.log(1.001)
+    assert row["log_loss_over_shrunk"] == pytest.approx(ends.mean(), rel=1e-6)
+    assert (row["accuracy_gain"], row["accuracy_over_shrunk"]) == (0, 1)  # a tie is the first class
     assert (row["method"], row["student"], row["note"], row["seconds"]) == ("ours", "tree4", "x", 2.0)
-    kept = cells.read(PLAIN_CELL.file(tmp_path))
-    assert kept is not None
-    assert kept["params"] == {"tree4": {"ccp_alpha": 0.1}}
-    assert kept["rows"][0]["log_loss_gain"] == 0
+    assert np.isnan(lr["log_loss_over_shrunk"])  # it has no shrinkage
+    kept = [cells.read(cell.file(tmp_path)) or {} for cell in (PLAIN_CELL, SHRUNK_CELL)]
+    assert kept[0]["params"] == {"tree4": {"ccp_alpha": 0.1}}
+    assert (kept[0]["rows"][0]["log_loss_gain"], kept[1]["rows"][0]["log_loss_over_shrunk"]) == (0, 0)
 
 
 def test_a_file_that_was_broken_off_is_no_cell(tmp_path: Path) -> None:
@@ -194,47 +203,26 @@ def test_a_file_that_was_broken_off_is_no_cell(tmp_path: Path) -> None:
     assert cells.read(file) is not None
     file.write_text(file.read_text()[:-20])
     assert cells.read(file) is None
-    assert cells.to_run([OURS_CELL], set(), tmp_path) == [[PLAIN_CELL], [OURS_CELL]]
+    assert cells.to_run([OURS_CELL], set(), tmp_path) == [[PLAIN_CELL], [SHRUNK_CELL], [OURS_CELL]]
 
 
 def test_a_finished_cell_is_not_run_again(tmp_path: Path) -> None:
-    wanted = [PLAIN_CELL, OURS_CELL]
-    assert cells.to_run(wanted, {PLAIN_CELL, OURS_CELL}, tmp_path) == [[], []]
-    assert cells.to_run(wanted, {PLAIN_CELL}, tmp_path) == [[PLAIN_CELL], [OURS_CELL]]  # its losses are not here
-    cells.keep(PLAIN_CELL, TINY, [Found("tree4", PROBA, 1.0)], tmp_path)
-    assert cells.to_run(wanted, {PLAIN_CELL}, tmp_path) == [[], [OURS_CELL]]
-    more = Cell("letter", 0, "ours", 10)
-    assert cells.to_run([more], {PLAIN_CELL, OURS_CELL}, tmp_path) == [[], [more]]
-
-
-def row(
-    data: str, seed: int, method: str, student: str, log_loss: float, accuracy: float, **more: Any
-) -> dict[str, Any]:
-    trials = 9 if method.startswith(("ours", "no ")) else 0
-    named = {"data": data, "seed": seed, "method": method, "trials": trials, "student": student, "variant": ""}
-    return {**named, "log_loss": log_loss, "accuracy": accuracy, "seconds": 1.0, **more}
-
-
-def record_of(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    return cells.merged(pd.DataFrame(columns=cells.COLUMNS), list(rows))
-
-
-def test_the_record_comes_back_and_new_rows_take_the_place_of_old_ones(tmp_path: Path) -> None:
-    record = record_of([row("letter", 0, "plain", "tree4", 1.0, 0.5), row("letter", 0, "ours", "tree4", 0.5, 0.75)])
-    cells.save_record(record, tmp_path / "quality.csv")
-    again = cells.load_record(tmp_path / "quality.csv")
-    assert cells.finished(again) == {PLAIN_CELL, OURS_CELL}
-    assert again["variant"].tolist() == ["", ""]
-    changed = cells.merged(again, [row("letter", 0, "ours", "tree4", 0.25, 0.8)])
-    assert changed[["method", "log_loss"]].to_numpy().tolist() == [["ours", 0.25], ["plain", 1.0]]
-    assert cells.merged(again, []) is again
+    wanted, both = [PLAIN_CELL, OURS_CELL], {PLAIN_CELL, SHRUNK_CELL}
+    assert cells.to_run(wanted, {*both, OURS_CELL}, tmp_path) == [[], [], []]
+    assert cells.to_run(wanted, both, tmp_path) == [[PLAIN_CELL], [SHRUNK_CELL], [OURS_CELL]]  # no losses are here
+    assert cells.to_run([SHRUNK_CELL], set(), tmp_path) == [[PLAIN_CELL], [SHRUNK_CELL], []]
+    for cell in (PLAIN_CELL, SHRUNK_CELL):
+        cells.keep(cell, TINY, [Found("tree4", PROBA, 1.0)], tmp_path)
+    assert cells.to_run(wanted, both, tmp_path) == [[], [], [OURS_CELL]]
+    more = Cell("letter", 0, "random", 10)
+    assert cells.to_run([more], {*both, Cell("letter", 0, "random", 9)}, tmp_path) == [[], [], [more]]
 
 
 def test_one_command_runs_what_is_missing_and_nothing_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ran = []
     build = tmp_path / "records"
 
-    def fake(cell: Cell, folder: Path) -> str:
+    def fake(cell: Cell, folder: Path, records: Path) -> str:
         ran.append(cell.method)
         if cell.method == "gosdt":
             return "no tree"
@@ -248,98 +236,35 @@ def test_one_command_runs_what_is_missing_and_nothing_twice(tmp_path: Path, monk
     monkeypatch.setattr(quality, "tried", fake)
     monkeypatch.setattr(quality, "page", lambda record, trials: f"# {len(record)} rows")
     command("--methods", "ours", "streed")
-    assert ran == ["plain", "ours", "streed"]
+    assert ran == ["plain", "shrunk", "ours", "streed"]
     command("--methods", "plain", "ours", "streed", "careful")
-    assert ran[3:] == ["careful"]
+    assert ran[4:] == ["careful"]
     with pytest.raises(SystemExit, match="1 cells failed: letter 0 gosdt 0"):
         command("--methods", "gosdt")
     command("--methods", "streed", "--again")
-    assert ran[4:] == ["gosdt", "streed"]
+    assert ran[5:] == ["gosdt", "streed"]
     command("--page")
-    assert len(ran) == 6
-    assert (tmp_path / "quality.md").read_text() == "# 4 rows"
+    assert len(ran) == 7
+    assert (tmp_path / "quality.md").read_text() == "# 5 rows"
     for file in build.iterdir():
         file.unlink()
     command("--methods", "plain", "ours")  # the record is enough
-    assert len(ran) == 6
+    assert len(ran) == 7
 
 
-# ---- the page
-
-
-def two_sets() -> pd.DataFrame:
-    return record_of(
-        [
-            row("letter", 0, "plain", "tree4", 1.0, 0.50),
-            row("letter", 0, "ours", "tree4", 0.9, 0.52, accuracy_gain=0.02, accuracy_gain_se=0.01),
-            row("letter", 1, "plain", "tree4", 2.0, 0.50),
-            row("letter", 1, "ours", "tree4", 1.4, 0.54, accuracy_gain=0.04, accuracy_gain_se=0.01),
-            row("adult", 0, "plain", "tree4", 0.5, 0.80),
-            row("adult", 0, "ours", "tree4", 0.6, 0.77, accuracy_gain=-0.03, accuracy_gain_se=0.01),
-            row("adult", 1, "ours", "tree4", 0.1, 0.99, accuracy_gain=-0.03, accuracy_gain_se=0.01),  # plain is missing
-        ]
+def test_methods_of_classes_are_not_run_where_values_are_predicted_nor_imodels_where_it_is_not_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(quality, "find_spec", lambda name: None)
+    command = (
+        "--list --seeds 0 --data power_plant letter --methods plain shrunk imodels streed random --out {0} --build"
     )
-
-
-def test_differences_are_averaged_over_seeds_within_a_set_first() -> None:
-    found = report.against(report.shown(two_sets(), 9), "ours", "plain", "tree4")
-    assert found["log_loss"].to_dict() == pytest.approx({"letter": -20.0, "adult": 20.0})  # -10 and -30; +20
-    assert found["accuracy"].to_dict() == pytest.approx({"letter": 3.0, "adult": -3.0})
-    assert report.in_short(found) == ["2", "+0.0 % ± 20.0", "+0.0 ± 3.0", "1 / 0 / 1"]
-    assert report.against(report.shown(two_sets(), 8), "ours", "plain", "tree4").empty
-
-
-def test_targets_say_by_how_much_they_are_missed() -> None:
-    by_words = {target.words: target for target in report.targets(report.shown(two_sets(), 9))}
-    log_loss = by_words["tree4: log-loss 10 % lower than plain"]
-    assert log_loss.missing == pytest.approx(10.0)
-    assert log_loss.verdict == "**missed** by 10"
-    assert by_words["tree6: log-loss 18 % lower than plain"].verdict == "not measured"
-    share = by_words["tree4: better log-loss than plain on at least 75 % of the sets"]
-    assert (share.found, share.missing) == ("1 of 2", 25.0)
-    reached = report.Target("", "", -0.1)
-    assert reached.verdict == "reached"
-
-
-def test_harm_by_hand() -> None:
-    found = report.harm(report.shown(two_sets(), 9), "ours", "tree4")
-    assert found["gain"].to_dict() == pytest.approx({"letter": 3.0, "adult": -3.0})
-    steps = 3.0 / (1.0 / np.sqrt(2))  # two seeds of 1 point each: 4.24 standard errors
-    assert steps == pytest.approx(4.243, abs=1e-3)
-    assert found["p"].to_numpy() == pytest.approx([2 * 2.209e-5] * 2, rel=1e-3)  # Holm doubles both
-    harmed = report.harm_target(report.shown(two_sets(), 9), "tree4")
-    assert (harmed.found, harmed.missing) == ("adult -3.0", 1.0)
-
-
-def test_claims_are_held_against_fresh_rows() -> None:
-    gains = {"claimed_low": -0.1, "claimed_high": 0.3, "fresh_gain_se": 0.0, "note": ""}
-    rows = [
-        row("letter", 0, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.2, **gains),
-        row("letter", 1, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.4, **gains),
-        row("adult", 0, "ours", "tree4", 1.0, 0.5, claimed=0.1, fresh_gain=0.0, **gains),
-    ]
-    last = report.claims_in_short(report.shown(record_of(rows), 9)).splitlines()[-1]
-    # errors -0.1 and -0.3, so -0.2 of letter, and +0.1 of adult: mean -0.05, error 0.3 / 2
-    assert last == "| ours | tree4 | 3 | +0.1000 | +0.2000 | -0.0500 ± 0.1500 | 67 % |"
-
-
-@pytest.mark.parametrize("record", [record_of([]), two_sets()], ids=["empty", "two sets"])
-def test_the_page_is_written_of_what_is_there(record: pd.DataFrame) -> None:
-    text = report.page(record, 9)
-    assert "## Ours against each rival" in text
-    assert ("| letter | tree4 | 1.5000 / 0.5000 | 1.1500 / 0.5300 | -20.0 % | +3.0 |" in text) == (len(record) > 0)
-    assert "nan" not in text
-
-
-def test_the_readme_has_the_table_between_its_marks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert all(report.README.read_text().count(mark) == 1 for mark in report.MARKS)
-    monkeypatch.setattr(report, "README", tmp_path / "README.md")
-    report.README.write_text(f"before\n{report.MARKS[0]}\nold\n{report.MARKS[1]}\nafter\n")
-    report.write_readme(two_sets(), 9)
-    lines = report.README.read_text().splitlines()
-    assert (lines[0], lines[-1]) == ("before", "after")
-    assert "old" not in lines
-    assert "| tree4 | +0.0 % ± 20.0, +0.0 ± 3.0 |  |  |  |  |" in lines
+    quality.main([*command.format(tmp_path).split(), str(tmp_path)])
+    said, *lines = capsys.readouterr().out.splitlines()
+    assert said.startswith("imodels is left out")
+    methods = ["plain", "shrunk", "random"]
+    assert [line.split()[2] for line in lines if line.startswith("power_plant")] == methods
+    assert sorted(line.split()[2] for line in lines if line.startswith("letter")) == sorted([*methods, "streed"])
 
 
 # ---- on real rows
@@ -354,15 +279,31 @@ def test_the_first_draw_is_the_default() -> None:
 
 
 @needs_data
-def test_plain_and_careful_on_real_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "names"), [("wine_quality", ("tree4", "gbm10")), ("power_plant", ("value_tree4",))])
+def test_by_hand_on_real_rows(name: str, names: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("lightgbm", reason="lightgbm is not installed: pip install '.[benchmarks]'")
     monkeypatch.setattr(by_hand, "N_DRAWS", 2)
     monkeypatch.setattr(by_hand, "N_TREES", 10)
-    split = data.load("wine_quality", 0).take(np.arange(300))
-    names = ("tree4", "gbm10")
-    plain = list(by_hand.plain(split, 0, names, "log_loss"))
+    split = data.load(name, 0).take(np.arange(300))
+    plain = list(by_hand.plain(split, 0, names))
+    shrunk = list(by_hand.plain(split, 0, names[:1], shrunk=True))
     careful = list(by_hand.careful(split, 0, names, {one.student: one.params for one in plain}))
-    for one in (*plain, *careful):
-        assert one.proba.shape == (len(split.y_fresh), len(split.classes))
-        np.testing.assert_allclose(one.proba.sum(axis=1), 1, atol=1e-6)
+    for one in (*plain, *shrunk, *careful):
+        assert one.proba.shape == (len(split.y_fresh), 1 if split.classes is None else len(split.classes))
+        assert one.seconds > 0
+        if split.classes is not None:
+            np.testing.assert_allclose(one.proba.sum(axis=1), 1, atol=1e-6)
     assert [one.student for one in careful] == list(names)
+    assert np.abs(shrunk[0].proba - plain[0].proba).max() > 0
+
+
+def test_without_records_our_searches_say_what_is_lacking(tmp_path: Path) -> None:
+    with pytest.raises(ours.NoRecords, match="records that are not there"):
+        ours.portfolio_of(OURS_CELL, ["tree4"], tmp_path / "records.parquet")
+    kin = pd.DataFrame({"set": ["letter"], "seed": 100, "student": "tree4", "recipe": 0, "cv": 1.0, "fresh": 1.0})
+    kin.assign(fit_seconds=1.0).to_parquet(tmp_path / "records.parquet")
+    with pytest.raises(ours.NoRecords, match="records of tree4 on other sets than letter"):  # never of itself
+        ours.portfolio_of(OURS_CELL, ["tree4"], tmp_path / "records.parquet")
+    assert ours.portfolio_of(Cell("letter", 0, "random", 9), ["tree4"], tmp_path) is None
+    of_adult = ours.portfolio_of(Cell("adult", 0, "ours", 0), ["tree4"], tmp_path / "records.parquet")
+    assert of_adult == {"tree4": [{"n_hops": 0}, ours.CANDIDATES["tree4"][0]]}

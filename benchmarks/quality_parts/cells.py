@@ -31,6 +31,10 @@ COLUMNS = [
     "accuracy_gain_se",
     "log_loss_gain",
     "log_loss_gain_se",
+    "accuracy_over_shrunk",
+    "accuracy_over_shrunk_se",
+    "log_loss_over_shrunk",
+    "log_loss_over_shrunk_se",
     "claimed",
     "claimed_low",
     "claimed_high",
@@ -38,10 +42,14 @@ COLUMNS = [
     "fresh_gain_se",
     "note",
 ]
-"""Gains are over the plain tuned student on the same fresh rows, greater is better; a claim and the fresh-row gain
-beside it are in units of the search's score, over the student's own fit in the same search."""
+"""In regression the squared error stands in place of the log-loss, and there is no accuracy. Seconds are of CPU, by the
+cell's process; of `before`, `careful before` and AutoGluon of the wall. Gains are over the plain tuned student on the
+same fresh rows, and over the one tuned with shrinkage, greater is better; a claim and the fresh-row gain beside it are
+in units of the search's score, over the student's own fit in the same search."""
 WORDS = ["variant", "note"]
-PLAIN = "plain"
+PLAIN, SHRUNK = "plain", "shrunk"
+BASELINES = {PLAIN: "gain", SHRUNK: "over_shrunk"}
+"""What every cell is compared with, and what the columns are called: shrunk itself with plain, so plain comes first."""
 DIGITS = 6
 
 
@@ -59,10 +67,9 @@ class Cell:
         """Return where its rows stand; its losses have the suffix .npz."""
         return folder / f"{self.data}_{self.seed}_{self.method.replace(' ', '_')}_{self.trials}.json"
 
-    @property
-    def plain(self) -> Cell:
-        """The cell that it is compared with."""
-        return Cell(self.data, self.seed, PLAIN, 0)
+    def baseline(self, method: str) -> Cell:
+        """Return a cell that it is compared with."""
+        return Cell(self.data, self.seed, method, 0)
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,9 @@ class Found:
 
     student: str
     proba: np.ndarray
-    """Class probabilities (n_fresh, n_classes) of the fresh rows."""
+    """Class probabilities (n_fresh, n_classes) of the fresh rows, or values (n_fresh, 1)."""
     seconds: float
+    """Of CPU."""
     variant: str = ""
     """Name of the variant where a method makes two of the same student."""
     more: Mapping[str, Any] = field(default_factory=dict)
@@ -106,14 +114,18 @@ def losses_of(cell: Cell, folder: Path) -> dict[str, np.ndarray]:
 def keep(cell: Cell, split: Split, found: Iterable[Found], folder: Path) -> list[dict[str, Any]]:
     """Measure what a method found, write the cell, and return its rows."""
     losses, params, rows = {}, {}, []
-    plain = {} if cell.method == PLAIN else losses_of(cell.plain, folder)
+    others = {name: cell.baseline(name) for name in BASELINES if cell.method not in (name, PLAIN)}
+    baselines = {name: losses_of(other, folder) for name, other in others.items()}
     for one in found:
         measured = row_losses(split.y_fresh, one.proba)
-        named = {f"{one.student}/{one.variant}/{name}": values for name, values in measured.items()}
-        losses |= named
+        losses |= {f"{one.student}/{one.variant}/{name}": values for name, values in measured.items()}
         params[one.student] = dict(one.params)
-        baseline = {name: plain.get(f"{one.student}//{name}", measured[name]) for name in measured}
-        rows.append({**vars(cell), "variant": one.variant, **row_of(one, measured, baseline, split.unit_fresh)})
+        row = {"student": one.student, "seconds": one.seconds, **{name: of.mean() for name, of in measured.items()}}
+        for method, columns in BASELINES.items():
+            named = baselines.get(method, {})
+            baseline = {name: named.get(f"{one.student}//{name}") for name in measured}
+            row |= gains(measured, measured if cell.method == method else baseline, split.unit_fresh, columns)
+        rows.append({**vars(cell), "variant": one.variant, **row, **one.more})
     file = cell.file(folder)
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part.npz")
@@ -123,23 +135,16 @@ def keep(cell: Cell, split: Split, found: Iterable[Found], folder: Path) -> list
     return rows
 
 
-def row_of(
-    one: Found, measured: Mapping[str, np.ndarray], plain: Mapping[str, np.ndarray], unit: np.ndarray
-) -> dict[str, Any]:
-    """Return what the record says of one student."""
-    accuracy = gain(measured["accuracy"], plain["accuracy"], unit)
-    log_loss = gain(-measured["log_loss"], -plain["log_loss"], unit)
-    return {
-        "student": one.student,
-        "accuracy": measured["accuracy"].mean(),
-        "log_loss": measured["log_loss"].mean(),
-        "seconds": one.seconds,
-        "accuracy_gain": accuracy[0],
-        "accuracy_gain_se": accuracy[1],
-        "log_loss_gain": log_loss[0],
-        "log_loss_gain_se": log_loss[1],
-        **one.more,
-    }
+def gains(
+    measured: Mapping[str, np.ndarray], baseline: Mapping[str, np.ndarray | None], unit: np.ndarray, columns: str
+) -> dict[str, float]:
+    """Return the gains over a baseline with their errors, under the names of their columns; NaN where there is none."""
+    found = {}
+    for name, sign in (("accuracy", 1), ("log_loss", -1)):
+        other = baseline[name]
+        pair = (np.nan, np.nan) if other is None else gain(sign * measured[name], sign * other, unit)
+        found |= {f"{name}_{columns}": pair[0], f"{name}_{columns}_se": pair[1]}
+    return found
 
 
 def load_record(file: Path) -> pd.DataFrame:
@@ -177,11 +182,14 @@ def finished(record: pd.DataFrame) -> set[Cell]:
 
 
 def to_run(wanted: Iterable[Cell], done: set[Cell], folder: Path) -> list[list[Cell]]:
-    """Return what is to be run, in two parts: plain cells, which the others are compared with, and then the others.
+    """Return what is to be run, in parts: the cells that others are compared with, and then the others.
 
-    A finished cell is not run again, but for a plain one whose row losses are not here and are needed.
+    A finished cell is not run again, but for one whose row losses are not here and are needed.
     """
-    others = [cell for cell in wanted if cell.method != PLAIN and cell not in done]
-    missing = [cell.plain for cell in others if read(cell.plain.file(folder)) is None]
-    plain = [cell for cell in wanted if cell.method == PLAIN and cell not in done]
-    return [list(dict.fromkeys([*plain, *missing])), others]
+    waiting = [cell for cell in wanted if cell not in done]
+    parts: list[list[Cell]] = [[cell for cell in waiting if cell.method not in BASELINES]]
+    for method in reversed(BASELINES):
+        later = [cell.baseline(method) for part in parts for cell in part]
+        missing = [cell for cell in later if read(cell.file(folder)) is None]
+        parts.insert(0, list(dict.fromkeys([*(cell for cell in waiting if cell.method == method), *missing])))
+    return parts

@@ -17,9 +17,13 @@ TIE = 0.005
 def row_losses(y: np.ndarray, proba: np.ndarray) -> dict[str, np.ndarray]:
     """Return, for each row, whether the likeliest class is right and the log-loss (floor 1e-3), both (n_rows,).
 
+    Of values, `proba` has one column: the squared error stands in place of the log-loss, the accuracy is NaN.
+
     >>> row_losses(np.array([0, 1]), np.array([[0.5, 0.5], [0.8, 0.2]]))["log_loss"].round(3)
     array([0.693, 1.609])
     """
+    if proba.shape[1] == 1:
+        return {"accuracy": np.full(len(y), np.nan), "log_loss": (proba[:, 0] - y) ** 2}
     log_loss = -FlooredLogLoss(np.arange(proba.shape[1])).rows(y, proba)
     return {"accuracy": (proba.argmax(axis=1) == y).astype(float), "log_loss": log_loss}
 
@@ -35,7 +39,7 @@ def gain(scores: np.ndarray, baseline: np.ndarray, unit: np.ndarray) -> tuple[fl
 
 
 def mean_and_error(values: Sequence[float]) -> tuple[float, float]:
-    """Return the mean over data sets and its standard error; NaN where there are too few.
+    """Return the mean over data sets and its standard error; NaN where there are too few, or accuracy of values.
 
     >>> mean_and_error([1.0, 3.0])
     (2.0, 1.0)

@@ -3,65 +3,33 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 import bench
 import numpy as np
 import pandas as pd
 
-from multihop_search.experiment.statistics import holm
 from quality_parts import automl, by_hand
-from quality_parts.cells import PLAIN
-from quality_parts.data import MOST_FRESH, MOST_TRAINING
-from quality_parts.measures import TIE, mean_and_error, two_sided, wins_ties_losses
-from quality_parts.students import LEAVES, ROUNDS, STUDENTS, TREES
+from quality_parts.cells import PLAIN, SHRUNK
+from quality_parts.data import MORE_SETS, MOST_FRESH, MOST_TRAINING, SETS, VALUES
+from quality_parts.measures import TIE, mean_and_error, wins_ties_losses
+from quality_parts.ours import FIRST, OURS, RANDOM
+from quality_parts.students import LEAVES, ROUNDS, STUDENTS, TREES, VALUE_TREES
+from quality_parts.targets import against, signed, targets
 
-OURS, OURS_ACCURACY, PLAIN_ACCURACY = "ours", "ours accuracy", "plain accuracy"
-RIVALS = ("careful", "autogluon", "autogluon repaired", "streed", "gosdt")
+BEFORE = "before"
+RECORDED = (BEFORE, "careful before", "autogluon", "autogluon repaired", "streed", "gosdt")
+METHODS = (OURS, FIRST, SHRUNK, "imodels", "careful", RANDOM, *RECORDED)
 LEFT_OUT = ("no solver", "no soft labels", "no synthetic rows", "no second hop")
+APART = "musk_v2"
 MARKS = "<!-- quality: begin -->", "<!-- quality: end -->"
 README = bench.ROOT / "README.md"
-GAINS = {"tree4": (10.0, 1.5), "tree6": (18.0, 1.8)}
-"""What is wanted over the plain tuned tree: per cent of the log-loss, points of accuracy."""
-ACCURACY_GAIN, SHARE_OF_SETS, MOST_HARM, LEVEL = 2.5, 0.75, 1.0, 0.05
+ALL = (*STUDENTS, *VALUE_TREES)
 
 
 def shown(record: pd.DataFrame, trials: int) -> pd.DataFrame:
-    """Return the rows that the page is about, the variant in the method's name."""
-    rows = record[record["trials"].isin([0, trials])]
+    """Return the rows that the page is about, the variant in the method's name; of random draws those of `trials`."""
+    rows = record[(record["method"] != RANDOM) | (record["trials"] == trials)]
     return rows.assign(method=(rows["method"] + " " + rows["variant"]).str.strip())
-
-
-def against(rows: pd.DataFrame, method: str, baseline: str, student: str) -> pd.DataFrame:
-    """Return, by data set, the relative difference of log-loss in per cent and that of accuracy in points.
-
-    Differences are taken within a seed and averaged over the seeds that both have.
-    """
-    mine, theirs = (
-        rows[(rows["method"] == name) & (rows["student"] == student)].set_index(["data", "seed"])[
-            ["log_loss", "accuracy"]
-        ]
-        for name in (method, baseline)
-    )
-    both = mine.join(theirs.add_suffix("_of_baseline"), how="inner")
-    differences = pd.DataFrame(
-        {
-            "log_loss": 100 * (both["log_loss"] / both["log_loss_of_baseline"] - 1),
-            "accuracy": 100 * (both["accuracy"] - both["accuracy_of_baseline"]),
-        }
-    )
-    return differences.groupby("data").mean()
-
-
-def signed(pair: tuple[float, float], unit: str = "") -> str:
-    """Return a mean with its error.
-
-    >>> signed((-10.04, 1.3), " %")
-    '-10.0 % ± 1.3'
-    """
-    mean, error = pair
-    return f"{round(mean, 1) + 0.0:+.1f}{unit}" + ("" if np.isnan(error) else f" ± {error:.1f}")
 
 
 def in_short(differences: pd.DataFrame) -> list[str]:
@@ -73,53 +41,57 @@ def in_short(differences: pd.DataFrame) -> list[str]:
     return [str(len(ratios)), signed(mean_and_error(ratios), " %"), signed(mean_and_error(points)), counts]
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a Markdown table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(map(str, line)) + " |" for line in lines)
+def summary(rows: pd.DataFrame, student: str, baseline: str) -> str:
+    """Return every method of a student against a baseline, under its heading; nothing where none was run."""
+    found = [(method, against(rows, method, baseline, student)) for method in METHODS if method != baseline]
+    lines = [[method, *in_short(differences)] for method, differences in found if len(differences)]
+    table = bench.table(["method", "sets", "loss", "accuracy, points", "wins / ties / losses"], lines)
+    return f"\n### {student}, against {baseline}\n\n{table}" if lines else ""
 
 
-def summary(rows: pd.DataFrame, student: str) -> str:
-    """Return ours and every rival of a student against the plain tuned one."""
-    methods = [OURS, *RIVALS, *((OURS_ACCURACY, PLAIN_ACCURACY) if student in TREES else ())]
-    found = [(method, against(rows, method, PLAIN, student)) for method in methods]
-    return table(
-        ["method", "sets", "log-loss", "accuracy, points", "wins / ties / losses"],
-        [[method, *in_short(differences)] for method, differences in found if len(differences)],
-    )
-
-
-def duel(rows: pd.DataFrame, method: str, baselines: Sequence[str], students: Sequence[str] = STUDENTS) -> str:
-    """Return one method against others, by student."""
-    found = [(s, other, against(rows, method, other, s)) for s in students for other in baselines]
-    return table(
-        ["student", "against", "sets", "log-loss", "accuracy, points", "wins / ties / losses"],
-        [[s, other, *in_short(differences)] for s, other, differences in found if len(differences)],
-    )
+def apart(rows: pd.DataFrame) -> str:
+    """Return ours with and without the set that is shown apart, and on it alone: the loss in per cent."""
+    lines = []
+    for student in TREES:
+        for baseline in (PLAIN, SHRUNK):
+            for method in (OURS, BEFORE):
+                losses = against(rows, method, baseline, student)["log_loss"]
+                if APART in losses.index:
+                    without = mean_and_error(losses.drop(APART))
+                    told = [signed(pair, " %") for pair in (mean_and_error(losses), without)]
+                    lines.append([student, method, baseline, *told, f"{losses[APART]:+.1f} %"])
+    return bench.table(["student", "method", "against", "all sets", f"without {APART}", f"{APART} alone"], lines)
 
 
 def left_out(rows: pd.DataFrame) -> str:
-    """Return what each part is worth: the search without it against the whole."""
-    found = [(s, part, against(rows, part, OURS, s)) for s in TREES for part in LEFT_OUT]
-    return table(
+    """Return what each part was worth: the search before without it against the whole."""
+    found = [(s, part, against(rows, part, BEFORE, s)) for s in TREES for part in LEFT_OUT]
+    return bench.table(
         ["student", "left out", "sets", "log-loss without it", "accuracy without it", "wins / ties / losses"],
         [[s, part, *in_short(differences)] for s, part, differences in found if len(differences)],
     )
 
 
 def by_set(rows: pd.DataFrame) -> str:
-    """Return ours and plain by data set: log-loss and accuracy, averaged over seeds."""
+    """Return plain, shrunk and ours by data set: loss and accuracy, averaged over seeds."""
     mean = rows.groupby(["method", "data", "student"])[["log_loss", "accuracy"]].mean()
-    by_student = {student: against(rows, OURS, PLAIN, student) for student in STUDENTS}
+
+    def told(method: str, data: str, student: str) -> str:
+        if (method, data, student) not in mean.index:
+            return ""
+        loss, accuracy = mean.loc[(method, data, student)]
+        return f"{loss:.5g}" if np.isnan(accuracy) else f"{loss:.4f} / {accuracy:.4f}"
+
     lines = []
-    for data in dict.fromkeys(rows["data"]):
-        for student, differences in by_student.items():
-            if data in differences.index:
-                values = [mean.loc[(method, data, student)] for method in (PLAIN, OURS)]
-                told = [f"{v['log_loss']:.4f} / {v['accuracy']:.4f}" for v in values]
-                one = differences.loc[data]
-                lines.append([data, student, *told, f"{one['log_loss']:+.1f} %", f"{one['accuracy']:+.1f}"])
-    return table(["data", "student", "plain tuned", "ours", "log-loss", "accuracy, points"], lines)
+    for student in ALL:
+        over_plain, over_shrunk = (against(rows, OURS, baseline, student) for baseline in (PLAIN, SHRUNK))
+        for data, (loss, accuracy) in over_plain.iterrows():
+            shrunk = f"{over_shrunk['log_loss'][data]:+.1f} %" if data in over_shrunk.index else ""
+            points = "" if np.isnan(accuracy) else f"{accuracy:+.1f}"
+            values = [told(method, data, student) for method in (PLAIN, SHRUNK, OURS)]
+            lines.append([data, student, *values, f"{loss:+.1f} %", shrunk, points])
+    head = ["data", "student", "plain tuned", "and shrunk", "ours", "against plain", "against shrunk", "points"]
+    return bench.table(head, sorted(lines))
 
 
 def claims(rows: pd.DataFrame) -> pd.DataFrame:
@@ -145,146 +117,50 @@ def claims_in_short(rows: pd.DataFrame) -> str:
                 f"{100 * part['inside'].mean():.0f} %",
             ]
         )
-    return table(["search", "student", "cells", "claimed", "fresh rows", "claimed - fresh", "coverage"], lines)
-
-
-def claims_by_cell(rows: pd.DataFrame) -> str:
-    """Return each claim of the whole search beside the gain on fresh rows."""
-    found = claims(rows[rows["method"] == OURS])
-    return table(
-        ["data", "seed", "student", "claimed, 95 % interval", "fresh rows", "inside", "verdict; chosen"],
-        [
-            [
-                row.data,
-                row.seed,
-                row.student,
-                f"{row.claimed:+.4f} ({row.claimed_low:+.4f} to {row.claimed_high:+.4f})",
-                f"{row.fresh_gain:+.4f} ± {row.fresh_gain_se:.4f}",
-                "yes" if row.inside else "no",
-                row.note,
-            ]
-            for row in found.itertuples()
-        ],
-    )
-
-
-@dataclass(frozen=True)
-class Target:
-    """Something that was wanted, and what was found."""
-
-    words: str
-    found: str
-    missing: float | None
-    """By how much it is missed: 0 or less is reached, None not measured."""
-
-    @property
-    def verdict(self) -> str:
-        """Return what the page says."""
-        if self.missing is None:
-            return "not measured"
-        return "reached" if self.missing <= 0 else f"**missed** by {self.missing:.2g}"
-
-
-def mean_target(words: str, differences: pd.DataFrame, column: str, wanted: float) -> Target:
-    """Return whether the mean over sets is at least `wanted` better (per cent less log-loss, points of accuracy)."""
-    if differences.empty:
-        return Target(words, "", None)
-    pair = mean_and_error(differences[column])
-    better = -pair[0] if column == "log_loss" else pair[0]
-    return Target(words, signed(pair, " %" if column == "log_loss" else " points"), wanted - better)
-
-
-def no_worse_target(student: str, differences: pd.DataFrame, column: str) -> Target:
-    """Return whether a student is not worse than plain by more than the standard error over sets."""
-    words = f"{student}: {column.replace('_', '-')} not worse than plain by more than the standard error"
-    if len(differences) < 2:
-        return Target(words, "", None)
-    mean, error = mean_and_error(differences[column])
-    worse = mean if column == "log_loss" else -mean
-    return Target(words, signed((mean, error), " %" if column == "log_loss" else " points"), worse - error)
-
-
-def harm(rows: pd.DataFrame, method: str, student: str) -> pd.DataFrame:
-    """Return, by data set, the gain of accuracy over plain in points and Holm's p-value of its being 0.
-
-    Seeds are averaged as if their errors were independent, though fresh rows of small sets overlap: a strict error.
-    """
-    part = rows[(rows["method"] == method) & (rows["student"] == student)]
-    of_set = part.groupby("data")
-    gains = 100 * of_set["accuracy_gain"].mean()
-    errors = 100 * of_set["accuracy_gain_se"].agg(lambda se: np.sqrt((se**2).sum()) / len(se))
-    return pd.DataFrame({"gain": gains, "p": holm(two_sided(gains, errors))}, index=gains.index)
-
-
-def harm_target(rows: pd.DataFrame, student: str) -> Target:
-    """Return whether no set is clearly worse than plain."""
-    words = f"{student}: no set worse by more than {MOST_HARM:g} point of accuracy with Holm's interval below 0"
-    found = harm(rows, OURS, student)
-    if found.empty:
-        return Target(words, "", None)
-    harmed = found[(found["gain"] < -MOST_HARM) & (found["p"] < LEVEL)]
-    told = ", ".join(f"{data} {gain:+.1f}" for data, gain in harmed["gain"].items())
-    return Target(words, told or f"none; the worst {found['gain'].min():+.1f}", float(len(harmed)))
-
-
-def share_target(rows: pd.DataFrame, student: str, rival: str) -> Target:
-    """Return whether ours has the better log-loss on enough sets."""
-    words = f"{student}: better log-loss than {rival} on at least {100 * SHARE_OF_SETS:.0f} % of the sets"
-    ratios = against(rows, OURS, rival, student)["log_loss"]
-    if ratios.empty:
-        return Target(words, "", None)
-    better = int((ratios < 0).sum())
-    share = better / len(ratios)
-    return Target(words, f"{better} of {len(ratios)}", 100 * (SHARE_OF_SETS - share))
-
-
-def targets(rows: pd.DataFrame) -> list[Target]:
-    """Return all that was wanted."""
-    found = []
-    for student, (per_cent, points) in GAINS.items():
-        ours = against(rows, OURS, PLAIN, student)
-        found.append(mean_target(f"{student}: log-loss {per_cent:g} % lower than plain", ours, "log_loss", per_cent))
-        found.append(mean_target(f"{student}: accuracy {points:g} points higher", ours, "accuracy", points))
-        for baseline, chosen in ((PLAIN, "log-loss"), (PLAIN_ACCURACY, "accuracy")):
-            words = f"{student}, scoring='accuracy': {ACCURACY_GAIN:g} points over plain chosen by {chosen}"
-            differences = against(rows, OURS_ACCURACY, baseline, student)
-            found.append(mean_target(words, differences, "accuracy", ACCURACY_GAIN))
-    for student in STUDENTS:
-        if student not in GAINS:
-            ours = against(rows, OURS, PLAIN, student)
-            found += [no_worse_target(student, ours, column) for column in ("log_loss", "accuracy")]
-    found += [harm_target(rows, student) for student in STUDENTS]
-    return found + [share_target(rows, student, rival) for student in TREES for rival in (PLAIN, *RIVALS)]
+    return bench.table(["search", "student", "cells", "claimed", "fresh rows", "claimed - fresh", "coverage"], lines)
 
 
 def seconds(rows: pd.DataFrame) -> str:
-    """Return the mean seconds of a cell, by method."""
+    """Return the median seconds of a cell, by method."""
     by_cell = rows.groupby(["method", "data", "seed"], sort=False)["seconds"].sum()
-    found = by_cell.groupby("method", sort=False).agg(["size", "mean", "max"])
-    lines = [[name, int(one["size"]), f"{one['mean']:.0f}", f"{one['max']:.0f}"] for name, one in found.iterrows()]
-    return table(["method", "cells", "mean", "longest"], lines)
+    found = by_cell.groupby("method", sort=False).agg(["size", "median", "max", "sum"])
+    lines = [
+        [name, int(one["size"]), f"{one['median']:.1f}", f"{one['max']:.0f}", f"{one['sum'] / 3600:.1f}"]
+        for name, one in found.iterrows()
+    ]
+    return bench.table(["method", "cells", "median", "longest", "hours, all"], lines)
 
 
-HEAD = """# Quality: twelve real data sets, four students, every rival
+HEAD = """# Quality: {classes} real data sets of classes and {values} of values, every rival
 
-`python benchmarks/quality.py`, {trials} trials a student; {sets} sets, seeds {seeds}; {hours:.1f} machine hours,
-one thread a cell. All rows of the record: [quality.csv](quality.csv).
+`python benchmarks/quality.py`; {sets} sets measured so far, seeds {seeds}. All rows of the record:
+[quality.csv](quality.csv).
 
 At most {training:,} training rows and up to {fresh:,} fresh ones, which nothing but this page sees. Medians and one-hot
-columns are learned on the training rows; where a set has groups (musk_v2, wisdm_har) no group is on both sides.
-Students: `tree4` and `tree6`, trees of these depths; `lr`, a scaled logistic regression; `gbm10`, LightGBM with
-{rounds} rounds of {leaves} leaves. *Plain tuned*: {draws} random draws, the first the defaults, of the parameters that
-the search tunes too, chosen by 5-fold log-loss.
+columns are learned on the training rows; where a set has groups no group is on both sides. Students: `tree4` and
+`tree6`, trees of these depths; `lr`, a scaled logistic regression; `gbm10`, LightGBM with {rounds} rounds of {leaves}
+leaves; `value_tree4` and `value_tree6`, trees where values are predicted.
 
-Log-loss has a floor of 1e-3. *log-loss*: mean over sets of the relative difference, minus is better; *accuracy*: mean
-over sets of the difference in points, plus is better; ± one standard error over sets, seeds averaged within a set
-first. A log-loss within {tie:g} % is a tie.
+- **plain**, *plain tuned*: {draws} random draws, the first the defaults, of the parameters that the search tunes too,
+  chosen by 5 folds.
+- **shrunk**, *plain tuned with shrinkage*: the same draws, each tree shrunk by our `OwnFit(shrinkage="auto")`.
+- **ours**: the default search of all students of a set at once; **first**: the one recipe that is best alone. Both
+  learned of records (`benchmarks/portfolio.py`) of other splits, without the set that judges and without its kin.
+- **random**: today's search without a portfolio, {trials} random draws a student. **before**: the search as it was
+  when there was no portfolio and no shrinkage, 120 random draws, recorded then under the name `ours`; **careful
+  before** could not shrink.
+
+*loss*: mean over sets of the relative difference of the log-loss (floor 1e-3), of values of the squared error, minus is
+better; *accuracy*: mean over sets of the difference in points, plus is better; ± one standard error over sets, seeds
+averaged within a set first. A loss within {tie:g} % is a tie.
 """
 RIVALS_IN_WORDS = """## The rivals
 
-- **careful**: 5-fold log-loss chooses among default and tuned parameters, each without a hop and taught by a forest of
-  {trees} trees with soft labels of share 0.5 and 1, cross-fitted within each part. Its seconds are those
-  beyond tuning.
+- **imodels**: `HSTreeClassifierCV`, `min_samples_leaf` of {sizes} chosen by 5 folds; where its own folds lack a class
+  it does not serve.
+- **careful**: 5 folds choose among default and tuned parameters, each without a hop and taught by a forest of
+  {trees} trees with soft labels of share 0.5 and 1, cross-fitted within each part, trees shrunk and not. Its seconds
+  are those beyond tuning.
 - **autogluon**: `TabularPredictor.distill()` ({autogluon}). It cannot distil a logistic regression. With three classes
   or more its booster is stopped by a log-loss that mixes up rows and classes (it reshapes LightGBM's predictions as
   they were before version 4), and keeps one round; **autogluon repaired** reads them as they are.
@@ -301,10 +177,11 @@ def page(record: pd.DataFrame, trials: int) -> str:
     """Return the page."""
     rows = shown(record, trials)
     head = HEAD.format(
+        classes=len(SETS + MORE_SETS),
+        values=len(VALUES),
         trials=trials,
         sets=rows["data"].nunique(),
         seeds=", ".join(map(str, sorted(rows["seed"].unique()))) or "none",
-        hours=rows["seconds"].sum() / 3600,
         training=MOST_TRAINING,
         fresh=MOST_FRESH,
         rounds=ROUNDS,
@@ -312,45 +189,61 @@ def page(record: pd.DataFrame, trials: int) -> str:
         draws=by_hand.N_DRAWS,
         tie=100 * TIE,
     )
-    parts = [head, "## What was wanted\n"]
-    parts.append(table(["wanted", "found", ""], [[t.words, t.found, t.verdict] for t in targets(rows)]))
-    parts.append("\n## Against the plain tuned student")
-    for student in STUDENTS:
-        parts.append(f"\n### {student}\n\n{summary(rows, student)}")
-    parts.append("\n## Ours against each rival\n\n" + duel(rows, OURS, RIVALS))
-    parts.append("\n## By data set\n\nLog-loss / accuracy on fresh rows, means over seeds.\n\n" + by_set(rows))
+    lines = [[one.words, one.found, f"{one.n_sets} of {one.most}", one.verdict] for one in targets(rows)]
+    parts = [head, "## What was wanted\n", bench.table(["wanted", "found", "sets", ""], lines)]
+    parts.append(f"\n## {APART} apart\n\nIts fresh rows are other molecules.\n\n" + apart(rows))
+    for baseline, name in ((PLAIN, "the plain tuned student"), (SHRUNK, "the plain tuned student with shrinkage")):
+        parts.append(f"\n## Against {name}")
+        parts += filter(None, (summary(rows, student, baseline) for student in ALL))
+    parts.append("\n## By data set\n\nLoss / accuracy on fresh rows, means over seeds.\n\n" + by_set(rows))
     parts.append(
-        "\n## One part left out\n\nThe search without it against the whole search: plus in log-loss and minus in "
-        "accuracy is what the part is worth. *Solver*: trees are fitted by their class alone. *Soft labels*: only hard "
-        "labels and weights pass on, to synthetic rows too. The trees are searched without the other two students, "
-        "which changes nothing for them (same draws, same models: checked).\n\n" + left_out(rows)
+        "\n## One part left out of the search before\n\nAs recorded, against **before**: plus in log-loss and minus in "
+        "accuracy is what the part was worth. *Solver*: trees are fitted by their class alone. *Soft labels*: only "
+        "hard labels and weights pass on, to synthetic rows too.\n\n" + left_out(rows)
     )
     parts.append(
         "\n## What the verdict claimed, and what fresh rows say\n\nGains over the student's own plain fit in the same "
-        "search (trees: *selected vs own fit*), in nats, of *ours accuracy* in shares of rows. Coverage: how often the "
-        "95 % interval holds the gain on the fresh rows, which have an error of their own.\n\n" + claims_in_short(rows)
+        "search (trees: *selected vs own fit*), in units of its score; `ours accuracy` in shares of rows, as recorded "
+        "before. Coverage: how often the 95 % interval holds the gain on the fresh rows, which have an error of their "
+        "own. Every claim stands in the record.\n\n" + claims_in_short(rows)
     )
-    parts.append("\n" + RIVALS_IN_WORDS.format(trees=by_hand.N_TREES, autogluon=" ".join(automl.SETTINGS.split())))
-    parts.append("## Seconds of a cell, all its students\n\n" + seconds(rows))
-    parts.append("\n## Every claim\n\n" + claims_by_cell(rows) + "\n")
+    sizes = ", ".join(map(str, by_hand.LEAF_SIZES))
+    settings = " ".join(automl.SETTINGS.split())
+    parts.append("\n" + RIVALS_IN_WORDS.format(trees=by_hand.N_TREES, autogluon=settings, sizes=sizes))
+    parts.append(
+        "## Seconds of a cell, all its students\n\nOf CPU, in the cell's process; of what stands here as recorded "
+        f"({', '.join(RECORDED)}, those with a part left out) of the wall, on one thread.\n\n" + seconds(rows) + "\n"
+    )
     return "\n".join(parts)
 
 
+README_COLUMNS = {
+    "ours": (OURS, PLAIN),
+    "ours, against shrunk": (OURS, SHRUNK),
+    "shrunk": (SHRUNK, PLAIN),
+    "one recipe": (FIRST, PLAIN),
+    "imodels": ("imodels", PLAIN),
+    "by hand": ("careful", PLAIN),
+    "search before": (BEFORE, PLAIN),
+    "AutoGluon": ("autogluon repaired", PLAIN),
+    "pystreed": ("streed", PLAIN),
+    "gosdt": ("gosdt", PLAIN),
+}
+"""Columns of the README's table: a method and what it is compared with."""
+
+
 def readme_table(record: pd.DataFrame, trials: int) -> str:
-    """Return the table of the README: differences from the plain tuned student, by student and method."""
+    """Return the table of the README, by student; a column or a row of nothing is left out."""
     rows = shown(record, trials)
-    names = {
-        OURS: "ours",
-        "careful": "by hand",
-        "autogluon repaired": "AutoGluon",
-        "streed": "pystreed",
-        "gosdt": "gosdt",
+    cells = {
+        student: [in_short(against(rows, *pair, student))[1:3] for pair in README_COLUMNS.values()] for student in ALL
     }
-    lines = []
-    for student in STUDENTS:
-        found = [in_short(against(rows, method, PLAIN, student)) for method in names]
-        lines.append([student, *(f"{cells[1]}, {cells[2]}" if cells[1] else "" for cells in found)])
-    return table(["student", *names.values()], lines)
+    table = pd.DataFrame(
+        {student: [", ".join(filter(None, pair)) for pair in found] for student, found in cells.items()},
+        index=list(README_COLUMNS),
+    ).T
+    table = table.loc[(table != "").any(axis=1), (table != "").any(axis=0)]
+    return bench.table(["student", *table.columns], [[student, *line] for student, line in table.T.items()])
 
 
 def write_readme(record: pd.DataFrame, trials: int) -> None:

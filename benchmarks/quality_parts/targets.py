@@ -1,0 +1,207 @@
+"""What was wanted, and by how much it is reached or missed; pure functions of the record's rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from multihop_search.experiment.statistics import holm
+from quality_parts.cells import BASELINES, PLAIN, SHRUNK
+from quality_parts.data import MORE_SETS, SETS, VALUES
+from quality_parts.measures import mean_and_error, two_sided
+from quality_parts.ours import ALONE, OURS, RANDOM
+from quality_parts.students import DEPTHS, STUDENTS, TREES, VALUE_TREES
+
+GAINS = {
+    ("tree4", SHRUNK): 2.5,
+    ("tree6", SHRUNK): 6.0,
+    ("tree4", PLAIN): 8.0,
+    ("tree6", PLAIN): 14.0,
+    ("value_tree4", SHRUNK): 6.0,
+    ("value_tree6", SHRUNK): 10.0,
+}
+"""What is wanted over a baseline: per cent of the log-loss, or of the squared error."""
+SHARE_OF_SETS, MOST_HARM, LEVEL, MOST_LOSS = 0.7, 1.0, 0.05, 2.0
+TIMES_FASTER, TIMES_DEARER = 5.0, 10.0
+IN_WORDS = {PLAIN: "plain tuned", SHRUNK: "plain tuned with shrinkage", RANDOM: "random"}
+
+
+def against(rows: pd.DataFrame, method: str, baseline: str, student: str) -> pd.DataFrame:
+    """Return, by data set, the relative difference of log-loss in per cent and that of accuracy in points.
+
+    Differences are taken within a seed and averaged over the seeds that both have.
+    """
+    mine, theirs = (
+        rows[(rows["method"] == name) & (rows["student"] == student)].set_index(["data", "seed"])[
+            ["log_loss", "accuracy"]
+        ]
+        for name in (method, baseline)
+    )
+    both = mine.join(theirs.add_suffix("_of_baseline"), how="inner")
+    differences = pd.DataFrame(
+        {
+            "log_loss": 100 * (both["log_loss"] / both["log_loss_of_baseline"] - 1),
+            "accuracy": 100 * (both["accuracy"] - both["accuracy_of_baseline"]),
+        }
+    )
+    return differences.groupby("data").mean()
+
+
+def signed(pair: tuple[float, float], unit: str = "") -> str:
+    """Return a mean with its error.
+
+    >>> signed((-10.04, 1.3), " %")
+    '-10.0 % ± 1.3'
+    """
+    mean, error = pair
+    if np.isnan(mean):
+        return ""
+    return f"{round(mean, 1) + 0.0:+.1f}{unit}" + ("" if np.isnan(error) else f" ± {error:.1f}")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Something that was wanted, and what was found."""
+
+    words: str
+    found: str
+    missing: float | None
+    """By how much it is missed: 0 or less is reached, None not measured."""
+    n_sets: int = 0
+    """How many sets are measured."""
+    most: int = 0
+    """Of how many."""
+
+    @property
+    def verdict(self) -> str:
+        """Return what the page says."""
+        if self.missing is None:
+            return "not measured"
+        so_far = " so far" if self.n_sets < self.most else ""
+        return ("reached" if self.missing <= 0 else f"**missed** by {self.missing:.2g}") + so_far
+
+
+def sets_of(student: str) -> int:
+    """Return how many sets there are for a student."""
+    return len(VALUES if student in VALUE_TREES else SETS + MORE_SETS)
+
+
+def loss_of(student: str) -> str:
+    """Return what its loss is called."""
+    return "squared error" if student in VALUE_TREES else "log-loss"
+
+
+def mean_target(rows: pd.DataFrame, student: str, baseline: str, wanted: float) -> Target:
+    """Return whether the loss is at least `wanted` per cent lower on the mean over sets."""
+    words = f"{student}: {loss_of(student)} {wanted:g} % lower than {IN_WORDS[baseline]}"
+    losses = against(rows, OURS, baseline, student)["log_loss"]
+    if losses.empty:
+        return Target(words, "", None, 0, sets_of(student))
+    pair = mean_and_error(losses)
+    return Target(words, signed(pair, " %"), wanted + pair[0], len(losses), sets_of(student))
+
+
+def no_worse_target(rows: pd.DataFrame, student: str, baseline: str) -> Target:
+    """Return whether the loss is not above the baseline's by more than the standard error over sets."""
+    words = f"{student}: {loss_of(student)} not above {IN_WORDS[baseline]} by more than the standard error"
+    losses = against(rows, OURS, baseline, student)["log_loss"]
+    if len(losses) < 2:
+        return Target(words, "", None, len(losses), sets_of(student))
+    mean, error = mean_and_error(losses)
+    return Target(words, signed((mean, error), " %"), mean - error, len(losses), sets_of(student))
+
+
+def share_target(rows: pd.DataFrame, student: str) -> Target:
+    """Return whether ours is better than the shrunk student on enough sets."""
+    words = f"{student}: better {loss_of(student)} than {IN_WORDS[SHRUNK]} on {100 * SHARE_OF_SETS:.0f} % of the sets"
+    losses = against(rows, OURS, SHRUNK, student)["log_loss"]
+    if losses.empty:
+        return Target(words, "", None, 0, sets_of(student))
+    better = int((losses < 0).sum())
+    missing = 100 * (SHARE_OF_SETS - better / len(losses))
+    return Target(words, f"{better} of {len(losses)}", missing, len(losses), sets_of(student))
+
+
+def by_set(rows: pd.DataFrame, student: str, baseline: str, measure: str) -> pd.DataFrame:
+    """Return, by data set, what ours gains in per cent (accuracy: in points), its standard error and Holm's p-value.
+
+    Seeds are averaged as if their errors were independent, though fresh rows of small sets overlap: a strict error.
+    """
+    column = f"{measure}_{BASELINES[baseline]}"
+    part = rows[(rows["method"] == OURS) & (rows["student"] == student)].dropna(subset=[column])
+    before = part["log_loss"] + part[column] if measure == "log_loss" else 1.0
+    relative = pd.DataFrame({"gain": part[column] / before, "error": part[f"{column}_se"] / before})
+    of_set = relative.astype(float).mul(100).groupby(part["data"])
+    gains, errors = of_set["gain"].mean(), of_set["error"].agg(lambda se: np.sqrt((se**2).sum()) / len(se))
+    found = pd.DataFrame({"gain": gains, "error": errors})
+    return found.assign(p=holm(two_sided(list(gains), list(errors))))
+
+
+def harm_target(rows: pd.DataFrame, student: str) -> Target:
+    """Return whether no set is clearly worse in accuracy than with the shrunk student."""
+    words = (
+        f"{student}: no set worse than {IN_WORDS[SHRUNK]} by more than {MOST_HARM:g} point of accuracy "
+        "with Holm's interval below 0"
+    )
+    found = by_set(rows, student, SHRUNK, "accuracy")
+    return _none(words, found, (found["gain"] < -MOST_HARM) & (found["p"] < LEVEL), student)
+
+
+def loss_target(rows: pd.DataFrame, student: str, baseline: str) -> Target:
+    """Return whether no set is clearly worse in loss than with a baseline."""
+    words = (
+        f"{student}: no set worse than {IN_WORDS[baseline]} by more than {MOST_LOSS:g} % of the {loss_of(student)} "
+        "and 2 standard errors of its fresh rows"
+    )
+    found = by_set(rows, student, baseline, "log_loss")
+    return _none(words, found, (found["gain"] < -MOST_LOSS) & (found["gain"] < -2 * found["error"]), student)
+
+
+def _none(words: str, found: pd.DataFrame, harmed: pd.Series, student: str) -> Target:
+    """Return whether no set is harmed."""
+    if found.empty:
+        return Target(words, "", None, 0, sets_of(student))
+    told = ", ".join(f"{data} {gain:+.1f}" for data, gain in found["gain"][harmed].items())
+    worst = f"none; the worst {found['gain'].min():+.1f}"
+    return Target(words, told or worst, float(harmed.sum()), len(found), sets_of(student))
+
+
+def seconds_of(rows: pd.DataFrame, method: str, student: str | None = None) -> pd.Series:
+    """Return the CPU seconds of a method's cells, or of one student in them, by data and seed."""
+    part = rows[(rows["method"] == method) & ((rows["student"] == student) | (student is None))]
+    return part.groupby(["data", "seed"])["seconds"].sum()
+
+
+def median_ratio(above: pd.Series, below: pd.Series) -> tuple[float, int]:
+    """Return the median over data sets of a ratio of seconds, seeds averaged first, and how many sets have it."""
+    ratios = (above / below).dropna().groupby("data").mean()
+    return (float(ratios.median()) if len(ratios) else float("nan")), len(ratios)
+
+
+def cost_targets(rows: pd.DataFrame) -> list[Target]:
+    """Return whether the default search is fast beside the old way, and not dear beside tuning a plain tree."""
+    most = len(SETS + MORE_SETS + VALUES)
+    words = f"the default search: {TIMES_FASTER:g} times fewer CPU seconds than random, median over sets"
+    ratio, n_sets = median_ratio(seconds_of(rows, RANDOM), seconds_of(rows, OURS))
+    found = [Target(words, f"{ratio:.1f} times", TIMES_FASTER - ratio, n_sets, most)]
+    for method, tree in ALONE.items():
+        words = f"a {tree} alone: at most {TIMES_DEARER:g} times the CPU seconds of plain tuned, median over sets"
+        trees = rows[rows["student"].str.endswith(tree)]
+        ratio, n_sets = median_ratio(seconds_of(trees, method), seconds_of(trees, PLAIN))
+        found.append(Target(words, f"{ratio:.1f} times", ratio - TIMES_DEARER, n_sets, most))
+    return [one if one.n_sets else Target(one.words, "", None, 0, most) for one in found]
+
+
+def targets(rows: pd.DataFrame) -> list[Target]:
+    """Return all that was wanted."""
+    found = [mean_target(rows, student, baseline, wanted) for (student, baseline), wanted in GAINS.items()]
+    found += [share_target(rows, student) for student in TREES]
+    found += [harm_target(rows, student) for student in TREES]
+    for student in STUDENTS:
+        if student not in DEPTHS:
+            found += [no_worse_target(rows, student, PLAIN), loss_target(rows, student, PLAIN)]
+    found += [loss_target(rows, student, SHRUNK) for student in VALUE_TREES]
+    found += [no_worse_target(rows, student, RANDOM) for student in (*STUDENTS, *VALUE_TREES)]
+    return found + cost_targets(rows)
