@@ -12,7 +12,7 @@ from sklearn.datasets import load_diabetes, load_wine
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 
 import portfolio
-from portfolio_parts import learn, recipes
+from portfolio_parts import curve, learn, recipes
 from quality_parts.data import Split, related_to
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_teachers")]
@@ -90,6 +90,31 @@ def test_a_portfolio_is_judged_on_sets_that_it_was_not_learned_on_nor_on_their_k
     assert table["n", "and other fits"] == 2
 
 
+def test_the_curve_is_of_portfolios_that_were_learned_without_the_set_and_of_the_best_so_far() -> None:
+    table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]}, first=9)
+    found = curve.curve_of(table, "tree4")
+    assert list(found.index) == list(range(1, len(found) + 1))
+    assert found[1] == 1.0  # one usual recipe is all of plain tuned
+    by_hand = {
+        name: [
+            learn.CANDIDATES["tree4"].index(entry) for entry in learn.entries_without(table, name, ["tree4"])["tree4"]
+        ]
+        for name in ("letter", "adult", "fars")
+    }
+    fresh = learn.table_of(table, "tree4", "fresh").loc
+    last = [min(fresh[name, 100][recipe] for recipe in recipes_of) / 4 for name, recipes_of in by_hand.items()]
+    assert found.iloc[-1] == pytest.approx(np.mean(last))
+    assert by_hand["letter"] == [9, 10]  # of the others only; so it stays at 4, though recipe 11 would give 2
+
+
+def test_names_at_the_ends_of_the_lines_do_not_meet() -> None:
+    lines = {name: pd.Series([1.5, 0.9 + shift], index=[1, 2]) for name, shift in (("a", 0.0), ("b", 0.001))}
+    text = curve.picture(lines)
+    heights = [float(part.split('"')[0]) for part in text.split('y="')[1:] if "%</text>" in part and "fill:" in part]
+    assert len(heights) == 2
+    assert heights[0] - heights[1] >= curve.LABEL
+
+
 def test_the_file_has_a_line_for_each_entry_by_task_family_and_depth() -> None:
     contents = learn.as_file({"tree4": [{"n_hops": 0}, {"n_hops": 1, "scheme": "SRatio"}], "lr": [{"n_hops": 0}]})
     text = learn.written(contents)
@@ -105,6 +130,8 @@ def test_learning_writes_page_records_and_portfolio(tmp_path: Path, capsys: pyte
     portfolio.main(["learn", "--build", str(tmp_path / "cells"), "--out", str(tmp_path / "out")])
     page = (tmp_path / "out" / "portfolio.md").read_text()
     assert "| tree4 | plain tuned | 3 | 1 | +0.0 ± 0.0 |" in page
+    assert f"({learn.CURVE})" in page
+    assert (tmp_path / "out" / learn.CURVE).read_text().startswith("<svg")
     entries = json.loads((tmp_path / "out" / "portfolio.json").read_text())["classification"]["DecisionTree"]
     assert entries[0]["entries"][0] == recipes.CANDIDATES["tree4"][9]
     assert len(pd.read_parquet(tmp_path / "out" / "records.parquet")) == len(table)
