@@ -19,6 +19,8 @@ SIZES = {0: 4, 1: 5, 2: 2}
 """Most recipes that are learned of each number of hops, 2 for several; of a tree beside those of the usual fit."""
 SIZES_OF_MODELS = {0: 12, 1: 3, 2: 1}
 """The same of students that are no trees, of which no usual recipes are set."""
+LEAST = {0: 2, 1: 2, 2: 1}
+"""Fewest of them, whatever they add: each number of hops is tried."""
 PRICE = 0.0003
 """What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
 CURVE = "portfolio_curve.svg"
@@ -46,18 +48,26 @@ def picked(cv: np.ndarray, fresh: np.ndarray, chosen: Sequence[int]) -> np.ndarr
 
 
 def greedy(
-    cv: np.ndarray, fresh: np.ndarray, costs: np.ndarray, first: Sequence[int], allowed: Sequence[int], n: int
+    cv: np.ndarray,
+    fresh: np.ndarray,
+    costs: np.ndarray,
+    *,
+    first: Sequence[int],
+    allowed: Sequence[int],
+    least: int = 0,
+    most: int,
 ) -> list[int]:
-    """Return at most `n` recipes in the order in which each lowers the mean log-loss ratio most beside the ones before.
+    """Return recipes in the order in which each lowers the mean log of the loss most beside the ones before.
 
-    `costs` says how long each takes, as a share of a usual fit; a recipe that is not worth its time ends the list.
+    `costs` says how long each takes, as a share of a usual fit; after `least` recipes one that is not worth its time
+    ends the list, of at most `most`.
     """
     chosen, rest = list(first), list(allowed)
     before = float(np.nanmean(np.log(picked(cv, fresh, chosen)))) if chosen else np.inf
-    while rest and len(chosen) < n + len(first):
+    while rest and len(chosen) < most + len(first):
         losses = [float(np.nanmean(np.log(picked(cv, fresh, [*chosen, recipe])))) for recipe in rest]
         best = int(np.argmin(np.array(losses) + PRICE * costs[rest]))
-        if before - losses[best] < PRICE * costs[rest[best]]:
+        if len(chosen) >= least + len(first) and before - losses[best] < PRICE * costs[rest[best]]:
             break
         before = losses[best]
         chosen.append(rest.pop(best))
@@ -70,7 +80,9 @@ def usual_of(student: str, columns: Sequence[int]) -> list[int]:
     return [place for place, entry in enumerate(entries) if entry.get("fit") == "OwnFit" and entry["n_hops"] == 0]
 
 
-def learned(records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None = None) -> list[int]:
+def learned(
+    records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None = None, least: Mapping[int, int] = LEAST
+) -> list[int]:
     """Return the portfolio of a student, as numbers of recipes: the usual ones, then greedily by number of hops."""
     cv, fresh, seconds = (table_of(records, student, what) for what in ("cv", "fresh", "fit_seconds"))
     columns = list(cv.columns)
@@ -79,9 +91,16 @@ def learned(records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None
     chosen = usual_of(student, columns)
     if sizes is None:
         sizes = SIZES if student in DEPTHS else SIZES_OF_MODELS
-    for group, number in sizes.items():
-        allowed = [place for place, of in enumerate(hops) if of == group and place not in chosen]
-        chosen += greedy(cv.to_numpy(), fresh.to_numpy(), costs, chosen, allowed, number)
+    for group, most in sizes.items():
+        chosen += greedy(
+            cv.to_numpy(),
+            fresh.to_numpy(),
+            costs,
+            first=chosen,
+            allowed=[place for place, of in enumerate(hops) if of == group and place not in chosen],
+            least=min(least.get(group, 0), most),
+            most=most,
+        )
     return [columns[place] for place in chosen]
 
 
@@ -136,6 +155,8 @@ def _steps(
         among = [place for place in chosen if holds(entries[place], step)]
         if among:
             steps[name] = len(among), picked(cv, fresh, among)
+    shrunk = [place for place, entry in enumerate(entries) if holds(entry, 1)]
+    steps["tuned with shrinkage"] = len(shrunk), picked(cv, fresh, shrunk)
     steps["all recipes"] = len(entries), picked(cv, fresh, range(len(entries)))
     return steps
 
@@ -183,7 +204,8 @@ def page(records: pd.DataFrame, judged_of: Mapping[str, pd.DataFrame]) -> str:
         "",
         "Loss on fresh rows against the plain student tuned, in per cent, below 0 is better: mean over data sets ± its "
         "standard error. Each step adds recipes of the portfolio; what is picked is the best of them by "
-        "cross-validation. *Trials*: how many there are by then. *One recipe*: the one that is best alone. *All "
+        "cross-validation. *Trials*: how many there are by then. *Tuned with shrinkage*: all recorded recipes of the "
+        "class's own fit, shrunk or not, no portfolio. *One recipe*: the one that is best alone. *All "
         "recipes*: everything that was recorded. A set is judged by a portfolio that was learned without it and "
         "without the sets of its kin.",
         "",
@@ -192,7 +214,7 @@ def page(records: pd.DataFrame, judged_of: Mapping[str, pd.DataFrame]) -> str:
     ]
     for student, table in judged_of.items():
         base = STEPS[0]
-        for step in (*STEPS, "one recipe", "all recipes"):
+        for step in (*STEPS, "tuned with shrinkage", "one recipe", "all recipes"):
             if step not in table["loss"]:
                 continue
             gain, error = gains(table, step, base)

@@ -52,8 +52,8 @@ class Setup:
     def n_trials(self, of_each: int | None) -> int:
         """Return the trials of all students.
 
-        `of_each` is what every student is given; None: its portfolio, and where that lacks plain paths or any number
-        of hops, `UNKNOWN_TRIALS` more.
+        `of_each` is what every student is given; None: its portfolio, and where that lacks plain paths or, if there are
+        hops, paths of one, `UNKNOWN_TRIALS` more.
         """
         students = self.space.students
         return len(students) * (max(map(self._usual_trials, students)) if of_each is None else of_each)
@@ -61,8 +61,8 @@ class Setup:
     def _usual_trials(self, student: str) -> int:
         paths = self.portfolio[student]
         groups = {Group.of(len(path.hops)) for path in paths}
-        possible = {Group.of(hops) for hops in range(self.space.max_hops_of(student) + 1)}
-        return len(paths) + UNKNOWN_TRIALS * (groups != possible)
+        needed = {Group.PLAIN, Group.ONE_HOP} if self.space.max_hops_of(student) else {Group.PLAIN}
+        return len(paths) + UNKNOWN_TRIALS * (not needed <= groups)
 
     @property
     def with_fits(self) -> list[str]:
