@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, Normalizer, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from multihop_search import HardLabels, MultihopSearchClassifier, NearOptimal, Scheme, TransferSet
+from multihop_search import HardLabels, MultihopSearchClassifier, NearOptimal, OwnFit, Scheme, TransferSet
 from multihop_search.errors import SeenRowsWarning, UnsuitableModel
 from multihop_search.problem.leaks import used_as_it_is
 
@@ -74,10 +74,10 @@ def test_a_fitted_model_that_is_cloned_has_seen_nothing(name):
 def searched(teacher=None, n_trials=6, rows=(X, Y), groups=None, fresh=(None, None), **settings):
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=3),
-        RandomForestClassifier(10, random_state=1) if teacher is None else teacher,
+        RandomForestClassifier(4, random_state=1) if teacher is None else teacher,
         n_trials=n_trials,
         random_state=0,
-        **{"cv": 3, "crossfit_cv": 2, "max_hops": 1, **settings},
+        **{"cv": 3, "crossfit_cv": 2, "max_hops": 1, "tree_fits": [OwnFit()], **settings},
     )
     return search.fit(*rows, groups=groups, X_fresh=fresh[0], y_fresh=fresh[1])
 

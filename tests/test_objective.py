@@ -56,7 +56,7 @@ class CountingForest(RandomForestClassifier):
 
 search_for = searches(
     TREE,
-    RandomForestClassifier(6),
+    RandomForestClassifier(3),
     intermediates=[("stump", DecisionTreeClassifier(max_depth=1)), ("six", DecisionTreeClassifier(max_depth=6))],
     schemes=[KnowledgeDistillation(), HardLabels()],
     tree_fits=[OwnFit()],

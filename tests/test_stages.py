@@ -31,6 +31,7 @@ from multihop_search import (
     ModelCompression,
     MultihopSearchClassifier,
     MultihopSearchRegressor,
+    OwnFit,
     ProfWeight,
     TeacherOutputs,
 )
@@ -393,8 +394,8 @@ def test_a_search_through_a_truncated_teacher(library: str, n_classes: int) -> N
     teacher = booster(library, n_classes, n_estimators=60)
     face = MultihopSearchRegressor if n_classes == 1 else MultihopSearchClassifier
     student = DecisionTreeRegressor(max_depth=2) if n_classes == 1 else DecisionTreeClassifier(max_depth=2)
-    schemes = [KnowledgeDistillation()]
-    search = face(student, teacher, schemes=schemes, n_trials=9, max_hops=2, cv=2, crossfit_cv=2, random_state=0)
+    usual = {"schemes": [KnowledgeDistillation()], "tree_fits": [OwnFit()], "n_trials": 6, "max_hops": 2}
+    search = face(student, teacher, **usual, cv=2, crossfit_cv=2, random_state=0)
     search.fit(X, y)
     truncations = search.setup_.ladder.truncations
     assert {hop.k for hop in truncations} <= {10, 30}

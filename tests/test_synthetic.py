@@ -284,7 +284,7 @@ def test_leaves_draw_columns_one_by_one_and_from_all_rows(monkeypatch):
 
 
 @EVERY
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(n_rows=st.integers(1, 40), small=st.integers(0, 150), large=st.integers(0, 150), seed=st.integers(0, 5))
 def test_rows_are_nested_and_keep_their_kind(make, n_rows, small, large, seed):
     small, large = sorted([small, large])
