@@ -314,7 +314,7 @@ def test_a_decision_function_of_a_fold_that_lacks_a_class_never_ranks_it_first()
 )
 def test_names_of_labels_change_nothing(names, scoring):
     def run(y):
-        return search(TREE, scoring, n_trials=4, max_hops=1).fit(X, y)
+        return search(TREE, scoring, n_trials=2, max_hops=1).fit(X, y)
 
     one, two = run(Y), run(names[Y])
     assert one.results_["score"].equals(two.results_["score"])

@@ -140,7 +140,7 @@ def test_the_choice_is_that_by_hand_from_stored_predictions_and_what_the_teacher
 def test_so_it_is_under_another_seed_and_other_folds(blobs: Any) -> None:
     watched = Watched()
     with watched.watching():
-        search = search_for(random_state=1, cv=3).fit(*blobs)
+        search = search_for(random_state=8, cv=3).fit(*blobs)  # within two standard errors is another trial
     assert search.best_index_ == watched.chosen()
 
 
