@@ -99,11 +99,6 @@ def test_the_error_over_sets_is_that_of_a_mean() -> None:
     assert np.isnan(measures.mean_and_error([])[0])
 
 
-def test_holm_by_hand() -> None:
-    assert holm([0.01, 0.5, 0.011, 0.02]) == pytest.approx([0.04, 0.5, 0.04, 0.04])  # .04, .033, .04, .5
-    assert holm([0.6, 0.7]).tolist() == [1.0, 1.0]
-
-
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12))
 def test_holm_is_between_the_p_value_and_bonferroni_and_keeps_the_order(p_values: list[float]) -> None:
     adjusted = holm(p_values)
