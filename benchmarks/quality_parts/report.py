@@ -233,17 +233,18 @@ README_COLUMNS = {
 
 
 def readme_table(record: pd.DataFrame, trials: int) -> str:
-    """Return the table of the README, by student; a column or a row of nothing is left out."""
+    """Return the table of the README, by student, with the number of sets; a column or a row of nothing is left out."""
     rows = shown(record, trials)
-    cells = {
-        student: [in_short(against(rows, *pair, student))[1:3] for pair in README_COLUMNS.values()] for student in ALL
-    }
+
+    def told(method: str, baseline: str, student: str) -> str:
+        n_sets, loss, points, _ = in_short(against(rows, method, baseline, student))
+        return ", ".join(filter(None, (loss, points))) + f" ({n_sets})" * bool(loss)
+
     table = pd.DataFrame(
-        {student: [", ".join(filter(None, pair)) for pair in found] for student, found in cells.items()},
-        index=list(README_COLUMNS),
-    ).T
+        {name: [told(*pair, student) for student in ALL] for name, pair in README_COLUMNS.items()}, index=list(ALL)
+    )
     table = table.loc[(table != "").any(axis=1), (table != "").any(axis=0)]
-    return bench.table(["student", *table.columns], [[student, *line] for student, line in table.T.items()])
+    return bench.table(["student (sets)", *table], [[student, *line] for student, line in table.T.items()])
 
 
 def write_readme(record: pd.DataFrame, trials: int) -> None:
