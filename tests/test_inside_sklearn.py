@@ -24,9 +24,11 @@ from sklearn.model_selection import (
     cross_validate,
 )
 from sklearn.multiclass import OneVsRestClassifier
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.utils import get_tags
 
 from multihop_search import MultihopSearchClassifier, OwnFit
 from multihop_search.integrations import from_predictions
@@ -66,6 +68,25 @@ def test_a_grid_searches_its_student_and_its_settings(blobs: Any) -> None:
     assert grid.best_params_ == {"student__max_depth": 3}
     assert np.isfinite(grid.cv_results_["mean_test_score"]).all()
     assert 1 < grid.best_estimator_.best_estimator_.get_depth() <= 3
+
+
+def test_its_score_counts_weights(blobs: Any) -> None:
+    X, y = blobs
+    search = small_search().fit(X, y)
+    weight = (np.arange(len(y)) < 90).astype(float)
+    assert search.score(X, y, sample_weight=weight) == pytest.approx(search.score(X[:90], y[:90]), abs=1e-12)
+    assert search.score(X, y) != pytest.approx(search.score(X[:90], y[:90]), abs=1e-6)
+
+
+def test_its_tags_are_what_all_of_its_students_take() -> None:
+    tree, line, near = DecisionTreeClassifier(), LogisticRegression(), KNeighborsClassifier(metric="precomputed")
+    for students, takes_nan, is_pairwise in (
+        ([("tree", tree)], True, False),
+        ([("tree", tree), ("line", line)], False, False),
+        ([("tree", tree), ("near", near)], False, True),
+    ):
+        tags = get_tags(MultihopSearchClassifier(students)).input_tags
+        assert (tags.allow_nan, tags.pairwise) == (takes_nan, is_pairwise)
 
 
 def test_it_stacks(blobs: Any) -> None:
