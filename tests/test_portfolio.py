@@ -3,14 +3,17 @@
 from dataclasses import dataclass
 
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.datasets import load_diabetes, load_wine
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import GaussianNB
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import MultihopSearchClassifier, MultihopSearchRegressor, PathObjective, Scheme
 from multihop_search.errors import FailedTrialsWarning, InvalidSetting, UnservedSchemeWarning
+from multihop_search.paths.portfolio import entries_for, learned
 
 pytestmark = pytest.mark.once
 
@@ -88,9 +91,57 @@ def test_values_to_predict_have_a_portfolio_too():
 
 
 def test_without_a_portfolio_the_first_trials_are_the_student_as_it_was_set(wine):
-    auto, none = (search_of(portfolio=portfolio, n_trials=4).fit(*wine).paths_ for portfolio in ("auto", None))
-    assert auto == none
+    none = search_of(portfolio=None, n_trials=4).fit(*wine).paths_
     assert [len(path.hops) for path in none] == [0, 1, 2, 0]
+    student = GaussianNB()
+    auto, none = (search_of(student, portfolio=of, n_trials=4).fit(*wine).paths_ for of in ("auto", None))
+    assert auto == none  # of a family that nothing is known of
+
+
+KNOWN = [
+    (task, family, one.get("max_depth"), one["entries"])
+    for task, families in learned().items()
+    for family, lists in families.items()
+    for one in lists
+]
+
+
+@pytest.mark.usefixtures("small_teachers")
+@pytest.mark.parametrize(("task", "family", "depth", "entries"), KNOWN)
+def test_the_search_of_every_known_family_holds_what_was_learned_for_it(task, family, depth, entries, wine):
+    regression = task == "regression"
+    tree = DecisionTreeRegressor if regression else DecisionTreeClassifier
+    students = {
+        "DecisionTree": tree(max_depth=depth),
+        "Linear": make_pipeline(StandardScaler(), LogisticRegression()),
+        "LightGBM": LGBMClassifier(n_estimators=10, verbose=-1),
+    }
+    search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(students[family], random_state=0)
+    setup = search.set_up(*(load_diabetes(return_X_y=True) if regression else wine))
+    first, *paths = setup.portfolio["student"]
+    assert first == setup.space.default("student")
+    lower = [entry["n_hops"] for entry in entries if entry["n_hops"] < 2]  # others hang on the rows' intermediates
+    assert [len(path.hops) for path in paths if len(path.hops) < 2] in (lower, lower[1:])  # one may be as it was set
+    assert {0, 1, 2} == {min(entry["n_hops"], 2) for entry in entries}
+    assert setup.n_trials(None) == len(paths) + 1
+    assert setup.n_trials(7) == 7
+
+
+def test_of_trees_the_entries_for_the_nearest_depth_are_taken():
+    of_depth = {one["max_depth"]: one["entries"] for one in learned()["classification"]["DecisionTree"]}
+    for depth, nearest in ((1, 4), (4, 4), (6, 6), (12, 6), (None, 6)):
+        student = make_pipeline(StandardScaler(), DecisionTreeClassifier(max_depth=depth))
+        assert entries_for(student, regression=False) == of_depth[nearest]
+
+
+def test_where_the_settings_leave_no_known_path_of_some_kind_further_trials_follow(wine):
+    usual = search_of(n_trials=None)
+    assert usual.set_up(*wine).n_trials(None) == len(usual.set_up(*wine).portfolio["student"])
+    plain = search_of(n_trials=None, max_hops=0).set_up(*wine)
+    assert plain.n_trials(None) == len(plain.portfolio["student"])
+    own = search_of(n_trials=None, schemes=[Broken()]).set_up(*wine)  # nothing is known of this scheme
+    assert own.n_trials(None) == len(own.portfolio["student"]) + 30
+    assert not any(path.hops for path in own.portfolio["student"])
 
 
 @dataclass(frozen=True)
