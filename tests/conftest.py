@@ -1,6 +1,7 @@
 """Shared fixtures: the data folder, small data and small searches."""
 
 import os
+from collections.abc import Iterator
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,10 @@ from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
 import multihop_search.cli.run as command
-from multihop_search.paths import pool
+from multihop_search.paths import pool, portfolio
 
+LEARNED = portfolio.learned
+"""What the shipped portfolio holds."""
 NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
 os.environ[NICENESS] = "0"
 
@@ -34,6 +37,22 @@ def few_draws_and_calls(monkeypatch: pytest.MonkeyPatch) -> None:
     """A score that is no mean over rows is taken again on 4 draws of the rows, not 100; a model is timed on 2 calls."""
     monkeypatch.setattr("multihop_search.verdict.interval.N_DRAWS_REPLAYED", 4)
     monkeypatch.setattr("multihop_search.models.complexity.LATENCY_CALLS", 2)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_learned() -> Iterator[None]:
+    """Searches of tests do not hang on what the portfolio holds just now; those of `shipped_portfolio` do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portfolio, "learned", lambda: {"classification": {}, "regression": {}})
+        yield
+
+
+@pytest.fixture(scope="module")
+def shipped_portfolio(nothing_learned: None) -> Iterator[None]:
+    """Searches begin with the paths that the package ships."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(portfolio, "learned", LEARNED)
+        yield
 
 
 @pytest.fixture

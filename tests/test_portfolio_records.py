@@ -134,5 +134,5 @@ def test_learning_writes_page_records_and_portfolio(tmp_path: Path, capsys: pyte
     assert f"({learn.CURVE})" in page
     assert (tmp_path / "out" / learn.CURVE).read_text().startswith("<svg")
     entries = json.loads((tmp_path / "out" / "portfolio.json").read_text())["classification"]["DecisionTree"]
-    assert entries[0]["entries"][0] == recipes.CANDIDATES["tree4"][9]
+    assert entries[0]["entries"][1] == recipes.CANDIDATES["tree4"][9]
     assert len(pd.read_parquet(tmp_path / "out" / "records.parquet")) == len(table)

@@ -193,7 +193,7 @@ for sampler in ("auto", lambda seed: optuna.samplers.TPESampler(seed=seed, n_sta
     search = MultihopSearchClassifier(
         DecisionTreeClassifier(max_depth=2), HistGradientBoostingClassifier(max_iter=2), n_trials=5, cv=2,
         crossfit_cv=2, n_ahead=2, intermediates=[("tree", DecisionTreeClassifier(max_depth=5))], sampler=sampler,
-        random_state=3,
+        portfolio=None, random_state=3,
     ).fit(*load_wine(return_X_y=True))
     found.append((search.results_, search.verdict_, search.best_path_, search.best_index_))
 with open({file!r}, "wb") as file:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from itertools import chain, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,7 @@ def greedy(
 
 def usual_of(student: str, columns: Sequence[int]) -> list[int]:
     """Return the places of the recipes that tune the usual tree: cheap, and what gains are measured against."""
-    entries = [CANDIDATES[student][recipe] for recipe in columns]
-    return [place for place, entry in enumerate(entries) if entry.get("fit") == "OwnFit" and entry["n_hops"] == 0]
+    return [place for place, recipe in enumerate(columns) if is_usual(CANDIDATES[student][recipe])]
 
 
 def learned(
@@ -102,6 +102,25 @@ def learned(
             most=most,
         )
     return [columns[place] for place in chosen]
+
+
+def best_first(entries: Sequence[Entry]) -> list[Entry]:
+    """Return entries with those that were picked and those of the usual fit in turn, as far as both go.
+
+    Examples
+    --------
+    >>> own, other = {"n_hops": 0, "fit": "OwnFit"}, {"n_hops": 0, "fit": "Refined"}
+    >>> [entry["fit"] for entry in best_first([own, own, other])]
+    ['Refined', 'OwnFit', 'OwnFit']
+    """
+    usual = [is_usual(entry) for entry in entries]
+    parts = ([entry for entry, mine in zip(entries, usual, strict=True) if mine == of] for of in (False, True))
+    return [entry for entry in chain.from_iterable(zip_longest(*parts)) if entry is not None]
+
+
+def is_usual(entry: Entry) -> bool:
+    """Return whether an entry is the plain tree by the fit of its class."""
+    return entry.get("fit") == "OwnFit" and entry["n_hops"] == 0
 
 
 def first_recipe(records: pd.DataFrame, student: str) -> int:
@@ -173,7 +192,7 @@ def as_file(portfolio: Mapping[str, Sequence[Entry]]) -> dict[str, Any]:
     for student, entries in portfolio.items():
         task, family = FAMILIES[student]
         depth = {"max_depth": DEPTHS[student]} if student in DEPTHS else {}
-        contents[task].setdefault(family, []).append({**depth, "entries": list(entries)})
+        contents[task].setdefault(family, []).append({**depth, "entries": best_first(entries)})
     return contents
 
 

@@ -14,11 +14,13 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import chain, zip_longest
 from typing import Any
 
 from multihop_search.errors import InvalidSetting, UnservedSchemeWarning, warn
 from multihop_search.models.registry import family_of
 from multihop_search.models.steps import last_step
+from multihop_search.paths.groups import BY_HOPS, Group
 from multihop_search.paths.path import Path
 from multihop_search.paths.space import PathSpace
 
@@ -82,9 +84,9 @@ def portfolio_of(
 ) -> dict[str, tuple[Path, ...]]:
     """Return the paths that each student tries first.
 
-    Of "auto", the student as it was set comes before the learned entries, and an entry that the space does not hold is
-    left out in silence. Of a portfolio of the user's, an entry whose intermediate these rows do not have is left out
-    with a warning.
+    Of "auto", the student as it was set comes before the learned entries, kinds of paths take turns, and an entry that
+    the space does not hold is left out in silence. Of a portfolio of the user's, an entry whose intermediate these rows
+    do not have is left out with a warning.
 
     Parameters
     ----------
@@ -127,12 +129,17 @@ def portfolio_of(
 
 
 def _served(space: PathSpace, student: str, entries: Sequence[Entry]) -> tuple[Path, ...]:
-    """Return the distinct paths of the entries that the space holds, after the student as it was set."""
+    """Return the distinct paths of the entries that the space holds, after the student as it was set.
+
+    Plain, one hop and several take turns as long as each has paths: the first few trials are of every kind.
+    """
     if not entries:
         return ()
     decoded = [path_of(space, student, entry) for entry in entries]
-    paths = [path for path, lacking in decoded if path is not None and not lacking]
-    return tuple(dict.fromkeys([space.default(student), *paths]))
+    paths = [space.default(student), *(path for path, lacking in decoded if path is not None and not lacking)]
+    kinds = [[path for path in paths if Group.of(len(path.hops)) is group] for group in BY_HOPS]
+    turns = chain.from_iterable(zip_longest(*kinds))
+    return tuple(dict.fromkeys(path for path in turns if path is not None))
 
 
 def _paths(space: PathSpace, student: str, entries: Sequence[Entry], absent: list[str]) -> tuple[Path, ...]:
