@@ -38,61 +38,68 @@ def test_a_record_has_a_row_for_each_recipe_that_its_rows_allow(kind: str, monke
     assert table["fresh_error"].isna().all() == (kind == "values")
 
 
-def records(fresh: dict[str, list[float]], first: int = 10) -> pd.DataFrame:
-    """Return records of a tree: by set the fresh loss of recipes from `first` on, which cross-validation foresees."""
+OTHERS = (14, 15, 16, 17)
+"""Recipes of a tree that are plain and not of the usual fit; 8 and 9 are of the usual one."""
+
+
+def records(fresh: dict[str, list[float]], numbers: tuple[int, ...] = OTHERS) -> pd.DataFrame:
+    """Return records of a tree: by set the fresh loss of some recipes, which cross-validation foresees."""
     return pd.DataFrame(
-        {"set": name, "seed": 100, "student": "tree4", "recipe": first + place, "cv": loss, "fresh": loss}
+        {"set": name, "seed": 100, "student": "tree4", "recipe": recipe, "cv": loss, "fresh": loss}
         | {"fit_seconds": 1.0}
         for name, losses in fresh.items()
-        for place, loss in enumerate(losses)
+        for recipe, loss in zip(numbers, losses, strict=True)
     )
 
 
-def test_the_recipes_of_this_test_are_plain_and_not_of_the_usual_fit() -> None:
-    entries = recipes.CANDIDATES["tree4"][10:14]
-    assert all(entry["n_hops"] == 0 and entry["fit"] != "OwnFit" for entry in entries)
-    assert [entry["fit"] for entry in recipes.CANDIDATES["tree4"][:10]] == ["OwnFit"] * 10
+def test_the_recipes_of_this_test_are_plain_and_the_first_of_the_usual_fit() -> None:
+    entries = recipes.CANDIDATES["tree4"]
+    assert all(entries[number]["n_hops"] == 0 for number in (8, 9, *OTHERS))
+    assert [learn.is_usual(entries[number]) for number in (8, 9, *OTHERS)] == [True, True, *[False] * 4]
 
 
 def test_the_first_recipe_is_best_alone_and_the_next_adds_most() -> None:
     table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]})
-    # geometric means alone: 4, 2.52, 3.17, 3; beside recipe 11 only recipe 12 makes letter better than 3
-    assert learn.learned(table, "tree4", {0: 2}) == [11, 12]
-    assert learn.first_recipe(table, "tree4") == 11
+    # geometric means alone: 4, 2.52, 3.17, 3; beside recipe 15 only recipe 16 makes letter better than 3
+    assert learn.learned(table, "tree4", {0: 2}) == [15, 16]
+    assert learn.first_recipe(table, "tree4") == 15
 
 
 def test_the_usual_recipes_of_a_tree_are_always_there_and_what_adds_nothing_is_not() -> None:
-    table = records({"letter": [2, 3, 4], "adult": [3, 2, 4]}, first=8)  # the last is no usual one, and never picked
+    table = records({"letter": [2, 3, 4], "adult": [3, 2, 4]}, (8, 9, 14))  # the last is never picked
     assert learn.learned(table, "tree4", {0: 1}, {}) == [8, 9]
-    assert learn.learned(table, "tree4", {0: 1}) == [8, 9, 10]  # one is there whatever it adds
+    assert learn.learned(table, "tree4", {0: 1}) == [8, 9, 14]  # one is there whatever it adds
 
 
 def test_a_recipe_has_to_be_worth_its_time() -> None:
-    table = records({"letter": [2, 1.999], "adult": [2, 1.999]}, first=9)  # half a thousandth better
-    assert learn.learned(table, "tree4", {0: 1}, {}) == [9, 10]
-    table.loc[table["recipe"] == 10, "fit_seconds"] = 9.0
-    assert learn.learned(table, "tree4", {0: 1}, {}) == [9]
+    table = records({"letter": [2, 1.999], "adult": [2, 1.999]}, (9, 14))  # half a thousandth better
+    assert learn.learned(table, "tree4", {0: 1}, {}) == [9, 14]
+    table.loc[table["recipe"] == 14, "fit_seconds"] = 99.0
+    assert learn.learned(table, "tree4", {0: 1}, {}) == [9, 14]  # nearly twice the median time
+    slow = pd.concat([table, records({"letter": [9, 9], "adult": [9, 9]}, (15, 16))], ignore_index=True)
+    assert learn.learned(slow, "tree4", {0: 1}, {}) == [9]  # 99 times the median time
 
 
 def test_what_cross_validation_would_not_pick_adds_nothing() -> None:
-    table = records({"letter": [4, 3, 1], "adult": [4, 3, 1]}, first=9)
-    table.loc[table["recipe"] == 11, "cv"] = 9.0
-    assert learn.learned(table, "tree4", {0: 2}, {}) == [9, 10]
+    table = records({"letter": [4, 3, 1], "adult": [4, 3, 1]}, (9, 14, 15))
+    table.loc[table["recipe"] == 15, "cv"] = 9.0
+    assert learn.learned(table, "tree4", {0: 2}, {}) == [9, 14]
     assert learn.picked(np.array([[4.0, 3.0, 9.0]]), np.array([[4.0, 3.0, 1.0]]), [1, 2]).tolist() == [3.0]
 
 
 def test_a_portfolio_is_judged_on_sets_that_it_was_not_learned_on_nor_on_their_kin() -> None:
     assert related_to("vowel") == {"vowel", "japanese_vowels"}
     best = {"vowel": [5, 4, 1, 4], "japanese_vowels": [5, 4, 1, 4], "letter": [5, 4, 4, 2], "fars": [5, 4, 4, 2]}
-    table = learn.judged(records(best, first=9), "tree4", {0: 1}).loc["vowel"].iloc[0]
+    table = learn.judged(records(best, (9, 14, 15, 16)), "tree4", {0: 1}).loc["vowel"].iloc[0]
     assert table["loss", "plain tuned"] == 5
-    assert table["loss", "and other fits"] == 4  # learned on letter and fars: recipe 12
+    assert table["loss", "and other fits"] == 4  # learned on letter and fars: recipe 16
     assert table["loss", "all recipes"] == 1
     assert table["n", "and other fits"] == 2
 
 
 def test_the_curve_is_of_portfolios_that_were_learned_without_the_set_and_of_the_best_so_far() -> None:
-    table = records({"letter": [4, 4, 4, 2], "adult": [4, 2, 4, 4], "fars": [4, 2, 4, 4]}, first=9)
+    losses = {"letter": [4, 4, 4, 2], "adult": [4, 2, 4, 4], "fars": [4, 2, 4, 4]}
+    table = records(losses, (9, 14, 15, 16))
     found = curve.curve_of(table, "tree4")
     assert list(found.index) == list(range(1, len(found) + 1))
     assert found[1] == 1.0  # one usual recipe is all of plain tuned
@@ -100,12 +107,12 @@ def test_the_curve_is_of_portfolios_that_were_learned_without_the_set_and_of_the
         name: [
             learn.CANDIDATES["tree4"].index(entry) for entry in learn.entries_without(table, name, ["tree4"])["tree4"]
         ]
-        for name in ("letter", "adult", "fars")
+        for name in losses
     }
     fresh = learn.table_of(table, "tree4", "fresh").loc
     last = [min(fresh[name, 100][recipe] for recipe in recipes_of) / 4 for name, recipes_of in by_hand.items()]
     assert found.iloc[-1] == pytest.approx(np.mean(last))
-    assert by_hand["letter"] == [9, 10, 11]  # of the others only; so it stays at 4, though recipe 12 would give 2
+    assert by_hand["letter"] == [9, 14]  # of the others only; so it stays at 4, though recipe 16 would give 2
 
 
 def test_names_at_the_ends_of_the_lines_do_not_meet() -> None:
@@ -125,7 +132,7 @@ def test_the_file_has_a_line_for_each_entry_by_task_family_and_depth() -> None:
 
 
 def test_learning_writes_page_records_and_portfolio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]}, first=9)
+    table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]}, (9, 14, 15, 16))
     (tmp_path / "cells").mkdir()
     table.assign(fresh_error=0.1, search_seconds=1.0, hops=0).to_parquet(tmp_path / "cells" / "one.parquet")
     portfolio.main(["learn", "--build", str(tmp_path / "cells"), "--out", str(tmp_path / "out")])

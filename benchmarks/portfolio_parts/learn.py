@@ -20,11 +20,12 @@ SIZES = {0: 4, 1: 5, 2: 2}
 """Most recipes that are learned of each number of hops, 2 for several; of a tree beside those of the usual fit."""
 SIZES_OF_MODELS = {0: 12, 1: 3, 2: 1}
 """The same of students that are no trees, of which no usual recipes are set."""
-LEAST = {0: 2, 1: 2, 2: 1}
+LEAST = {0: 1, 1: 2, 2: 1}
 """Fewest of them, whatever they add: each number of hops is tried."""
-PRICE = 0.0003
+PRICE = 0.0001
 """What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
 CURVE = "portfolio_curve.svg"
+USUAL = ("OwnFit", "OwnFit+shrinkage")
 STEPS = ("plain tuned", "and shrinkage", "and other fits", "and one hop", "and several hops")
 
 
@@ -76,7 +77,7 @@ def greedy(
 
 
 def usual_of(student: str, columns: Sequence[int]) -> list[int]:
-    """Return the places of the recipes that tune the usual tree: cheap, and what gains are measured against."""
+    """Return the places of the recipes that tune the usual tree, shrunk or not: what gains are measured against."""
     return [place for place, recipe in enumerate(columns) if is_usual(CANDIDATES[student][recipe])]
 
 
@@ -119,8 +120,8 @@ def best_first(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def is_usual(entry: Entry) -> bool:
-    """Return whether an entry is the plain tree by the fit of its class."""
-    return entry.get("fit") == "OwnFit" and entry["n_hops"] == 0
+    """Return whether an entry is the plain tree by the fit of its class, shrunk or not."""
+    return entry.get("fit") in USUAL and entry["n_hops"] == 0
 
 
 def first_recipe(records: pd.DataFrame, student: str) -> int:
