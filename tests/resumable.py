@@ -76,6 +76,7 @@ def search_for(folder: Path | None, *, n_trials: int = 10, ray: int = 0, learns:
         ],
         schemes=[KnowledgeDistillation(), HardLabels(), Moody()],
         n_trials=n_trials,
+        portfolio=None,
         cv=3,
         crossfit_cv=2,
         n_ahead=6,

@@ -10,7 +10,7 @@ MODELS = ("student", "teacher")
 
 def searches(*models: Any, kind: Any = MultihopSearchClassifier, **usual: Any) -> Callable[..., Any]:
     """Return a function of student, teacher and settings that makes a search; what it is not told is as here."""
-    usual = {"random_state": 0, **usual, **dict(zip(MODELS, models, strict=False))}
+    usual = {"random_state": 0, "portfolio": None, **usual, **dict(zip(MODELS, models, strict=False))}
 
     def search_for(*own: Any, **settings: Any) -> Any:
         return kind(**{**usual, **settings, **dict(zip(MODELS, own, strict=False))})

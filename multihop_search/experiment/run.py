@@ -90,6 +90,7 @@ def search_of(cell: Cell) -> MultihopSearchClassifier:
         tree_fits=_recipes(settings.tree_fits, "tree_fits"),
         intermediates=intermediates or "auto",
         n_trials=settings.n_trials,
+        portfolio=None,  # what was learned to be good would decide what is found
         max_hops=settings.max_hops,
         cv=settings.cv,
         crossfit_cv=settings.crossfit_cv,
