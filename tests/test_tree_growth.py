@@ -15,7 +15,7 @@ from multihop_search.trees.alternating import (
     total_loss,
 )
 from multihop_search.trees.heap import NO_SPLIT, leaf_totals
-from multihop_search.trees.lookahead import LEAST_GAIN, Bounds, Lookahead
+from multihop_search.trees.lookahead import LEAST_GAIN, Bounds, Lookahead, best_pairs
 from multihop_search.trees.losses import LOSSES
 from multihop_search.trees.sample import candidate_thresholds, make_sample
 
@@ -131,3 +131,18 @@ def test_values_are_sorted_as_numbers():
     assert_array_equal(order[0], np.argsort(column, kind="stable"))
     assert_array_equal(values[0], np.sort(column))
     assert len(candidate_thresholds(column, np.ones(8))) == 6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pairs_are_of_the_weights_though_soft_labels_in_single_precision_do_not_sum_to_one(name):
+    rng, loss = np.random.default_rng(0), LOSSES[name]
+    targets = 1.0000003 * rng.dirichlet(np.ones(2), 40)
+    totals = np.column_stack([targets, np.ones(40)])
+    above = rng.integers(2, size=(3, 40)).astype(bool)
+    [found] = best_pairs([above], [totals], loss)
+    for root, cost in zip(above, found, strict=True):
+        expected = 0.0
+        for side in (root, ~root):
+            leaves = np.array([[totals[side & part].sum(axis=0) for part in (other, ~other)] for other in above])
+            expected += loss.of_leaf(leaves[..., :-1], leaves[..., -1]).sum(axis=1).min()
+        assert cost == pytest.approx(expected, abs=1e-10)

@@ -217,16 +217,13 @@ def best_pairs(above: list[np.ndarray], totals: list[np.ndarray], loss: Loss) ->
     for node, (is_above, of_rows) in enumerate(zip(above, totals, strict=True)):
         sides = is_above.astype(np.float64)
         one[:, node] = (sides @ of_rows).T
-        for output in range(n_outputs if n_outputs > 1 else 2):
-            column = of_rows[:, output]
-            if column.min() < 0:
+        for output, column in enumerate(of_rows.T):
+            if output == n_outputs or column.min() < 0:  # of the weight no rounding: leaves of equal rows are equal
                 product = sides @ (sides * column).T
             else:  # of a matrix and its own transpose half is computed
                 scaled = sides * np.sqrt(column)
                 product = scaled @ scaled.T
             both[output, node] = product[first, second]
-    if n_outputs > 1:  # of distributions the weight is the sum of the others
-        both[-1] = both[:-1].sum(axis=0)
     whole = np.stack([of_rows.sum(axis=0) for of_rows in totals], axis=1)[..., None]
     only_first, only_second = one[..., first] - both, one[..., second] - both
     leaves = np.stack([both, whole - one[..., first] - only_second, only_first, only_second], axis=1)
