@@ -10,8 +10,8 @@ DISTRIBUTIONS = {"sklearn": "scikit-learn", "multihop_search": "multihop-search"
 
 def versions_of(modules: Iterable[str]) -> dict[str, str]:
     """Return versions by module; those that no installed package has, such as the user's own, are left out."""
-    found = {module: _version_of(module) for module in modules}
-    return {module: version for module, version in found.items() if version is not None}
+    versions = {module: _version_of(module) for module in modules}
+    return {module: version for module, version in versions.items() if version is not None}
 
 
 @functools.cache

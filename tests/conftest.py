@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterator
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ os.environ.setdefault("OMP_WAIT_POLICY", "passive")  # read as OpenMP is loaded:
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import BaseEstimator
 from sklearn.datasets import load_breast_cancer, make_classification
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
@@ -22,9 +21,6 @@ LEARNED = portfolio.learned
 """What the shipped portfolio holds."""
 NICENESS = "RAY_worker_niceness"  # of Ray's workers; by its 15 they starve beside the other processes of a test run
 os.environ[NICENESS] = "0"
-
-# scikit-learn reads a class's signature each time that it asks for parameters, a tenth of a small search: once will do.
-BaseEstimator._get_param_names = classmethod(cache(BaseEstimator._get_param_names.__func__))
 
 LONG = "faults experiment ray_search search executors command checkpoint export interrupt early_stopping docs"
 """The files that take longest: at the end one of them would run alone. Every other one of them waits for processes."""

@@ -26,6 +26,7 @@ PRICE = 0.0001
 """What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
 CURVE = "portfolio_curve.svg"
 USUAL = ("OwnFit", "OwnFit+shrinkage")
+"""How the usual tree is fitted: its settings are in every portfolio."""
 STEPS = ("plain tuned", "and shrinkage", "and other fits", "and one hop", "and several hops")
 
 

@@ -86,15 +86,15 @@ def searched(cell: Cell, split: Split, file: Path) -> Iterator[Found]:
             chosen = search.results_.loc[search.chosen_[name]]
             more = {"note": f"{chosen['hops']} hops, {chosen['fit']}"}
             if cell.method == OURS:
-                said = claim(search, name, proba, split)
-                more = {**said, "note": f"{said['note']}; {more['note']}"}
+                claimed = claim(search, name, proba, split)
+                more = {**claimed, "note": f"{claimed['note']}; {more['note']}"}
             yield Found(name, proba, seconds, more=more)
 
 
 def claim(search: Any, name: str, proba: np.ndarray, split: Split) -> dict[str, Any]:
     """Return the verdict's gain over the student's own plain fit in the same search, and the same on fresh rows."""
     table, results = search.verdicts_[name].table, search.results_
-    said = table.loc[OWN_FIT if OWN_FIT in table.index else PLAIN]
+    row = table.loc[OWN_FIT if OWN_FIT in table.index else PLAIN]
     mine = (results["student"] == name) | (len(search.chosen_) == 1)  # one alone is called by its class
     own = mine & (results["hops"] == 0) & (results["fit"] == "OwnFit")
     baseline = search.refit_trial(int(results.loc[own & (results["state"] == "COMPLETE"), "score"].idxmax()))
@@ -104,10 +104,10 @@ def claim(search: Any, name: str, proba: np.ndarray, split: Split) -> dict[str, 
 
     fresh, error = gain(rows(proba), rows(stored_form(baseline, split.X_fresh, split.classes)), split.unit_fresh)
     return {
-        "claimed": said["gain"],
-        "claimed_low": said["low"],
-        "claimed_high": said["high"],
+        "claimed": row["gain"],
+        "claimed_low": row["low"],
+        "claimed_high": row["high"],
         "fresh_gain": fresh,
         "fresh_gain_se": error,
-        "note": str(said["verdict"]),
+        "note": str(row["verdict"]),
     }

@@ -132,25 +132,31 @@ def by_set(rows: pd.DataFrame, student: str, baseline: str, measure: str) -> pd.
 def harm_target(rows: pd.DataFrame, student: str) -> Target:
     """Return whether no set is clearly worse in accuracy than with the shrunk student."""
     words = f"by more than {MOST_HARM:g} point of accuracy with Holm's interval below 0"
-    found = by_set(rows, student, SHRUNK, "accuracy")
-    return _none(student, SHRUNK, words, found[(found["gain"] < -MOST_HARM) & (found["p"] < LEVEL)], found)
+    differences = by_set(rows, student, SHRUNK, "accuracy")
+    return _none(
+        student,
+        SHRUNK,
+        words,
+        differences[(differences["gain"] < -MOST_HARM) & (differences["p"] < LEVEL)],
+        differences,
+    )
 
 
 def loss_target(rows: pd.DataFrame, student: str, baseline: str) -> Target:
     """Return whether no set is clearly worse in loss than with a baseline."""
     words = f"by more than {MOST_LOSS:g} % of the {loss_of(student)} and 2 standard errors of its fresh rows"
-    found = by_set(rows, student, baseline, "log_loss")
-    harmed = found[(found["gain"] < -MOST_LOSS) & (found["gain"] < -2 * found["error"])]
-    return _none(student, baseline, words, harmed, found)
+    differences = by_set(rows, student, baseline, "log_loss")
+    harmed = differences[(differences["gain"] < -MOST_LOSS) & (differences["gain"] < -2 * differences["error"])]
+    return _none(student, baseline, words, harmed, differences)
 
 
-def _none(student: str, baseline: str, words: str, harmed: pd.DataFrame, found: pd.DataFrame) -> Target:
+def _none(student: str, baseline: str, words: str, harmed: pd.DataFrame, differences: pd.DataFrame) -> Target:
     """Return whether no set is harmed; gains are told."""
     told = ", ".join(f"{data} {gain:+.1f}" for data, gain in harmed["gain"].items())
-    if len(found) > len(harmed) == 0:
-        told = f"none; the worst {found['gain'].min():+.1f}"
+    if len(differences) > len(harmed) == 0:
+        told = f"none; the worst {differences['gain'].min():+.1f}"
     words = f"{student}: no set worse than {IN_WORDS[baseline]} {words}"
-    return Target(words, told, float(len(harmed)), len(found), sets_of(student))
+    return Target(words, told, float(len(harmed)), len(differences), sets_of(student))
 
 
 def cost_targets(rows: pd.DataFrame) -> list[Target]:

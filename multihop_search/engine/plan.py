@@ -60,8 +60,8 @@ class Plan:
             return self.space.encode(first[turn])
         max_hops = self.space.max_hops_of(student)
         round_, group = divmod(turn - len(first), min(max_hops, 2) + 1)
-        known = any(min(len(path.hops), 2) == group for path in first)
-        defaults = () if known else self._defaults[student][group]
+        has_paths = any(min(len(path.hops), 2) == group for path in first)
+        defaults = () if has_paths else self._defaults[student][group]
         if round_ < len(defaults):
             return dict(defaults[round_])
         fixed: dict[str, Any] = {"student": student} if len(self.students) > 1 else {}

@@ -215,7 +215,7 @@ def choose_tree_fits(
 
 def _refused(problem: Problem, fitted: Any, searched: Mapping[str, BaseDistribution]) -> str:
     """Return why our tree fits cannot serve a student, "" if they can."""
-    X = problem.X  # all rows: a few missing values may not be among a few rows
+    X = problem.X  # all rows: missing values may be few
     why = refusal(last_step(fitted), _of_last_step(fitted, searched))
     if why:
         return why

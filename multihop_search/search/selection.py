@@ -194,7 +194,7 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
         notes = (*notes, MEASURED)
     notes = (*notes, *method.notes)
     verdicts = {
-        name: method.verdict(replace(case, notes=(*notes, *passed_over(case, assessment))))
+        name: method.verdict(replace(case, notes=(*notes, *_passed_over(case, assessment))))
         for name, case in selection.cases.items()
     }
     name = selection.best.path.student
@@ -204,7 +204,7 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
     return verdicts
 
 
-def passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
+def _passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
     """Say which trial of more hops has a better score than the chosen one, and how to get it."""
     chosen = case.records[case.chosen]
     best = max(case.records, key=assessment.score)
@@ -214,8 +214,8 @@ def passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
     theirs, own = (f"{unit.sign * assessment.score(record):.4g}" for record in (best, chosen))
     hops = "1 hop" if best.hops == 1 else f"{best.hops} hops"
     return (
-        f"trial {best.number} of {hops} has {unit.name} {theirs}, the chosen one {own}: within "
-        f"{assessment.tolerance:g} standard errors fewer hops are taken, refit_trial({best.number}) returns the other",
+        f"trial {best.number} ({hops}) has a better {unit.name}, {theirs} against {own}, but not by enough to be worth "
+        f"more hops (tolerance={assessment.tolerance:g}): refit_trial({best.number}) returns its student",
     )
 
 

@@ -171,16 +171,16 @@ def _coded_once(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, .
     """Return what `_coded` does, kept by the contents of its arguments: trials of one fold share their rows."""
     key = sha256(repr(X.shape).encode() + X.tobytes() + weights.tobytes()).digest()
     with _LOCK:
-        found = _KEPT.pop(key, None)
-    if found is None:
-        found = _coded(X, weights)
-        for array in (*found[0], found[1]):
+        coded = _KEPT.pop(key, None)
+    if coded is None:
+        coded = _coded(X, weights)
+        for array in (*coded[0], coded[1]):
             array.setflags(write=False)
     with _LOCK:
-        _KEPT[key] = found
+        _KEPT[key] = coded
         while len(_KEPT) > 1 and sum(codes.nbytes for _, codes in _KEPT.values()) > MOST_BYTES:
             del _KEPT[next(iter(_KEPT))]
-    return found
+    return coded
 
 
 def _coded(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, ...], np.ndarray]:
@@ -192,8 +192,8 @@ def _coded(X: np.ndarray, weights: np.ndarray) -> tuple[tuple[np.ndarray, ...], 
     for feature, cut in enumerate(is_cut):  # before which rows, in order, a threshold lies
         gaps = np.flatnonzero(is_gap[feature])
         if len(gaps) > N_THRESHOLDS:
-            found = np.searchsorted(gaps, np.searchsorted(reached[feature], wanted[feature]))
-            gaps = gaps[np.minimum(found, len(gaps) - 1)]
+            nearest = np.searchsorted(gaps, np.searchsorted(reached[feature], wanted[feature]))
+            gaps = gaps[np.minimum(nearest, len(gaps) - 1)]
         cut[gaps + 1] = True
     below, codes = is_cut.cumsum(axis=1, dtype=np.uint8), np.empty(X.shape, dtype=np.uint8, order="F")
     for feature, column in enumerate(codes.T):

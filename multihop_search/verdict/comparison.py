@@ -125,7 +125,8 @@ class Comparing:
             now = self._meant(group)
             score = _mean(self.scores[now]["score"]) if self.points is None else self.points[now]["score"]
             added = UNKNOWN if before is None else NO_GAIN if now == before else self._interval(now, before)
-            rows[STEPS[group]], before = (score, *added), now
+            is_only_way = group == Group.PLAIN and Group.OWN_FIT not in self.scores
+            rows[STEPS[Group.OWN_FIT if is_only_way else group]], before = (score, *added), now
         return pd.DataFrame.from_dict(rows, orient="index", columns=["score", "gain", "low", "high"])
 
     def _advice(self, table: pd.DataFrame, region: float) -> dict[str, str]:

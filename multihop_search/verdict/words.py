@@ -67,9 +67,9 @@ def sentences(verdict: Verdict) -> str:
 
 
 def _step_by_step(verdict: Verdict) -> str:
-    """Say what each step adds; "" if there is only one."""
+    """Say what each step adds; "" if there is only one, or nothing is added."""
     steps, unit = steps_to_read(verdict)
-    if len(steps) < 3:
+    if len(steps) < 3 or not steps["gain"].iloc[1:].any():
         return ""
     added = (f"{name} {gain:+.{unit.places}f}" for name, gain in steps["gain"].iloc[1:].items())
     return f" Step by step: {', '.join(added)} {unit.text}."
