@@ -432,6 +432,10 @@ def test_search_and_verdict_choose_within_the_tolerance():
     assert searches[1000].verdict_.table.loc["selected vs plain", "gain"] == 0
     evidence, best = searches[0].out_of_fold_, searches[0].best_index_
     assert {evidence.choose([best, other]) for other in evidence.records} == {best}
+    for tolerance in (0, 1.0, 1000):  # every search can be asked what another tolerance would choose
+        assert searches[1.0].out_of_fold_.choose(list(evidence.records), tolerance) == searches[tolerance].best_index_
+    with pytest.raises(InvalidSetting, match="tolerance must be a number of at least 0, got -1"):
+        evidence.choose([best], -1)
     with pytest.raises(InvalidSetting, match="tolerance must be a number of at least 0, got -1"):
         searches[0].set_params(tolerance=-1).fit(X, y)
 

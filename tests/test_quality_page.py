@@ -74,6 +74,16 @@ def test_of_the_random_draws_only_those_of_so_many_trials_are_shown() -> None:
     assert list(report.shown(record, 8)["method"]) == ["before"]
 
 
+def test_other_tolerances_are_told_against_the_default_and_have_no_seconds() -> None:
+    zero = {"variant": "tolerance 0", "seconds": np.nan}
+    record = record_of(
+        [row("letter", 0, "ours", "tree4", 1.0, 0.5), row("letter", 0, "ours", "tree4", 0.9, 0.6, **zero)]
+    )
+    rows = report.shown(record, 9)
+    assert "| tree4 | 0 | 1 | -10.0 % | +10.0 | 1 / 0 / 0 |" in report.tolerances(rows)
+    assert "tolerance" not in report.seconds(rows)
+
+
 def test_targets_say_by_how_much_they_are_missed() -> None:
     by_words = {target.words: target for target in targets.targets(ROWS)}
     log_loss = by_words["tree4: log-loss 8 % lower than plain tuned"]

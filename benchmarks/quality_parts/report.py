@@ -12,7 +12,7 @@ from quality_parts import automl, by_hand
 from quality_parts.cells import PLAIN, SHRUNK
 from quality_parts.data import MORE_SETS, MOST_FRESH, MOST_TRAINING, SETS, VALUES
 from quality_parts.measures import TIE, mean_and_error, wins_ties_losses
-from quality_parts.ours import FIRST, OURS, RANDOM
+from quality_parts.ours import FIRST, OURS, RANDOM, TOLERANCES
 from quality_parts.students import LEAVES, ROUNDS, STUDENTS, TREES, VALUE_TREES
 from quality_parts.targets import against, signed, targets
 
@@ -61,6 +61,19 @@ def apart(rows: pd.DataFrame) -> str:
                     told = [signed(pair, " %") for pair in (mean_and_error(losses), without)]
                     lines.append([student, method, baseline, *told, f"{losses[APART]:+.1f} %"])
     return bench.table(["student", "method", "against", "all sets", f"without {APART}", f"{APART} alone"], lines)
+
+
+def tolerances(rows: pd.DataFrame) -> str:
+    """Return what is lost or gained under other tolerances of the choice, against that of the search."""
+    found = [
+        (student, f"{tolerance:g}", against(rows, f"{OURS} tolerance {tolerance:g}", OURS, student))
+        for student in ALL
+        for tolerance in TOLERANCES
+    ]
+    return bench.table(
+        ["student", "tolerance", "sets", "loss", "accuracy, points", "wins / ties / losses"],
+        [[*names, *in_short(differences)] for *names, differences in found if len(differences)],
+    )
 
 
 def left_out(rows: pd.DataFrame) -> str:
@@ -122,7 +135,8 @@ def claims_in_short(rows: pd.DataFrame) -> str:
 
 def seconds(rows: pd.DataFrame) -> str:
     """Return the median seconds of a cell, by method."""
-    by_cell = rows.groupby(["method", "data", "seed"], sort=False)["seconds"].sum()
+    timed = rows.dropna(subset=["seconds"])
+    by_cell = timed.groupby(["method", "data", "seed"], sort=False)["seconds"].sum()
     found = by_cell.groupby("method", sort=False).agg(["size", "median", "max", "sum"])
     lines = [
         [name, int(one["size"]), f"{one['median']:.1f}", f"{one['max']:.0f}", f"{one['sum'] / 3600:.1f}"]
@@ -196,6 +210,10 @@ def page(record: pd.DataFrame, trials: int) -> str:
         parts.append(f"\n## Against {name}")
         parts += filter(None, (summary(rows, student, baseline) for student in ALL))
     parts.append("\n## By data set\n\nLoss / accuracy on fresh rows, means over seeds.\n\n" + by_set(rows))
+    parts.append(
+        "\n## How much better a path of more hops has to be\n\nThe simplest path within so many standard errors of the "
+        "best is chosen; against 1, the default, in the same searches.\n\n" + tolerances(rows)
+    )
     parts.append(
         "\n## One part left out of the search before\n\nAs recorded, against **before**: plus in log-loss and minus in "
         "accuracy is what the part was worth. *Solver*: trees are fitted by their class alone. *Soft labels*: only "

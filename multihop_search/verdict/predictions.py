@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -93,16 +93,26 @@ class OutOfFoldPredictions:
         places = Case(records, predictions, 0, fits=True).groups
         return {group: [numbers[place] for place in positions] for group, positions in places.items()}
 
-    def choose(self, numbers: Sequence[int]) -> int:
+    def choose(self, numbers: Sequence[int], tolerance: float | None = None) -> int:
         """Return the number of the trial that the search would choose if there were only these.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Of the trials.
+        tolerance : float or None, default=None
+            Standard errors within which the simpler path is taken, at least 0; None is that of the search.
 
         Raises
         ------
         InvalidSetting
-            If a number is none of `records`, or none is given.
+            If a number is none of `records`, none is given, or the tolerance is below 0.
         """
+        if tolerance is not None and not tolerance >= 0:
+            raise InvalidSetting(f"tolerance must be a number of at least 0, got {tolerance!r}: pass 0 for the best.")
         records, predictions = zip(*self._of(numbers), strict=True)
-        return numbers[self._assessment.choose(records, predictions, self._teacher)]
+        assessment = self._assessment if tolerance is None else replace(self._assessment, tolerance=tolerance)
+        return numbers[assessment.choose(records, predictions, self._teacher)]
 
     def verdict(self, numbers: Sequence[int], chosen: int, *, fits: bool = False) -> Verdict:
         """Return the verdict by resampling, as if one student had only these trials.
