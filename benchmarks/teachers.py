@@ -107,7 +107,7 @@ def cell(name: str, teacher: str, n_rows: int) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         setup = search.set_up(split.X, split.y, groups=split.groups)
         start = time.process_time()
-        taught_by = fit_teacher(setup.problem, setup.ladder)
+        taught_by = fit_teacher(setup.problem, setup.ladder, setup.problem.whole.number)
         row = {"data": name, "teacher": teacher, "seconds": time.process_time() - start}
         prefixes, whole = Prefixes(SerialExecutor().start(), setup.problem, setup.ladder), setup.problem.whole.number
         prefixes.put(whole, (), taught_by.outputs)

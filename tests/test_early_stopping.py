@@ -513,7 +513,7 @@ def test_the_verdict_is_that_of_the_complete_paths_alone(blobs: Any) -> None:
     problem = search.setup_.problem
     row = np.concatenate([fold.test for fold in problem.folds])
     fold = np.repeat(np.arange(N_FOLDS), [len(fold.test) for fold in problem.folds])
-    teacher = fit_teacher(problem, search.setup_.ladder)
+    teacher = fit_teacher(problem, search.setup_.ladder, problem.whole.number)
     ways = {"OwnFit": Way.OWN, "OwnFit+shrinkage": Way.SHRUNK}
     verdict = compare(
         [np.concatenate([outcomes[k][fold].predictions for fold in range(N_FOLDS)]) for k in complete],

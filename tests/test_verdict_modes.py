@@ -225,7 +225,7 @@ def test_held_out_rows_neither_train_nor_choose():
         return search.fit(X, y)
 
     one = fitted(y)
-    rows = one.setup_.problem.held_out.test
+    rows = one.setup_.problem.searched.test
     assert len(rows) == 50
     spoilt = y.copy()
     spoilt[rows] = np.random.default_rng(0).permutation(spoilt[rows])
@@ -242,16 +242,16 @@ def test_held_out_groups_stay_together():
     groups = np.repeat(np.arange(40), 4)
     fitted = search(verdict=0.3).fit(X, Y, groups=groups)
     problem = fitted.setup_.problem
-    out = set(groups[problem.held_out.test])
+    out = set(groups[problem.searched.test])
     assert len(out) == 12
-    assert not out & set(groups[problem.held_out.train])
+    assert not out & set(groups[problem.searched.train])
     assert all(not out & set(groups[np.concatenate([fold.train, fold.test])]) for fold in problem.folds)
 
 
 def test_a_list_of_splits_loses_the_rows_held_out():
     splits = [(np.arange(80, 160), np.arange(80)), (np.arange(80), np.arange(80, 160))]
     problem = search(verdict=0.25, cv=splits).fit(X, Y).setup_.problem
-    out = set(problem.held_out.test)
+    out = set(problem.searched.test)
     assert len(out) == 40
     assert all(not out & set(np.concatenate([fold.train, fold.test])) for fold in problem.folds)
     assert sum(len(fold.test) for fold in problem.folds) == 120

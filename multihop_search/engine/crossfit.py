@@ -16,7 +16,7 @@ from multihop_search.engine.upper_model import UpperModel, with_temperature
 from multihop_search.keys import digest
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Truncate
-from multihop_search.problem.problem import Fold, Problem, Role
+from multihop_search.problem.problem import Fold, Problem
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
@@ -86,7 +86,7 @@ def crossfit_and_fit(
 
 @dataclass(frozen=True)
 class FittedTeacher:
-    """The teacher on all rows: computed once, however many students are fitted."""
+    """The teacher on all training rows of a fold: computed once, however many students are fitted."""
 
     model: Any
     outputs: TeacherOutputs
@@ -94,9 +94,9 @@ class FittedTeacher:
     """Nothing in a search is as large: the executor keeps it small until this process needs it."""
 
 
-def fit_teacher(problem: Problem, ladder: Ladder) -> FittedTeacher:
-    """Fit the teacher on all rows, and cross-fit it."""
-    outputs, model = crossfit_and_fit(problem, ladder, problem.whole.number, ())
+def fit_teacher(problem: Problem, ladder: Ladder, number: int) -> FittedTeacher:
+    """Fit the teacher on all training rows of a fold, and cross-fit it there."""
+    outputs, model = crossfit_and_fit(problem, ladder, number, ())
     return FittedTeacher(model, outputs)
 
 
@@ -124,5 +124,5 @@ def _upper_model(
         assert upper is not None
         soft_labels = SoftLabels(scheme, hops[-1].compression, replace(upper, plain=plain))
     spec = FitSpec(estimator=ladder.estimator(name), name=name, key=digest(hops), soft_labels=soft_labels)
-    scored = not hops and problem.classes is not None and fold.role is Role.WHOLE
+    scored = not hops and problem.classes is not None and number == problem.searched.number
     return UpperModel(problem, fold, spec, sizes, scored=scored)

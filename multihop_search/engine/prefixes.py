@@ -40,9 +40,9 @@ class Prefixes:
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
 
-    def teacher(self) -> Future:
-        """Return the future of the teacher on all rows, which the end of the search needs: free workers may begin."""
-        return self.session.submit(fit_teacher, *self.shared)
+    def teacher(self, number: int) -> Future:
+        """Return the future of the teacher on all training rows of a fold."""
+        return self.session.submit(fit_teacher, *self.shared, number)
 
     def outcome(self, number: int, path: Path) -> Future:
         """Return the future of the outcome of `path` in a fold, its prefix shared with every other path."""

@@ -22,11 +22,15 @@ class PathModels:
 
 
 def refit(prefixes: Prefixes, path: Path, teacher: FittedTeacher | None) -> PathModels:
-    """Fit every model of `path` on all rows; `teacher` may be None for a path without hops."""
+    """Fit every model of `path` on all rows; `teacher` may be None for a path without hops.
+
+    With hops it is the teacher on all rows.
+    """
     whole, session = prefixes.problem.whole.number, prefixes.session
     models: dict[str, Any] = {}
     if teacher is not None:
         models[TEACHER] = teacher.model
+    if teacher is not None and path.hops:
         prefixes.put(whole, (), teacher.outputs)
     for place, hop in enumerate(path.prefix, start=1):
         hops = path.hops[:place]

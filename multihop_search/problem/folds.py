@@ -29,7 +29,7 @@ from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning
 from multihop_search.keys import seed
 from multihop_search.problem.problem import Fold, Role
 
-WHOLE, HELD_OUT = -1, -2
+WHOLE, SEARCHED = -1, -2
 """Numbers of the folds that score no trial: seeds hang on them."""
 
 
@@ -42,6 +42,8 @@ def make_folds(
     crossfit_cv: int | bool,
     random_state: int,
     classes: np.ndarray | None,
+    searched: np.ndarray | None = None,
+    judged: bool = False,
     share: float | None = None,
     nested: bool = False,
 ) -> Folds:
@@ -60,6 +62,10 @@ def make_folds(
         Base seed.
     classes : ndarray of shape (n_classes,) or None
         The user's labels, for messages; None in regression.
+    searched : ndarray of shape (n_searched,) or None, default=None
+        Rows that are searched; None: all.
+    judged : bool, default=False
+        Whether the others judge, but for those of groups that are searched.
     share : float or None, default=None
         Share of the rows to hold out of the search: stratified, or by group where given.
     nested : bool, default=False
@@ -74,9 +80,13 @@ def make_folds(
         raise InvalidSetting(f"crossfit_cv must be False or an integer of at least 2, got {crossfit_cv!r}: pass 3.")
     data = _Data(X, y, classes, groups, random_state=random_state, n_parts=int(crossfit_cv))
     everything = np.arange(len(y))
-    searched, held_out = (everything, None) if share is None else _held_out(data, share)
+    inside, outside = everything if searched is None else searched, everything[:0]
+    if share is not None:
+        inside, outside = _held_out(data, share, inside)
+    elif judged:
+        outside = _apart(data, inside)
     folds = []
-    for number, (train, test) in enumerate(_outer_of(data, searched, cv)):
+    for number, (train, test) in enumerate(_outer_of(data, inside, cv)):
         if len(test) == 0 or not data.can_learn(train):
             what = "rows" if classes is None else "classes"
             raise InvalidData(
@@ -89,7 +99,7 @@ def make_folds(
     return Folds(
         outer=tuple(folds),
         whole=data.fold(WHOLE, Role.WHOLE, everything, everything[:0]),
-        held_out=None if held_out is None else data.fold(HELD_OUT, Role.HELD_OUT, searched, held_out),
+        sample=None if len(inside) == len(y) else data.fold(SEARCHED, Role.SEARCHED, inside, outside),
         pairs=dict(_pairs(data, folds)) if nested else {},
     )
 
@@ -101,7 +111,7 @@ class Folds:
     outer: tuple[Fold, ...]
     """Folds whose held-out rows score the trials."""
     whole: Fold
-    held_out: Fold | None
+    sample: Fold | None
     pairs: Mapping[tuple[int, int], Fold]
     """By the numbers of the two outer folds; see `Problem.pairs`."""
 
@@ -136,8 +146,14 @@ class _Data:
         return Fold(number=number, role=role, train=train, test=test, inner=inner)
 
 
-def _held_out(data: _Data, share: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the rows that are searched and those that are held out of it, ascending."""
+def _apart(data: _Data, searched: np.ndarray) -> np.ndarray:
+    """Return the rows that are not searched, nor any row of their group, ascending."""
+    others = np.setdiff1d(np.arange(len(data.y)), searched)
+    return others if data.groups is None else others[~np.isin(data.groups[others], data.groups[searched])]
+
+
+def _held_out(data: _Data, share: float, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return those of the rows `among` that are searched, and a share of all rows that is held out, ascending."""
     y, drawn = data.y, seed(data.random_state, "held out")
     splitter: Any = ShuffleSplit(1, test_size=share, random_state=drawn)
     if data.groups is not None:
@@ -151,7 +167,7 @@ def _held_out(data: _Data, share: float) -> tuple[np.ndarray, np.ndarray]:
         raise InvalidData(
             f"verdict={share} must leave rows on both sides, it cannot ({reason}): use another."
         ) from error
-    return np.sort(searched), np.sort(held_out)
+    return np.intersect1d(searched, among), np.sort(held_out)
 
 
 def _outer_of(data: _Data, searched: np.ndarray, cv: Any) -> Iterable[tuple[np.ndarray, np.ndarray]]:

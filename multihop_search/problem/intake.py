@@ -18,6 +18,7 @@ from multihop_search.errors import InvalidData, InvalidSetting, ScoreWarning, Se
 from multihop_search.problem.folds import make_folds, splits_of_rows
 from multihop_search.problem.leaks import leaks_of_folds
 from multihop_search.problem.problem import Problem, undefined_folds
+from multihop_search.problem.sample import draw_sample
 from multihop_search.problem.scorers import ModelScoring, scoring_for
 from multihop_search.problem.scoring import left_out, unweighted
 
@@ -37,6 +38,8 @@ def make_problem(
     unlabeled: Any = None,
     threads: int = 1,
     verdict: Any = "bbc",
+    max_rows: int | None = None,
+    fresh: bool = False,
 ) -> Problem:
     """Return the problem of one search; it holds copies, so that nothing that the user does to the rows changes it.
 
@@ -64,6 +67,10 @@ def make_problem(
         Threads of each fit.
     verdict : "bbc", "nested" or float, default="bbc"
         As the search takes it: a share is held out, a nested search needs folds of its own.
+    max_rows : int or None, default=None
+        Most rows to search; see `draw_sample`.
+    fresh : bool, default=False
+        Whether rows that are not among these judge.
 
     Raises
     ------
@@ -79,6 +86,14 @@ def make_problem(
     if weight is not None and given is not None:
         X, weight, cv = safe_indexing(X, given), weight[given], splits_of_rows(cv, given)
         groups = None if groups is None else groups[given]
+    sample = draw_sample(max_rows, codes, groups, stratified=classes is not None, random_state=random_state)
+    if sample is not None:
+        inside = np.zeros(len(codes), dtype=bool)
+        inside[sample.kept] = True
+        X, codes, cv = safe_indexing(X, sample.kept), codes[inside], splits_of_rows(cv, inside)
+        groups = None if groups is None else groups[inside]
+        weight = None if weight is None else of_mean_one(weight[inside])
+        given = _among(given, inside)
     X, codes, groups, unlabeled = own_copy(X), own_copy(codes), own_copy(groups), own_copy(unlabeled)
     scorer = scoring_for(scoring, classes)
     nested = isinstance(verdict, str) and verdict == "nested"
@@ -95,6 +110,8 @@ def make_problem(
         crossfit_cv=crossfit_cv,
         random_state=random_state,
         classes=classes,
+        searched=None if sample is None else sample.searched,
+        judged=bool(verdict == "bbc") and not fresh,
         share=float(verdict) if isinstance(verdict, Real) else None,
         nested=nested,
     )
@@ -111,7 +128,7 @@ def make_problem(
         groups=groups,
         folds=folds.outer,
         whole=folds.whole,
-        held_out=folds.held_out,
+        sample=folds.sample,
         pairs=folds.pairs,
         scoring=scorer,
         random_state=random_state,
@@ -125,6 +142,15 @@ def make_problem(
     for leak in leaks_of_folds(problem):
         warn(f"{leak}: use a cv that holds out what it does not train on, for instance cv=5.", SeenRowsWarning)
     return problem
+
+
+def _among(given: np.ndarray | None, inside: np.ndarray) -> np.ndarray:
+    """Return which of the rows given are in the problem, (n_given,) of bool; `inside` is of those of `given`."""
+    if given is None:
+        return inside
+    both = given.copy()
+    both[given] = inside
+    return both
 
 
 def own_copy(values: Any) -> Any:
@@ -198,7 +224,11 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
             "sample_weight must be finite, not negative and not zero for every row, "
             f"got values from {weight.min():g} to {weight.max():g}: mend them."
         )
-    weight = weight / weight.max()  # a sum may be beyond the largest number
+    return of_mean_one(weight / weight.max())  # a sum may be beyond the largest number
+
+
+def of_mean_one(weight: np.ndarray) -> np.ndarray:
+    """Return weights, not negative and at most about 1, at mean 1 over those that are positive, to 32 binary digits."""
     digits, exponent = np.frexp(weight / weight[weight > 0].mean())
     return np.asarray(np.ldexp(np.round(digits * 2.0**32) / 2.0**32, exponent))
 

@@ -23,13 +23,13 @@ class Role(Enum):
     """It leaves out what two outer folds hold out, for the searches that are run again without one of them."""
     WHOLE = "whole"
     """All rows: the chosen path is fitted on them for use."""
-    HELD_OUT = "held out"
-    """The rows that are searched; those held out of the search judge."""
+    SEARCHED = "searched"
+    """The rows that are searched, where those are not all; it holds out those that judge."""
 
     @property
     def is_final(self) -> bool:
         """Whether models fitted on its training rows are used outside the search, and not only scored by it."""
-        return self in (Role.WHOLE, Role.HELD_OUT)
+        return self in (Role.WHOLE, Role.SEARCHED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +79,8 @@ class Problem:
     """Threads of each fit and prediction: the CPUs of its hop."""
     token: str = ""
     """Names this problem among others in one process: what is kept there between hops belongs to one token."""
-    held_out: Fold | None = None
-    """Where a share of the rows is held out of the search: the rows searched, and those held out."""
+    sample: Fold | None = None
+    """Where not all rows are searched: those that are, and as held-out rows those that judge, if any do."""
     pairs: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
     """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted."""
     given: np.ndarray | None = None
@@ -111,13 +111,12 @@ class Problem:
 
     @property
     def searched(self) -> Fold:
-        """All rows that the search may look at."""
-        return self.whole if self.held_out is None else self.held_out
+        """All rows that the search may look at, and as held-out rows those outside it that judge."""
+        return self.whole if self.sample is None else self.sample
 
     def fold(self, number: int) -> Fold:
         """Return a fold by its number."""
-        held_out: tuple[Fold, ...] = () if self.held_out is None else (self.held_out,)
-        every_fold = (*self.folds, self.whole, *held_out, *self.pairs.values())
+        every_fold = (*self.folds, self.whole, self.searched, *self.pairs.values())
         return next(fold for fold in every_fold if fold.number == number)
 
     def rows(self, rows: np.ndarray) -> Any:

@@ -47,9 +47,14 @@ class Making:
     """How a search was made; kept by the search, so that a page can be written after it was unpickled too."""
 
     n_rows: int
+    """Given, those of weight 0 too."""
+    n_searched: int
+    """Rows that trials were run on."""
+    n_fitted: int
+    """Rows that the student was fitted on."""
     n_columns: int
     class_counts: Mapping[Any, int] | None
-    """Rows of each class, None in regression."""
+    """Rows of each class among those fitted, None in regression."""
     n_folds: int
     random_state: int
     seconds: float

@@ -352,6 +352,9 @@ def making(facts: Facts) -> Markup:
 def _making(facts: Facts) -> Iterator[tuple[str, str]]:
     making, verdict = facts.making, facts.verdict
     yield "rows", f"{making.n_rows:,}" + " with weights" * making.weighted + ", in groups" * making.grouped
+    if making.n_searched < making.n_rows:
+        yield "rows searched", f"{making.n_searched:,}"
+        yield "rows the student is fitted on", f"{making.n_fitted:,}"
     yield "columns", f"{making.n_columns:,}"
     if making.n_unlabeled:
         yield "rows without a label", f"{making.n_unlabeled:,}"

@@ -51,6 +51,7 @@ class MultihopSearch(Refitting, Delegation):
         tree_fits: Any = "auto",
         portfolio: Any = "auto",
         max_hops: int = 3,
+        max_rows: int | None = 10_000,
         n_trials: int | None = None,
         timeout: float | None = None,
         n_trials_no_change: int | None = None,
@@ -79,6 +80,7 @@ class MultihopSearch(Refitting, Delegation):
         self.tree_fits = tree_fits
         self.portfolio = portfolio
         self.max_hops = max_hops
+        self.max_rows = max_rows
         self.n_trials = n_trials
         self.timeout = timeout
         self.n_trials_no_change = n_trials_no_change
@@ -185,7 +187,8 @@ class MultihopSearch(Refitting, Delegation):
 
             executor = known_executor(self.executor, self.n_jobs, hop_timeout=self.hop_timeout)
             here = SerialExecutor().start()
-            begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, **rows)
+            asked = X_y_fresh is not None
+            begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, fresh=asked, **rows)
             fresh = None if X_y_fresh is None else fresh_rows(self, *X_y_fresh, begun.problem)
             expected = (self.n_trials or UNKNOWN_TRIALS) * len(begun.students)
             deadline = None if self.timeout is None else start + self.timeout
@@ -261,6 +264,7 @@ class MultihopSearch(Refitting, Delegation):
         sample_weight: Any = None,
         groups: Any = None,
         X_unlabeled: Any = None,
+        fresh: bool = False,
     ) -> Begun:
         """Check settings and data, and begin to set up."""
         self.check_settings()
@@ -275,6 +279,7 @@ class MultihopSearch(Refitting, Delegation):
             sample_weight=as_pandas("sample_weight", sample_weight),
             groups=as_pandas("groups", groups),
             unlabeled=None if X_unlabeled is None else checked_unlabeled(self, X_unlabeled, X),
+            fresh=fresh,
             threads=1 if self.executor is None else self.executor.cpus_per_hop,
             session=session,
         )

@@ -50,6 +50,10 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         was set, by each way of fitting, plain and taught by each scheme.
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
+    max_rows : int or None, default=10_000
+        Most rows that trials are run on, drawn by `random_state` and by class, or whole groups. Of the others at most
+        50,000 judge what is chosen, as rows held out, and the chosen path is fitted on all of these rows afterwards.
+        None: all rows.
     n_trials : int or None, default=None
         Trials of each student. None: its portfolio and no more, or 30 where nothing is known of it. Trials after the
         portfolio are drawn at random, a third each plain, one-hop and of two hops or more.
@@ -74,7 +78,7 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         the fewest hops is taken. 0 takes the best.
     verdict : "bbc", "nested" or float, default="bbc"
         Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-validation;
-        no further fit. "nested": the same, by models of the whole search run again without each outer fold; with K
+        no further fit. Where there are more than `max_rows`, those that are not searched. "nested": the same, by models of the whole search run again without each outer fold; with K
         folds (K - 1) / 2 times as many fits again, up to K - 1 times if the sampler learns. A share between 0 and 1:
         that many rows, held out of the whole search, by group where groups are given; all rows are fitted on
         afterwards. Rows of your own that the search does not see are arguments of `fit`: `X_fresh` and `y_fresh`.

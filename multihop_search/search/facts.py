@@ -36,7 +36,9 @@ def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
             zip(problem.classes.tolist(), np.bincount(problem.y, minlength=problem.n_outputs).tolist(), strict=True)
         )
     return Making(
-        n_rows=problem.n_rows,
+        n_rows=problem.n_given,
+        n_searched=len(problem.searched.train),
+        n_fitted=problem.n_rows,
         n_columns=int(problem.X.shape[1]),
         class_counts=counts,
         n_folds=len(problem.folds),

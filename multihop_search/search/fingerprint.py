@@ -62,7 +62,7 @@ def fingerprint(
         "groups": problem.groups,
         "X_unlabeled": _rows(problem.unlabeled),
         "cv": cv if isinstance(cv, Integral) else [(fold.train, fold.test) for fold in problem.folds],
-        "verdict": [halves, None if problem.held_out is None else problem.held_out.test],
+        "verdict": [halves, None if problem.sample is None else [problem.sample.train, problem.sample.test]],
         "crossfit_cv": settings["crossfit_cv"],
         "scoring": _named(problem.scoring),
         "random_state": problem.random_state,

@@ -36,7 +36,7 @@ from multihop_search.search.setup import Setup
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, fidelity
 from multihop_search.verdict.method import Method, method_for, runs_hops
-from multihop_search.verdict.outside import FreshRows
+from multihop_search.verdict.outside import FreshRows, outputs_by_row
 from multihop_search.verdict.predictions import OutOfFoldPredictions
 from multihop_search.verdict.table import cv_results, results_table
 from multihop_search.verdict.trials import Trials
@@ -109,7 +109,7 @@ class Run:
         """
         with self._opened_log() as log:
             prefixes = Prefixes(self._session, self.setup.problem, self.setup.ladder)
-            teacher = prefixes.teacher()
+            teacher = prefixes.teacher(self.setup.problem.searched.number)
             try:
                 self._run_trials(prefixes, log, n_trials, deadline)
             finally:
@@ -194,32 +194,35 @@ class Run:
         records = self.trials.records
         if all(record.state == FAIL for record in records):
             raise SearchFailed(f"some trial must be fitted and scored, all failed, the first by: {records[0].reason}")
-        local = Prefixes(SerialExecutor().start(), self.setup.problem, self.setup.ladder)
+        problem = self.setup.problem
+        local = Prefixes(SerialExecutor().start(), problem, self.setup.ladder)
         limited = self._settings["hop_timeout"] is not None  # else workers hold no memory while this process refits
         try:
-            last = not limited and not runs_hops(self.setup.problem, self.fresh)
+            last = not limited and not runs_hops(problem, self.fresh)
             teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
         except ClusterLost as error:
             warn(f"the last step runs in this process: {error}", RefitWarning)
-            prefixes, teacher = local, local.session.result(local.teacher())
+            prefixes, teacher = local, local.session.result(local.teacher(problem.searched.number))
         except Exception as error:
             best = self._select(prefixes if limited else local, None, None).best
             raise SearchFailed(
-                f"the teacher must be fitted on all rows for the verdict, it was not ({type(error).__name__}: "
+                f"the teacher must be fitted on all rows searched for the verdict, it was not ({type(error).__name__}: "
                 f"{error}): best_estimator_ is the best student without a teacher, of trial {best.number}, without a "
                 "verdict."
             ) from error
-        by_row, n_outputs = teacher.outputs.table[self._assessment.held_out.row], self.setup.problem.n_outputs
+        believed = teacher.outputs
+        if problem.sample is not None:
+            believed = outputs_by_row(believed, problem.searched.train, problem.n_rows)
+        said = believed.table[self._assessment.held_out.row]
         self.fidelities = {
-            record.number: fidelity(predictions, by_row, n_outputs) for record, predictions in self.trials.kept()
+            record.number: fidelity(predictions, said, problem.n_outputs) for record, predictions in self.trials.kept()
         }
         method: Method | Exception
         try:
-            method = self._method(prefixes, teacher)
+            method = self._method(prefixes, teacher.model, believed)
         except Exception as error:  # it is raised when the choice is made and refitted
             method = error
         start = time.perf_counter()
-        believed = teacher.outputs if isinstance(method, Exception) else method.believed
         self.out_of_fold = OutOfFoldPredictions(self._assessment, self.trials, believed)
         selection = self._select(prefixes if limited else local, teacher, believed)
         try:
@@ -239,7 +242,7 @@ class Run:
         self.selection = select(self._assessment, self.trials, prefixes, teacher, believed, self.setup.with_fits)
         return self.selection
 
-    def _method(self, prefixes: Prefixes, teacher: FittedTeacher) -> Method:
+    def _method(self, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs) -> Method:
         """Return the method of the verdict; a nested search runs as many trials as were told."""
         problem, n_trials = self.setup.problem, len(self.trials.records)
         with self._progress(n_trials * len(problem.folds), shown=bool(problem.pairs)) as show:
@@ -257,6 +260,7 @@ class Run:
                 self._assessment,
                 prefixes,
                 teacher,
+                believed,
                 self.fresh,
                 again=again,
                 with_fits=self.setup.with_fits,

@@ -60,7 +60,7 @@ def select(
     prefixes : Prefixes
         Runs the refits.
     teacher : FittedTeacher or None
-        On all rows; without one, only paths without hops are chosen.
+        On all rows searched; without one, only paths without hops are chosen.
     believed : TeacherOutputs or None
         What of the teacher helps to choose.
     with_fits : collection of str
@@ -115,6 +115,7 @@ class _Chooser:
         self.cases: dict[str, Case] = {}
         self.refits: dict[str, PathModels] = {}
         self.failures: list[str] = []
+        self._teacher_on_all_rows: FittedTeacher | None = None
         self._assessment, self._prefixes, self._teacher = assessment, prefixes, teacher
         self._believed, self._with_fits = believed, with_fits
         students = prefixes.ladder.students
@@ -163,6 +164,16 @@ class _Chooser:
         complete = any(record.complete for record in self._tried[name])
         return "is within the budget" if complete and self._prefixes.ladder.budget.bounds else "is complete"
 
+    def _teacher_for(self, record: TrialRecord) -> FittedTeacher | None:
+        """Return the teacher on all rows, once: without hops it is as well that of the search."""
+        problem = self._prefixes.problem
+        if self._teacher is None or problem.sample is None or not record.hops:
+            return self._teacher
+        if self._teacher_on_all_rows is None:
+            future = self._prefixes.teacher(problem.whole.number)
+            self._teacher_on_all_rows = self._prefixes.session.result(future)
+        return self._teacher_on_all_rows
+
     def refitted(self, record: TrialRecord) -> PathModels | None:
         """Return the refit of a trial; None, and a warning, if it fails.
 
@@ -173,7 +184,7 @@ class _Chooser:
         """
         prefixes = self._prefixes
         try:
-            return refit(prefixes, record.path, self._teacher)
+            return refit(prefixes, record.path, self._teacher_for(record))
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             failure = f"trial {record.number} ({record.path}) could not be fitted on all rows, it said: {reason}"

@@ -63,6 +63,7 @@ OR_NONE = Constraint(lambda value: value is None or _is_whole(value, 1), "None o
 CONSTRAINTS = {
     "max_hops": _at_least(0),
     "n_trials": OR_NONE,
+    "max_rows": OR_NONE,
     "n_ahead": _at_least(1),
     "timeout": SECONDS,
     "hop_timeout": SECONDS,

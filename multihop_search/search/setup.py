@@ -137,12 +137,14 @@ def begin(
     sample_weight: Any = None,
     groups: Any = None,
     unlabeled: Any = None,
+    fresh: bool = False,
     threads: int = 1,
     session: Callable[[], Session],
 ) -> Begun:
     """Begin a search with checked settings on validated rows; models are fitted on a few of them only.
 
-    `session` returns the one that runs these fits; it is called once the data are checked.
+    `fresh` says whether rows that are not among these judge. `session` returns the one that runs these fits; it is
+    called once the data are checked.
     """
     budget = Budget.of(settings["budget"])
     students = {name: copied(name, student) for name, student in named_students(settings["student"]).items()}
@@ -173,6 +175,8 @@ def begin(
         unlabeled=unlabeled,
         threads=threads,
         verdict=settings["verdict"],
+        max_rows=settings["max_rows"],
+        fresh=fresh,
     )
     weakref.finalize(problem, MEMO.clear, problem.token)
     students = {name: budget.bounded(student, problem.n_outputs) for name, student in students.items()}

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | "bbc" | the held-out rows of the search, drawn again | `resampling.Resampling` |
 | "nested" | the same, by searches that were run again without each outer fold | `nested.NestedSearch` |
-| "held-out" | a share of the rows, held out of the whole search | `outside.Outside` |
+| "held-out" | rows of `fit` outside the search: a share that was asked for, or what a sample leaves | `outside.Outside` |
 | "fresh" | rows that `fit` was given as X_fresh and y_fresh | `outside.Outside` |
 """
 
@@ -16,7 +16,6 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import InvalidData, InvalidSetting, StoppedWarning, warn
 from multihop_search.interrupt import Interrupted, interruptible
@@ -29,7 +28,7 @@ from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case
 from multihop_search.verdict.nested import Again, NestedSearch
-from multihop_search.verdict.outside import FreshRows, fresh_rows_method, held_out_rows, outputs_by_row, result
+from multihop_search.verdict.outside import FreshRows, fresh_rows_method, held_out_rows
 from multihop_search.verdict.resampling import Resampling
 from multihop_search.verdict.verdict import BBC, Verdict
 
@@ -42,11 +41,6 @@ class Method(Protocol):
     @property
     def name(self) -> str:
         """As `Verdict.method`."""
-
-    @property
-    def believed(self) -> TeacherOutputs:
-        """Cross-fitted outputs of the teacher, by which the choice may be helped: a row for each of the problem's, NaN
-        for rows that are held out."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -101,13 +95,14 @@ def fresh_rows(search: Any, X: Any, y: Any, problem: Problem) -> FreshRows:
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
     """Return whether `method_for`, or the method that it returns, runs further hops: all but plain resampling do."""
-    return fresh is not None or problem.held_out is not None or bool(problem.pairs)
+    return fresh is not None or len(problem.searched.test) > 0 or bool(problem.pairs)
 
 
 def method_for(
     assessment: Assessment,
     prefixes: Prefixes,
-    teacher: FittedTeacher,
+    teacher: Any,
+    believed: TeacherOutputs,
     fresh: FreshRows | None = None,
     *,
     again: Again,
@@ -117,20 +112,19 @@ def method_for(
 ) -> Method:
     """Return the method of the verdict; what it needs is run now, where the search runs its hops.
 
+    `teacher` is fitted on the rows searched, `believed` holds its cross-fitted outputs by row.
     `again` runs the search again without an outer fold, `with_fits` names the students of which ways of fitting are
     searched, `learns` says whether the sampler learns, `ended` whether a signal ended the search, so that none is run
     again.
     """
     problem = assessment.problem
     if fresh is not None:
-        return fresh_rows_method(assessment, prefixes, fresh, teacher)
-    if problem.held_out is not None:
-        outputs = result(prefixes.session, prefixes.outputs(problem.held_out.number, ()))
-        believed = outputs_by_row(outputs, problem.held_out.train, problem.n_rows)
-        return held_out_rows(assessment, prefixes, teacher.outputs, believed)
+        return fresh_rows_method(assessment, prefixes, fresh, teacher, believed)
+    if len(problem.searched.test):
+        return held_out_rows(assessment, prefixes, teacher, believed)
     if not problem.pairs:
-        return Resampling(assessment, teacher.outputs)
-    nested = NestedSearch(assessment, prefixes, teacher.outputs, again, with_fits)
+        return Resampling(assessment, believed)
+    nested = NestedSearch(assessment, prefixes, believed, again, with_fits)
     try:
         if ended:
             raise Interrupted("a signal")
@@ -140,7 +134,7 @@ def method_for(
         if not ended:
             warn(f"{signal} ended the nested search: the verdict is given by resampling instead.", StoppedWarning)
         if not learns:
-            return Resampling(assessment, teacher.outputs, (ENDED,))
+            return Resampling(assessment, believed, (ENDED,))
         leak = f"{ENDED}, and the sampler learned from these rows, so all gains are optimistic"
-        return Resampling(replace(assessment, leaks=(*assessment.leaks, leak)), teacher.outputs)
+        return Resampling(replace(assessment, leaks=(*assessment.leaks, leak)), believed)
     return nested

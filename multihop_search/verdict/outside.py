@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
 from multihop_search.paths.groups import COMPARISONS, Comparison, Group, steps_of
-from multihop_search.problem.problem import guesses_on
+from multihop_search.problem.problem import Problem, guesses_on
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
+from multihop_search.problem.teacher import RowTeacher
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
@@ -33,6 +33,10 @@ from multihop_search.verdict.verdict import FRESH, HELD_OUT, Verdict, empty_verd
 from multihop_search.verdict.words import NO_SKILL
 
 REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
+REFITTED_ON_MORE = (
+    "the interval speaks of models fitted on the {searched:,} rows searched, best_estimator_ was fitted on {fitted:,} "
+    "of {given:,} rows afterwards"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,19 +209,26 @@ def result(session: Session, future: Any) -> Any:
 
 def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> TeacherOutputs:
     """Return outputs on some of the rows as if on all of them: NaN elsewhere."""
-    everywhere = np.full((n_rows, outputs.predictions.shape[1]), np.nan, dtype=outputs.predictions.dtype)
-    everywhere[rows] = outputs.predictions
-    return TeacherOutputs(everywhere, temperature=outputs.temperature)
+
+    def everywhere(values: np.ndarray) -> np.ndarray:
+        table = np.full((n_rows, values.shape[1]), np.nan, dtype=values.dtype)
+        table[rows] = values
+        return table
+
+    response = None if outputs.response is None else everywhere(outputs.response)
+    return TeacherOutputs(everywhere(outputs.predictions), temperature=outputs.temperature, response=response)
 
 
-def held_out_rows(
-    assessment: Assessment, prefixes: Prefixes, teacher: TeacherOutputs, believed: TeacherOutputs
-) -> Outside:
-    """Return the rows held out, as a `Method`; `teacher` holds cross-fitted outputs on all rows."""
-    problem, fold = assessment.problem, assessment.problem.held_out
-    assert fold is not None
+def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs) -> Outside:
+    """Return the rows outside the search, as a `Method`; `teacher` is fitted on the rows searched."""
+    problem = assessment.problem
+    fold = problem.searched
     rows = fold.test
     together = rows if problem.groups is None else problem.groups[rows]
+    if isinstance(teacher, RowTeacher):
+        said = teacher.outputs_on_rows(problem.given_numbers(rows), problem.classes).astype(problem.stored)
+    else:
+        said = problem.scoring.table(teacher, problem.rows(rows))
     return Outside(
         assessment=assessment,
         prefixes=prefixes,
@@ -231,12 +242,20 @@ def held_out_rows(
             problem.weights(rows),
             guesses=guesses_on(problem, fold.train, len(rows)),
         ),
-        teacher=assessment.unseen(teacher, rows),
+        teacher=said,
         believed=believed,
         name=HELD_OUT,
         leaks=assessment.leaks,
-        notes=(REFITTED,),
+        notes=(_refitted(problem),),
     )
+
+
+def _refitted(problem: Problem) -> str:
+    """Say what the models that are judged were fitted on, and what the one that is handed over."""
+    n_fitted = len(problem.whole.train)
+    if len(problem.searched.train) + len(problem.searched.test) == problem.n_given:
+        return REFITTED
+    return REFITTED_ON_MORE.format(searched=len(problem.searched.train), fitted=n_fitted, given=problem.n_given)
 
 
 @dataclass(frozen=True)
@@ -250,8 +269,10 @@ class FreshRows:
     """How they may have been learned from, in words."""
 
 
-def fresh_rows_method(assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: FittedTeacher) -> Outside:
-    """Return fresh rows as a `Method`; `teacher` is fitted on all rows of the search."""
+def fresh_rows_method(
+    assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Any, believed: TeacherOutputs
+) -> Outside:
+    """Return fresh rows as a `Method`; `teacher` is fitted on the rows searched."""
     problem, n_rows = assessment.problem, len(rows.y)
     return Outside(
         assessment=assessment,
@@ -265,8 +286,8 @@ def fresh_rows_method(assessment: Assessment, prefixes: Prefixes, rows: FreshRow
             np.arange(n_rows),
             guesses=guesses_on(problem, problem.whole.train, n_rows),
         ),
-        teacher=problem.scoring.table(teacher.model, rows.X) if hasattr(teacher.model, "predict") else None,
-        believed=teacher.outputs,
+        teacher=problem.scoring.table(teacher, rows.X) if hasattr(teacher, "predict") else None,
+        believed=believed,
         name=FRESH,
         leaks=rows.leaks,
     )
