@@ -38,6 +38,13 @@ def test_a_record_has_a_row_for_each_recipe_that_its_rows_allow(kind: str, monke
     assert table["fresh_error"].isna().all() == (kind == "values")
 
 
+@pytest.fixture
+def one_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One plain recipe is learned beside the usual ones, whatever it adds."""
+    monkeypatch.setattr(learn, "SIZES", {0: 1})
+    monkeypatch.setitem(learn.LEAST, 0, 1)
+
+
 OTHERS = (14, 15, 16, 17)
 """Recipes of a tree that are plain and not of the usual fit; 8 and 9 are of the usual one."""
 
@@ -68,7 +75,7 @@ def test_the_first_recipe_is_best_alone_and_the_next_adds_most() -> None:
 def test_the_usual_recipes_of_a_tree_are_always_there_and_what_adds_nothing_is_not() -> None:
     table = records({"letter": [2, 3, 4], "adult": [3, 2, 4]}, (8, 9, 14))  # the last is never picked
     assert learn.learned(table, "tree4", {0: 1}, {}) == [8, 9]
-    assert learn.learned(table, "tree4", {0: 1}) == [8, 9, 14]  # one is there whatever it adds
+    assert learn.learned(table, "tree4", {0: 1}, {0: 1}) == [8, 9, 14]  # one is there whatever it adds
 
 
 def test_a_recipe_has_to_be_worth_its_time() -> None:
@@ -97,7 +104,7 @@ def test_a_portfolio_is_judged_on_sets_that_it_was_not_learned_on_nor_on_their_k
     assert table["n", "and other fits"] == 2
 
 
-def test_the_curve_is_of_portfolios_that_were_learned_without_the_set_and_of_the_best_so_far() -> None:
+def test_the_curve_is_of_portfolios_that_were_learned_without_the_set_and_of_the_best_so_far(one_more: None) -> None:
     losses = {"letter": [4, 4, 4, 2], "adult": [4, 2, 4, 4], "fars": [4, 2, 4, 4]}
     table = records(losses, (9, 14, 15, 16))
     found = curve.curve_of(table, "tree4")
@@ -128,10 +135,10 @@ def test_the_file_has_a_line_for_each_entry_by_task_family_and_depth() -> None:
     text = learn.written(contents)
     assert json.loads(text) == contents
     assert contents["classification"]["DecisionTree"][0]["max_depth"] == 4
-    assert [line.strip() for line in text.splitlines() if "SRatio" in line] == ['{"n_hops": 1, "scheme": "SRatio"}']
+    assert [line.strip() for line in text.splitlines() if "SRatio" in line] == ['{"n_hops": 1, "scheme": "SRatio"},']
 
 
-def test_learning_writes_page_records_and_portfolio(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_learning_writes_page_records_and_portfolio(tmp_path: Path, one_more: None) -> None:
     table = records({"letter": [4, 4, 2, 3], "adult": [4, 2, 4, 3], "fars": [4, 2, 4, 3]}, (9, 14, 15, 16))
     (tmp_path / "cells").mkdir()
     table.assign(fresh_error=0.1, search_seconds=1.0, hops=0).to_parquet(tmp_path / "cells" / "one.parquet")

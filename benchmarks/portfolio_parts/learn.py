@@ -16,17 +16,15 @@ from quality_parts.data import related_to
 from portfolio_parts.recipes import CANDIDATES, DEPTHS, FAMILIES, Entry
 
 PORTFOLIO = bench.ROOT / "multihop_search" / "paths" / "portfolio.json"
-SIZES = {0: 4, 1: 5, 2: 2}
-"""Most recipes that are learned of each number of hops, 2 for several; of a tree beside those of the usual fit."""
-SIZES_OF_MODELS = {0: 12, 1: 3, 2: 1}
-"""The same of students that are no trees, of which no usual recipes are set."""
-LEAST = {0: 1, 1: 2, 2: 1}
+SIZES = {1: 5, 2: 1}
+"""Most recipes that are learned of each number of hops, 2 for several, beside those of the usual fit."""
+LEAST = {1: 2, 2: 1}
 """Fewest of them, whatever they add: each number of hops is tried."""
 PRICE = 0.0001
 """What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
 CURVE = "portfolio_curve.svg"
 USUAL = ("OwnFit", "OwnFit+shrinkage")
-"""How the usual tree is fitted: its settings are in every portfolio."""
+"""How the usual tree is fitted: its settings are in every portfolio, and those of a student that is no tree."""
 STEPS = ("plain tuned", "and shrinkage", "and other fits", "and one hop", "and several hops")
 
 
@@ -78,7 +76,7 @@ def greedy(
 
 
 def usual_of(student: str, columns: Sequence[int]) -> list[int]:
-    """Return the places of the recipes that tune the usual tree, shrunk or not: what gains are measured against."""
+    """Return the places of the recipes that tune the usual fit, shrunk or not: what gains are measured against."""
     return [place for place, recipe in enumerate(columns) if is_usual(CANDIDATES[student][recipe])]
 
 
@@ -91,9 +89,7 @@ def learned(
     hops = [min(CANDIDATES[student][recipe]["n_hops"], 2) for recipe in columns]
     costs = seconds.div(seconds.median(axis=1), axis=0).mean().to_numpy()
     chosen = usual_of(student, columns)
-    if sizes is None:
-        sizes = SIZES if student in DEPTHS else SIZES_OF_MODELS
-    for group, most in sizes.items():
+    for group, most in (SIZES if sizes is None else sizes).items():
         chosen += greedy(
             cv.to_numpy(),
             fresh.to_numpy(),
@@ -121,8 +117,8 @@ def best_first(entries: Sequence[Entry]) -> list[Entry]:
 
 
 def is_usual(entry: Entry) -> bool:
-    """Return whether an entry is the plain tree by the fit of its class, shrunk or not."""
-    return entry.get("fit") in USUAL and entry["n_hops"] == 0
+    """Return whether an entry is the plain student by the fit of its class, shrunk or not."""
+    return entry.get("fit", USUAL[0]) in USUAL and entry["n_hops"] == 0
 
 
 def first_recipe(records: pd.DataFrame, student: str) -> int:

@@ -77,11 +77,12 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         How many standard errors behind the best score a path may be and still be chosen: of such paths the one with
         the fewest hops is taken. 0 takes the best.
     verdict : "bbc", "nested" or float, default="bbc"
-        Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-validation;
-        no further fit. Where there are more than `max_rows`, those that are not searched. "nested": the same, by models of the whole search run again without each outer fold; with K
-        folds (K - 1) / 2 times as many fits again, up to K - 1 times if the sampler learns. A share between 0 and 1:
-        that many rows, held out of the whole search, by group where groups are given; all rows are fitted on
-        afterwards. Rows of your own that the search does not see are arguments of `fit`: `X_fresh` and `y_fresh`.
+        Which rows judge the gain. "bbc": the held-out rows of the folds, by bootstrap bias-corrected cross-
+        validation; no further fit; of more than `max_rows` rows those that are not searched. "nested": the
+        held-out rows, by models of the whole search run again without each outer fold; with K folds (K - 1) / 2
+        times as many fits again, up to K - 1 times if the sampler learns. A share between 0 and 1: that many
+        rows, held out of the whole search, by group where groups are given; all rows are fitted on afterwards.
+        Rows of your own that the search does not see are arguments of `fit`: `X_fresh` and `y_fresh`.
     sampler : "auto" or callable, default="auto"
         "auto" is random search by key. Else a function of a seed that returns an Optuna sampler; a sampler that learns
         is told scores on one half of the held-out rows, and the other half judges.

@@ -4,7 +4,7 @@
 | --- | --- | --- |
 | "bbc" | the held-out rows of the search, drawn again | `resampling.Resampling` |
 | "nested" | the same, by searches that were run again without each outer fold | `nested.NestedSearch` |
-| "held-out" | rows of `fit` outside the search: a share that was asked for, or what a sample leaves | `outside.Outside` |
+| "held-out" | rows of `fit` outside the search: a share asked for, or what a sample leaves | `outside.Outside` |
 | "fresh" | rows that `fit` was given as X_fresh and y_fresh | `outside.Outside` |
 """
 
