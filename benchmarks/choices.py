@@ -71,9 +71,9 @@ def record(name: str, seed: int, trials: int, settings: dict[str, Any]) -> dict[
             fresh[number, path.key] = tuple(found)
         return model
 
-    def watched_select(assessment: Any, trials: Any, prefixes: Any, teacher: Any, *more: Any) -> Any:
+    def watched_select(assessment: Any, trials: Any, prefixes: Any, teacher: Any, *more: Any, **settings: Any) -> Any:
         seen.append((assessment, trials, teacher.outputs))
-        return select(assessment, trials, prefixes, teacher, *more)
+        return select(assessment, trials, prefixes, teacher, *more, **settings)
 
     engine_student._fitted, search_run.select = watched_fit, watched_select
     start = time.perf_counter()

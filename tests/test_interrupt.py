@@ -39,7 +39,7 @@ def slow(study, trial):
 
 if sys.argv[2] == "refit":
     import multihop_search.search.run as run
-    def select(*args):
+    def select(*args, **settings):
         Path(sys.argv[1], "refit").write_text("")
         time.sleep(60)
     run.select = select

@@ -473,7 +473,7 @@ def test_in_sample_outputs_are_there_for_comparison(blobs: Any) -> None:
 def test_no_verdict_judges_a_teacher_by_rows_that_it_was_fitted_on(verdict: Any, blobs: Any) -> None:
     for crossfit_cv in (2, False):
         scores = few_trials(crossfit_cv=crossfit_cv, verdict=verdict, n_trials=2, cv=3).fit(*blobs).verdict_.scores
-        assert ("teacher" in scores.index) == (crossfit_cv == 2)
+        assert ("teacher" in scores.index) == (crossfit_cv == 2 or verdict == 0.3)  # rows held out taught nobody
 
 
 @pytest.mark.usefixtures("small_teachers")

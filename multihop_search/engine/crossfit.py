@@ -5,6 +5,7 @@ All are plain functions of picklable arguments, which an executor may run anywhe
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -44,14 +45,16 @@ def crossfit(
     plain : ndarray of shape (n_train, n_outputs) or None
         What the model says without a teacher, where the scheme asks for it.
     """
+    above = 0.0 if upper is None else upper.seconds
     if hops and isinstance(hops[-1].scheme, Truncate):
-        return _stage(problem, problem.fold(number), hops[-1].scheme, upper)
+        return replace(_stage(problem, problem.fold(number), hops[-1].scheme, upper), seconds=above)
+    start = time.perf_counter()
     with thread_limit(problem.threads):
         outputs = _upper_model(problem, ladder, number, hops, upper, plain).crossfit()[0]
     if not np.isfinite(outputs.predictions).all():
         name = hops[-1].model if hops else TEACHER
         raise ValueError(f"{name} must predict finite numbers to teach, it predicted NaN or infinity")
-    return outputs
+    return replace(outputs, seconds=above + time.perf_counter() - start)
 
 
 def crossfit_plain(problem: Problem, ladder: Ladder, number: int, name: str) -> np.ndarray:

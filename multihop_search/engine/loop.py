@@ -9,7 +9,6 @@ taken from there, is the same search.
 from __future__ import annotations
 
 import math
-import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -20,6 +19,7 @@ import optuna
 from optuna.pruners import BasePruner
 from optuna.trial import TrialState
 
+from multihop_search.engine.deadline import Deadline
 from multihop_search.engine.early_stopping import FEWEST_FOLDS, Gap
 from multihop_search.engine.log import Log
 from multihop_search.engine.pending_trial import PendingTrial
@@ -113,16 +113,16 @@ class Loop:
         self._best_one_hop: dict[str, tuple[float, tuple[TrialRecord, np.ndarray]]] = {}
         self._retirement = Retirement()
 
-    def run(self, n_trials: int, deadline: float | None = None) -> Iterator[Told]:
+    def run(self, n_trials: int, deadline: Deadline | None = None) -> Iterator[Told]:
         """Run the search and yield each trial as it is told.
 
         Parameters
         ----------
         n_trials : int
             Trials to tell.
-        deadline : float or None
-            Time on the monotonic clock at which the search ends, whatever is under way; every student is tried once
-            before. A call that this process runs itself is not cut short.
+        deadline : Deadline or None
+            When the trials have to end, whatever is under way; every student is tried once before. A call that this
+            process runs itself is not cut short.
 
         Raises
         ------
@@ -141,7 +141,10 @@ class Loop:
             if head.is_open:
                 return
             self._window.popleft()
-            yield self._tell(head)
+            record, predictions = self._tell(head)
+            if deadline is not None:
+                deadline.note(record)
+            yield record, predictions
 
     def _ask(self, number: int) -> PendingTrial:
         study, plan = self._study, self._plan
@@ -179,11 +182,11 @@ class Loop:
         for fold in self._prefixes.problem.folds[pending.n_logged + len(pending.futures) : n_folds]:
             pending.futures.append(self._prefixes.outcome(fold.number, pending.path))
 
-    def _finish(self, head: PendingTrial, deadline: float | None) -> None:
+    def _finish(self, head: PendingTrial, deadline: Deadline | None) -> None:
         """Wait for the trial whose turn it is, until `deadline`; what others have ready meanwhile is taken in too."""
         self._advance(head)
         while head.is_open:
-            left = None if deadline is None else deadline - time.monotonic()
+            left = None if deadline is None else deadline.left
             if left is not None and left <= 0:
                 return
             ahead = [pending for pending in self._window if pending.is_open and not self._waits(pending)]

@@ -81,6 +81,7 @@ class PendingTrial:
             state=state,
             fold_scores=tuple(outcome.score for outcome in self.outcomes),
             fit_seconds=float(np.sum([outcome.fit_seconds for outcome in self.outcomes])),
+            upper_seconds=float(np.sum([outcome.upper_seconds for outcome in self.outcomes])),
             nodes=mean([size.nodes for size in sizes]),
             n_features_used=mean([size.n_features_used for size in sizes]),
             size_bytes=mean([size.size_bytes for size in sizes]),

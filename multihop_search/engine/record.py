@@ -22,6 +22,8 @@ class TrialRecord:
     """Score of each fold that was run, in order."""
     fit_seconds: float = float("nan")
     """Seconds of the student's own fits, all folds."""
+    upper_seconds: float = 0.0
+    """Seconds of the models above it, all folds, as if no other path shared them."""
     nodes: float = float("nan")
     """Complexity of the student, mean over folds."""
     n_features_used: float = float("nan")

@@ -38,6 +38,8 @@ class Outcome:
     """What fell back in the student's transfer set, if anything did."""
     score_seconds: float = float("nan")
     """Seconds to predict the held-out rows and to score them."""
+    upper_seconds: float = 0.0
+    """Seconds of the models above, as if no other path shared them."""
 
 
 def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: TeacherOutputs | None = None) -> Outcome:
@@ -71,6 +73,7 @@ def judge(problem: Problem, ladder: Ladder, number: int, path: Path, upper: Teac
             latency_us=latency,
             note=note,
             score_seconds=score_seconds,
+            upper_seconds=0.0 if upper is None else upper.seconds,
         )
 
 

@@ -203,7 +203,9 @@ class MultihopSearch(Refitting, Delegation):
                     run.run(run.setup.n_trials(self.n_trials), deadline)
                 finally:
                     self._keep(run)
-                self.making_ = making_of(run.setup.problem, run.setup.ladder, time.monotonic() - start)
+                assert run.selection is not None
+                n_fitted = run.selection.models.n_rows
+                self.making_ = making_of(run.setup.problem, run.setup.ladder, n_fitted, time.monotonic() - start)
             finally:
                 MEMO.clear(begun.problem.token)
                 for callback in self._listed_callbacks():

@@ -28,7 +28,7 @@ NOT_REFITTED = (
 UNPICKLED = "This search was unpickled, and training rows are no part of a pickle. "
 
 
-def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
+def making_of(problem: Problem, ladder: Ladder, n_fitted: int, seconds: float) -> Making:
     """Return how a search was made, as far as its page says it."""
     counts = None
     if problem.classes is not None:
@@ -38,7 +38,7 @@ def making_of(problem: Problem, ladder: Ladder, seconds: float) -> Making:
     return Making(
         n_rows=problem.n_given,
         n_searched=len(problem.searched.train),
-        n_fitted=problem.n_rows,
+        n_fitted=n_fitted,
         n_columns=int(problem.X.shape[1]),
         class_counts=counts,
         n_folds=len(problem.folds),

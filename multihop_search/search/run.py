@@ -11,6 +11,7 @@ import optuna
 import pandas as pd
 
 from multihop_search.engine.crossfit import FittedTeacher
+from multihop_search.engine.deadline import Deadline
 from multihop_search.engine.log import Log
 from multihop_search.engine.loop import Loop
 from multihop_search.engine.patience import Patience
@@ -87,6 +88,7 @@ class Run:
         self.verdicts: dict[str, Verdict] = {}
         self.refit_seconds: float | None = None
         self._settings, self._session = settings, session
+        self._deadline: Deadline | None = None
         plan, model_leaks = self._plan(), setup.model_leaks()
         verdict = settings["verdict"]
         self._assessment = Assessment(
@@ -100,18 +102,21 @@ class Run:
         self.trials = Trials(self._assessment)
 
     def run(self, n_trials: int, deadline: float | None) -> None:
-        """Run the trials, choose, refit and judge.
+        """Run the trials, choose, refit and judge, by the time `deadline` on the monotonic clock if there is one.
 
         Raises
         ------
         SearchFailed
             If no trial worked, or a later part failed; what is there by then is kept.
         """
+        if deadline is not None:
+            problem = self.setup.problem
+            self._deadline = Deadline(deadline, problem, judged=runs_hops(problem, self.fresh))
         with self._opened_log() as log:
             prefixes = Prefixes(self._session, self.setup.problem, self.setup.ladder)
             teacher = prefixes.teacher(self.setup.problem.searched.number)
             try:
-                self._run_trials(prefixes, log, n_trials, deadline)
+                self._run_trials(prefixes, log, n_trials)
             finally:
                 self._report_failures()
             self._conclude(prefixes, teacher)
@@ -143,7 +148,7 @@ class Run:
         name = self.setup.problem.scoring.unit.name
         return progress(n_steps, name, shown=shown and self._settings["verbose"] > 0)
 
-    def _run_trials(self, prefixes: Prefixes, log: Log | None, n_trials: int, deadline: float | None) -> None:
+    def _run_trials(self, prefixes: Prefixes, log: Log | None, n_trials: int) -> None:
         """Run the trials to their end, or until something stops them."""
         settings, trials = self._settings, self.trials
         patience = Patience(settings["n_trials_no_change"], len(self.setup.space.students))
@@ -151,7 +156,7 @@ class Run:
         loop = self._loop(self.study, prefixes, self._assessment, log)
         try:
             with self._progress(n_trials) as show, interruptible():
-                for record, predictions in loop.run(n_trials, deadline):
+                for record, predictions in loop.run(n_trials, self._deadline):
                     trials.add(record, predictions)
                     score = self._assessment.score(record) if record.inside else float("nan")
                     show(record.hops, score)
@@ -210,6 +215,8 @@ class Run:
                 f"{error}): best_estimator_ is the best student without a teacher, of trial {best.number}, without a "
                 "verdict."
             ) from error
+        if self._deadline is not None:
+            self._deadline.teacher_is_fitted()
         believed = teacher.outputs
         if problem.sample is not None:
             believed = outputs_by_row(believed, problem.searched.train, problem.n_rows)
@@ -239,7 +246,15 @@ class Run:
         self.refit_seconds = time.perf_counter() - start
 
     def _select(self, prefixes: Prefixes, teacher: FittedTeacher | None, believed: TeacherOutputs | None) -> Selection:
-        self.selection = select(self._assessment, self.trials, prefixes, teacher, believed, self.setup.with_fits)
+        self.selection = select(
+            self._assessment,
+            self.trials,
+            prefixes,
+            teacher,
+            believed,
+            with_fits=self.setup.with_fits,
+            deadline=self._deadline,
+        )
         return self.selection
 
     def _method(self, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs) -> Method:

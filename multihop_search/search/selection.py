@@ -6,21 +6,23 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 from multihop_search.engine.crossfit import FittedTeacher
+from multihop_search.engine.deadline import Deadline
 from multihop_search.engine.prefixes import Prefixes
 from multihop_search.engine.record import TrialRecord
 from multihop_search.engine.refit import PathModels, refit
 from multihop_search.errors import RefitWarning, SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.models.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.teacher import GIVEN, RowTeacher
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case
 from multihop_search.verdict.method import Method
 from multihop_search.verdict.trials import Trials
-from multihop_search.verdict.verdict import BBC, FRESH, NESTED, Verdict
+from multihop_search.verdict.verdict import BBC, FRESH, HELD_OUT, NESTED, Verdict
 
+REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
 MEASURED = "latency was measured, so this search cannot be repeated exactly"
 MOST_REFITS = 12
 """Chosen paths that may fail on all rows before the search says so."""
@@ -49,7 +51,9 @@ def select(
     prefixes: Prefixes,
     teacher: FittedTeacher | None,
     believed: TeacherOutputs | None,
+    *,
     with_fits: Collection[str] = (),
+    deadline: Deadline | None = None,
 ) -> Selection:
     """Choose, and refit the best: where that fails, the next best, with a warning.
 
@@ -65,13 +69,15 @@ def select(
         What of the teacher helps to choose.
     with_fits : collection of str
         Students of which ways of fitting were searched.
+    deadline : Deadline or None, default=None
+        Where there is no time for all rows, those searched are fitted on.
 
     Raises
     ------
     SearchFailed
         If no trial is within the budget, or none can be fitted on all rows.
     """
-    chooser = _Chooser(assessment, trials, prefixes, teacher, believed, with_fits)
+    chooser = _Chooser(assessment, trials, prefixes, teacher, believed, with_fits=with_fits, deadline=deadline)
     for name in prefixes.ladder.students:
         chooser.choose(name)
     while chooser.cases:
@@ -110,14 +116,16 @@ class _Chooser:
         prefixes: Prefixes,
         teacher: FittedTeacher | None,
         believed: TeacherOutputs | None,
+        *,
         with_fits: Collection[str],
+        deadline: Deadline | None,
     ) -> None:
         self.cases: dict[str, Case] = {}
         self.refits: dict[str, PathModels] = {}
         self.failures: list[str] = []
         self._teacher_on_all_rows: FittedTeacher | None = None
         self._assessment, self._prefixes, self._teacher = assessment, prefixes, teacher
-        self._believed, self._with_fits = believed, with_fits
+        self._believed, self._with_fits, self._deadline = believed, with_fits, deadline
         students = prefixes.ladder.students
         self._tried = {name: [record for record in trials.records if record.path.student == name] for name in students}
         self._candidates = {
@@ -164,10 +172,17 @@ class _Chooser:
         complete = any(record.complete for record in self._tried[name])
         return "is within the budget" if complete and self._prefixes.ladder.budget.bounds else "is complete"
 
-    def _teacher_for(self, record: TrialRecord) -> FittedTeacher | None:
-        """Return the teacher on all rows, once: without hops it is as well that of the search."""
+    def _fold_for(self, record: TrialRecord) -> Fold:
+        """Return the fold on whose rows the path is fitted for use."""
         problem = self._prefixes.problem
-        if self._teacher is None or problem.sample is None or not record.hops:
+        if self._deadline is None or self._deadline.has_time_for(problem.whole, record):
+            return problem.whole
+        return problem.searched
+
+    def _teacher_for(self, record: TrialRecord, fold: Fold) -> FittedTeacher | None:
+        """Return the teacher on the rows of the fold; for a path without hops that of the search is as well."""
+        problem = self._prefixes.problem
+        if self._teacher is None or fold is problem.searched or not record.hops:
             return self._teacher
         if self._teacher_on_all_rows is None:
             future = self._prefixes.teacher(problem.whole.number)
@@ -184,7 +199,8 @@ class _Chooser:
         """
         prefixes = self._prefixes
         try:
-            return refit(prefixes, record.path, self._teacher_for(record))
+            fold = self._fold_for(record)
+            return refit(prefixes, record.path, fold, self._teacher_for(record, fold))
         except Exception as error:
             reason = f"{type(error).__name__}: {error}"
             failure = f"trial {record.number} ({record.path}) could not be fitted on all rows, it said: {reason}"
@@ -203,6 +219,8 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
     notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and method.name != FRESH else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
+    if method.name == HELD_OUT:
+        notes = (*notes, _refitted(assessment.problem, selection.models.n_rows))
     notes = (*notes, *method.notes)
     verdicts = {
         name: method.verdict(replace(case, notes=(*notes, *_passed_over(case, assessment))))
@@ -213,6 +231,18 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
         note = f"it is the best of {len(verdicts)} students by these very rows"
         verdicts[name] = replace(verdicts[name], notes=(*verdicts[name].notes, note))
     return verdicts
+
+
+def _refitted(problem: Problem, n_rows: int) -> str:
+    """Say what the models that are judged were fitted on, and what the one that is handed over."""
+    if n_rows == len(problem.searched.train):
+        return f"best_estimator_ is fitted, like the models that are judged, on {n_rows:,} of {problem.n_given:,} rows"
+    if n_rows == problem.n_given:
+        return REFITTED
+    return (
+        f"the interval speaks of models fitted on the {len(problem.searched.train):,} rows searched, best_estimator_ "
+        f"was fitted on {n_rows:,} of {problem.n_given:,} rows afterwards"
+    )
 
 
 def _passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:

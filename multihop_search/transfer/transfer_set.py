@@ -29,6 +29,8 @@ class TeacherOutputs:
     response: np.ndarray | None = None
     """What the teacher's own `predict` and decision function say, (n_train, n_columns), as `problem.responses` stores
     it; known of the teacher on all rows, None where they say what the predictions do."""
+    seconds: float = 0.0
+    """Of the cross-fits that these outputs took, those of the models above too."""
 
     @property
     def table(self) -> np.ndarray:

@@ -103,6 +103,10 @@ class TreeFit(Recipe):
         """
         return replace(self, restarts=0) if getattr(self, "restarts", 0) else self  # type: ignore[call-arg]
 
+    def n_trees(self, n_rows: int) -> int:
+        """Return how many trees a fit on so many rows grows, of which the best is kept."""
+        return 1 + (getattr(self, "restarts", 0) if n_rows > MOST_ROWS else 0)
+
     def for_cross_fits(self) -> TreeFit:
         """Return the fit of the trees that choose the strength of shrinkage: not shrunk, and as cheap as will do."""
         return replace(self.in_fold(), shrinkage=0.0)  # type: ignore[call-arg]
@@ -146,9 +150,10 @@ class TreeFit(Recipe):
                 entropy=entropy,
             )
 
-        restarts = getattr(self, "restarts", 0) if len(rows) > MOST_ROWS else 0
-        trees = [tree(start) for start in range(restarts + 1)]
-        model.tree_ = min(trees, key=lambda one: loss_of(one, loss, rows, targets, weights)) if restarts else trees[0]
+        first, *others = [tree(start) for start in range(self.n_trees(len(rows)))]
+        model.tree_ = (
+            min([first, *others], key=lambda one: loss_of(one, loss, rows, targets, weights)) if others else first
+        )
         if scale is not None:
             model.tree_ = scale.restored(model.tree_)
         model.n_outputs_, model.max_features_ = 1, rows.shape[1]

@@ -18,7 +18,7 @@ from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
 from multihop_search.paths.groups import COMPARISONS, Comparison, Group, steps_of
-from multihop_search.problem.problem import Problem, guesses_on
+from multihop_search.problem.problem import guesses_on
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
 from multihop_search.problem.teacher import RowTeacher
@@ -31,12 +31,6 @@ from multihop_search.verdict.interval import draws_of, n_draws, widening
 from multihop_search.verdict.out_of_fold import HeldOut, ModelEvidence, evidence_for
 from multihop_search.verdict.verdict import FRESH, HELD_OUT, Verdict, empty_verdict, with_leaks
 from multihop_search.verdict.words import NO_SKILL
-
-REFITTED = "the interval speaks of models fitted without them, best_estimator_ was fitted on all rows afterwards"
-REFITTED_ON_MORE = (
-    "the interval speaks of models fitted on the {searched:,} rows searched, best_estimator_ was fitted on {fitted:,} "
-    "of {given:,} rows afterwards"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -246,16 +240,7 @@ def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, beli
         believed=believed,
         name=HELD_OUT,
         leaks=assessment.leaks,
-        notes=(_refitted(problem),),
     )
-
-
-def _refitted(problem: Problem) -> str:
-    """Say what the models that are judged were fitted on, and what the one that is handed over."""
-    n_fitted = len(problem.whole.train)
-    if len(problem.searched.train) + len(problem.searched.test) == problem.n_given:
-        return REFITTED
-    return REFITTED_ON_MORE.format(searched=len(problem.searched.train), fitted=n_fitted, given=problem.n_given)
 
 
 @dataclass(frozen=True)

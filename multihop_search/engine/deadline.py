@@ -1,0 +1,80 @@
+"""The deadline of a search: until when trials may run, so that what comes last is done by then too."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from multihop_search.engine.record import TrialRecord
+from multihop_search.problem.problem import Fold, Problem
+
+MARGIN = 1.2
+"""How many times as long as the folds say the last step is taken to last."""
+AT_LEAST = 0.5
+"""Seconds that it is given beside its fits."""
+
+
+class Deadline:
+    """Knows, from the folds that were run, how long the verdict and the refit will take.
+
+    Parameters
+    ----------
+    at : float
+        Time on the monotonic clock by which everything is to be done.
+    problem : Problem
+        The rows of the search.
+    judged : bool
+        Whether the verdict fits models of its own.
+    """
+
+    def __init__(self, at: float, problem: Problem, *, judged: bool) -> None:
+        self._at, self._problem, self._judged = at, problem, judged
+        self._teacher = 0.0
+        self._below: dict[tuple[str, int], float] = {}
+        """Seconds of the longest fits below the teacher, by student and number of hops, 2 for several."""
+
+    def note(self, record: TrialRecord) -> None:
+        """Take in how long the folds of a trial took."""
+        if not record.fit_times:
+            return
+        searched = self._problem.searched
+        upper = self._upper(record, searched)
+        if record.hops == 1:
+            self._teacher = max(self._teacher, upper)
+        key = record.path.student, min(record.hops, 2)
+        below = max(0.0, upper - self._teacher) + self._student(record, searched)
+        self._below[key] = max(self._below.get(key, 0.0), below)
+
+    def teacher_is_fitted(self) -> None:
+        """Take in that the teacher of the last step is there."""
+        self._teacher = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds until the trials have to end."""
+        return self._at - time.monotonic() - self.last_step
+
+    @property
+    def last_step(self) -> float:
+        """Seconds that the last step takes: the teacher, of each group that is judged the longest path, the refit."""
+        judged = sum(self._below.values()) if self._judged else 0.0
+        return AT_LEAST + MARGIN * (self._teacher + judged + max(self._below.values(), default=0.0))
+
+    def has_time_for(self, fold: Fold, record: TrialRecord) -> bool:
+        """Return whether a path can be fitted on the training rows of a fold, before all else that comes last."""
+        return self.left >= MARGIN * (self._upper(record, fold) + self._student(record, fold))
+
+    def _upper(self, record: TrialRecord, fold: Fold) -> float:
+        return record.upper_seconds / max(len(record.fit_times), 1) * self._share(fold)
+
+    def _student(self, record: TrialRecord, fold: Fold) -> float:
+        path, n_rows = record.path, len(fold.train)
+        if path.hops and path.hops[-1].compression is not None:
+            n_rows *= 1 + path.hops[-1].compression.most
+        n_trees = 1 if path.fit is None else path.fit.n_trees(n_rows)
+        return n_trees * float(np.mean(record.fit_times)) * self._share(fold)
+
+    def _share(self, fold: Fold) -> float:
+        """Return how many times as many rows the fold trains on as those of the trials do."""
+        return len(fold.train) / float(np.mean([len(outer.train) for outer in self._problem.folds]))
