@@ -46,7 +46,7 @@ from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
-from multihop_search.search.teacher import choose_teacher, submit_candidates
+from multihop_search.search.teacher import choose_teacher, of_few_rows, submit_candidates
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
 
@@ -132,7 +132,8 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
     fold, everyone = problem.whole, np.arange(problem.n_rows)
     named, session = teachers(), SerialExecutor().start()
     forests, _ = default_teachers(problem.X, problem.n_outputs)
-    auto = choose_teacher(forests, problem, session, submit_candidates(forests, problem, session))
+    few = of_few_rows(problem)
+    auto = choose_teacher(forests, few, session, submit_candidates(forests, few, session))
     candidates = {"auto": auto, **named}
     taught = {name: crossfit(problem, Ladder(teacher=teacher), fold.number, ()) for name, teacher in candidates.items()}
     scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}

@@ -122,8 +122,12 @@ KNOWN = [
 def test_the_search_of_every_known_family_holds_what_was_learned_for_it(task, family, depth, entries, wine):
     regression = task == "regression"
     tree = DecisionTreeRegressor if regression else DecisionTreeClassifier
-    students = {"DecisionTree": tree(max_depth=depth), "Linear": make_pipeline(StandardScaler(), LogisticRegression())}
-    search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(students[family], random_state=0)
+    students = {
+        "DecisionTree": lambda: tree(max_depth=depth),
+        "Linear": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
+        "LightGBM": lambda: pytest.importorskip("lightgbm").LGBMClassifier(n_estimators=10, verbose=-1),
+    }
+    search = (MultihopSearchRegressor if regression else MultihopSearchClassifier)(students[family](), random_state=0)
     setup = search.set_up(*(load_diabetes(return_X_y=True) if regression else wine))
     first, *paths = setup.portfolio["student"]
     assert first == setup.space.default("student")

@@ -32,7 +32,13 @@ from multihop_search.search.defaults import (
     with_rows,
 )
 from multihop_search.search.settings import named_students
-from multihop_search.search.teacher import choose_teacher, own_teacher, submit_candidates, teacher_candidates
+from multihop_search.search.teacher import (
+    choose_teacher,
+    of_few_rows,
+    own_teacher,
+    submit_candidates,
+    teacher_candidates,
+)
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 
 UNKNOWN_TRIALS = 30
@@ -108,10 +114,12 @@ class Begun:
     def finish(self, session: Session) -> Setup:
         """Choose the teacher, whose fits `session` runs, and make ladder and space."""
         problem, settings, students = self.problem, self.settings, dict(self.students)
-        futures = submit_candidates(self.candidates, problem, session)
+        few = of_few_rows(problem)
+        futures = submit_candidates(self.candidates, few, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
         pool = able_intermediates(self.first_fits) if isinstance(intermediates, str) else {}
-        teacher = choose_teacher(self.candidates, problem, session, futures)
+        teacher = choose_teacher(self.candidates, few, session, futures)
+        MEMO.clear(few.token)
         graded = any(scheme.needs_plain for scheme in self.schemes)
         ladder = make_ladder(self.first_fits, teacher, students, intermediates, pool, self.budget, graded=graded)
         self.first_fits.forget()

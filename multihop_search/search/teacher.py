@@ -22,7 +22,7 @@ from multihop_search.errors import (
 )
 from multihop_search.executors import Future, Session
 from multihop_search.models.complexity import SelfMeasured
-from multihop_search.paths.first_fits import FirstFits, copied
+from multihop_search.paths.first_fits import FirstFits, copied, few_rows
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_teachers
@@ -76,19 +76,36 @@ def _able(candidates: Mapping[str, Any], first_fits: FirstFits) -> dict[str, Any
     return able_ones({name: (TEACHER, model) for name, model in candidates.items()}, first_fits, TEACHER)
 
 
+def of_few_rows(problem: Problem) -> Problem:
+    """Return a problem of a few of the rows searched, by which teachers are compared: they teach nearly alike."""
+    searched, rows = problem.searched, few_rows(problem)
+    places = np.searchsorted(searched.train, rows)
+    parts = [np.flatnonzero(np.isin(places, part)) for part in searched.inner]
+    return replace(
+        problem,
+        X=problem.rows(rows),
+        y=problem.y[rows],
+        sample_weight=problem.weights(rows),
+        groups=None if problem.groups is None else problem.groups[rows],
+        folds=(),
+        whole=replace(searched, train=np.arange(len(rows)), test=rows[:0], inner=tuple(filter(len, parts))),
+        sample=None,
+        pairs={},
+        synthetic={},
+        given=None,
+        token=f"{problem.token} few",
+    )
+
+
 def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: Session) -> dict[str, Future]:
-    """Let `session` cross-fit on all rows searched who may be the teacher, and return the futures of the outputs."""
+    """Let `session` cross-fit on all rows who may be the teacher, and return the futures of the outputs."""
     if len(candidates) == 1:
         return {}
-    shared = session.share(_bare(problem))
+    shared = session.share(problem)
     return {
         name: session.submit(crossfit, shared, Ladder(teacher=candidate), problem.searched.number, ())
         for name, candidate in candidates.items()
     }
-
-
-def _bare(problem: Problem) -> Problem:
-    return replace(problem, synthetic={})
 
 
 def choose_teacher(
@@ -116,11 +133,11 @@ def choose_teacher(
         except Exception as error:  # of any library
             lost = str(error)
             warn(
-                f"teacher {name!r} failed on all rows ({error}): this default teacher is left out.",
+                f"teacher {name!r} failed when it was cross-fitted ({error}): this default teacher is left out.",
                 DefaultLeftOutWarning,
             )
     if not outputs:
-        raise SearchFailed(f"some default teacher must be fitted on all rows, none was: {lost}")
+        raise SearchFailed(f"some default teacher must be cross-fitted, none was: {lost}")
     scores = {name: scoring.score(problem.y[searched.train], of.calibrated, weights) for name, of in outputs.items()}
     return candidates[max(scores, key=lambda name: scores[name])]
 
