@@ -589,7 +589,8 @@ def test_a_cluster_that_is_not_there_is_told_in_seconds(tmp_path: Path) -> None:
     )
     assert time.monotonic() - began < 60
     assert done.returncode == 1
-    (error,) = done.stderr.strip().splitlines()
+    first, *_, error = done.stderr.strip().splitlines()
+    assert first == "reading wine"
     assert error.startswith("Error: a Ray cluster must listen at 127.0.0.1:1, it does not (")
     assert error.endswith("start it or correct the address.")
     assert list(tmp_path.iterdir()) == []

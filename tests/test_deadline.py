@@ -5,7 +5,7 @@ import time
 import numpy as np
 import pytest
 from searches import searches
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.tree import DecisionTreeClassifier
@@ -104,3 +104,25 @@ def test_with_time_it_is_fitted_on_all_of_them():
     assert len(fitted.results_) == 4
     assert fitted.best_estimator_.tree_.n_node_samples[0] == 400
     np.testing.assert_array_equal(fitted.results_["state"], COMPLETE)
+
+
+def test_with_little_time_nothing_is_taught_and_no_teacher_is_fitted(tmp_path):
+    """Two folds of the teacher take more than half a second each; there is time for a few plain trees."""
+    fitted = search(timeout=1.5, portfolio="auto", n_trials=12, verdict="bbc").fit(X, Y)
+    assert not hasattr(fitted, "teacher_")
+    assert set(fitted.results_["hops"]) == {0}
+    assert "teacher" not in fitted.verdict_.scores.index
+    assert np.isnan(fitted.out_of_fold_.teacher).all()
+    fitted.report(tmp_path / "page.html")
+    assert clone(fitted).fit(X[:100], Y[:100]).best_estimator_
+
+
+@pytest.mark.usefixtures("shipped_portfolio")
+def test_with_a_timeout_paths_without_hops_come_first():
+    hurried = search(timeout=1000.0, portfolio="auto", n_trials=None).set_up(X, Y).portfolio["student"]
+    usual = search(portfolio="auto", n_trials=None).set_up(X, Y).portfolio["student"]
+    assert set(hurried) == set(usual)
+    hops = [len(path.hops) for path in hurried]
+    assert hops == sorted(hops)
+    assert hurried[0] == usual[0]
+    assert [len(path.hops) for path in usual[:2]] == [0, 1]

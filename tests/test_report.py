@@ -1,5 +1,6 @@
 """What people read in the terminal and see in the picture."""
 
+import time
 from xml.etree import ElementTree
 
 import numpy as np
@@ -11,7 +12,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.paths.groups import COMPARISONS
 from multihop_search.report.figures import draw_search
-from multihop_search.report.progress import progress
+from multihop_search.report.progress import progress, stage
 from multihop_search.report.text import comparison, describe
 from multihop_search.verdict import judge
 
@@ -73,6 +74,20 @@ def test_the_picture_shows_every_trial_and_every_comparison(hops: list[int]) -> 
     text = " ".join(element.text or "" for element in picture.iter() if element.tag.endswith("text"))
     comparisons = [one.label for one in COMPARISONS if f"{one.label}: " in text]
     assert len(comparisons) == sum(name.startswith("strip") for name in classes) == 3
+
+
+def test_a_stage_says_what_is_going_on_and_for_how_long(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("multihop_search.report.progress.TICK_S", 0.05)
+    with stage("choosing", shown=True):
+        time.sleep(1.3)
+    said = capsys.readouterr().err
+    assert said.count("choosing: 00:0") >= 3  # at the start, again while nothing is told, and at the end
+    assert "choosing: 00:01" in said
+    with stage("choosing", shown=False):
+        pass
+    assert not capsys.readouterr().err
 
 
 def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(

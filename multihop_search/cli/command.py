@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from multihop_search.terminal import GivenPath, errors_in_a_sentence
+from multihop_search.visible import visible
 
 EXAMPLES = ("breast-cancer", "diabetes", "digits", "wine")
 """Names of `data.EXAMPLES`, in the order of the alphabet."""
@@ -32,7 +33,11 @@ TEACHERS = ("auto", "forest", "extra-trees", "boosting", "vote")
 @click.option(
     "--trials", type=click.IntRange(min=1), help="Paths to try per student.  [default: those known to be good]"
 )
-@click.option("--timeout", type=click.FloatRange(min=0, min_open=True), help="Seconds after which no trial begins.")
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds for the search, verdict and last fit included.",
+)
 @click.option("--jobs", type=click.IntRange(min=1), default=1, show_default=True, help="Hops at once, on Ray.")
 @click.option("--address", help="HOST:PORT of a Ray cluster to run on.")
 @click.option(
@@ -50,6 +55,8 @@ def run(**options: Any) -> None:
     does both by itself.
     """
     with errors_in_a_sentence():
+        name = visible(options["data"] or options["example"] or "the table")
+        click.echo(f"reading {name}", err=True)  # imports take a second
         from multihop_search.cli.run import search_table
 
         search_table(**options)

@@ -7,6 +7,7 @@ import time
 import numpy as np
 
 from multihop_search.engine.record import TrialRecord
+from multihop_search.paths.path import Path
 from multihop_search.problem.problem import Fold, Problem
 
 MARGIN = 1.2
@@ -26,11 +27,14 @@ class Deadline:
         The rows of the search.
     judged : bool
         Whether the verdict fits models of its own.
+    teacher : float, default=0.0
+        Seconds that the teacher may take on the rows searched, until a trial tells. Before it is needed by a path it is
+        left out where there is no time for it.
     """
 
-    def __init__(self, at: float, problem: Problem, *, judged: bool) -> None:
+    def __init__(self, at: float, problem: Problem, *, judged: bool, teacher: float = 0.0) -> None:
         self._at, self._problem, self._judged = at, problem, judged
-        self._teacher = 0.0
+        self._teacher, self._taught = teacher, False
         self._below: dict[tuple[str, int], float] = {}
         """Seconds of the longest fits below the teacher, by student and number of hops, 2 for several."""
 
@@ -41,7 +45,8 @@ class Deadline:
         searched = self._problem.searched
         upper = self._upper(record, searched)
         if record.hops == 1:
-            self._teacher = max(self._teacher, upper)
+            self._teacher = max(self._teacher, upper) if self._taught else upper
+            self._taught = True
         key = record.path.student, min(record.hops, 2)
         below = max(0.0, upper - self._teacher) + self._student(record, searched)
         self._below[key] = max(self._below.get(key, 0.0), below)
@@ -49,6 +54,18 @@ class Deadline:
     def teacher_is_fitted(self) -> None:
         """Take in that the teacher of the last step is there."""
         self._teacher = 0.0
+
+    @property
+    def allows_teacher(self) -> bool:
+        """Return whether the last step may fit the teacher: a path has needed it, or there is time."""
+        return self._taught or self.left > MARGIN * self._teacher
+
+    def allows(self, path: Path) -> bool:
+        """Return whether a path may be run: the first that is taught needs the teacher in each fold, and at the end."""
+        if self._taught or not path.hops:
+            return self.left > 0
+        rows = sum(len(fold.train) for fold in self._problem.folds) / len(self._problem.searched.train)
+        return self.left > self._teacher * (rows + MARGIN)
 
     @property
     def left(self) -> float:
@@ -59,7 +76,8 @@ class Deadline:
     def last_step(self) -> float:
         """Seconds that the last step takes: the teacher, of each group that is judged the longest path, the refit."""
         judged = sum(self._below.values()) if self._judged else 0.0
-        return AT_LEAST + MARGIN * (self._teacher + judged + max(self._below.values(), default=0.0))
+        teacher = self._teacher if self._taught else 0.0
+        return AT_LEAST + MARGIN * (teacher + judged + max(self._below.values(), default=0.0))
 
     def has_time_for(self, fold: Fold, record: TrialRecord) -> bool:
         """Return whether a path can be fitted on the training rows of a fold, before all else that comes last."""

@@ -137,7 +137,10 @@ class Loop:
             while len(self._window) < min(self._n_ahead, n_trials - number):
                 self._window.append(self._ask(number + len(self._window)))
             head = self._window[0]
-            self._finish(head, deadline if number >= len(self._plan.students) else None)
+            bound = deadline if number >= len(self._plan.students) else None
+            if bound is not None and not head.outcomes and not bound.allows(head.path):
+                return
+            self._finish(head, bound)
             if head.is_open:
                 return
             self._window.popleft()

@@ -80,7 +80,7 @@ def entries_for(student: Any, *, regression: bool) -> Sequence[Entry]:
 
 
 def portfolio_of(
-    portfolio: Any, space: PathSpace, students: Mapping[str, Any], *, regression: bool
+    portfolio: Any, space: PathSpace, students: Mapping[str, Any], *, regression: bool, cheap_first: bool = False
 ) -> dict[str, tuple[Path, ...]]:
     """Return the paths that each student tries first.
 
@@ -98,6 +98,8 @@ def portfolio_of(
         By name.
     regression : bool
         Whether values are predicted.
+    cheap_first : bool, default=False
+        Whether paths of "auto" without hops, which are cheap, come before all others, as where time is short.
 
     Raises
     ------
@@ -108,7 +110,7 @@ def portfolio_of(
         return dict.fromkeys(space.students, ())
     if isinstance(portfolio, str):
         return {
-            name: _served(space, name, entries_for(student, regression=regression))
+            name: _served(space, name, entries_for(student, regression=regression), cheap_first=cheap_first)
             for name, student in students.items()
         }
     by_name = portfolio if isinstance(portfolio, Mapping) else dict.fromkeys(space.students, portfolio)
@@ -128,17 +130,21 @@ def portfolio_of(
     return paths
 
 
-def _served(space: PathSpace, student: str, entries: Sequence[Entry]) -> tuple[Path, ...]:
+def _served(space: PathSpace, student: str, entries: Sequence[Entry], *, cheap_first: bool) -> tuple[Path, ...]:
     """Return the distinct paths of the entries that the space holds, after the student as it was set.
 
-    Plain, one hop and several take turns as long as each has paths: the first few trials are of every kind.
+    Plain, one hop and several take turns as long as each has paths: the first few trials are of every kind. Or they
+    come one after the other, of the plain ones those that shrink first.
     """
     if not entries:
         return ()
     decoded = [path_of(space, student, entry) for entry in entries]
     paths = [space.default(student), *(path for path, lacking in decoded if path is not None and not lacking)]
     kinds = [[path for path in paths if Group.of(len(path.hops)) is group] for group in BY_HOPS]
-    turns = chain.from_iterable(zip_longest(*kinds))
+    if cheap_first:
+        first, *plain = kinds[0]
+        kinds[0] = [first, *sorted(plain, key=lambda path: path.fit is None or not path.fit.shrinks)]
+    turns = chain.from_iterable(kinds if cheap_first else zip_longest(*kinds))
     return tuple(dict.fromkeys(path for path in turns if path is not None))
 
 

@@ -1,13 +1,30 @@
-"""The progress bar: trials, the best score and the one-hop baseline."""
+"""What a search says while it works: which stage it is at and for how long, and of the trials the best scores."""
 
 from __future__ import annotations
 
 import math
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from multihop_search.paths.groups import Group
+
+TICK_S = 2.0
+"""Seconds after which the time is shown anew, whatever a fit takes."""
+
+
+@contextmanager
+def stage(words: str, *, shown: bool) -> Iterator[None]:
+    """Show what is going on in the block, and how long it has taken so far."""
+    if not shown or sys.stderr is None:
+        yield
+        return
+    from tqdm.auto import tqdm
+
+    with _ticking(tqdm(desc=words, bar_format="{desc}: {elapsed}")):
+        yield
 
 
 @contextmanager
@@ -27,5 +44,24 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         bar.set_postfix({name: f"{value:.4f}" for name, value in best.items()}, refresh=False)
         bar.update()
 
-    with tqdm(total=n_trials, desc=f"search by {score}", unit="trial") as bar:
+    with _ticking(tqdm(total=n_trials, desc=f"search by {score}", unit="trial")) as bar:
         yield show
+
+
+@contextmanager
+def _ticking(bar: Any) -> Iterator[Any]:
+    """Yield a bar that shows the time anew every two seconds, until the block ends."""
+    ended = threading.Event()
+
+    def tick() -> None:
+        while not ended.wait(TICK_S):
+            bar.refresh()
+
+    thread = threading.Thread(target=tick, daemon=True)
+    with bar:
+        thread.start()
+        try:
+            yield bar
+        finally:
+            ended.set()
+            thread.join()

@@ -25,6 +25,7 @@ from multihop_search.paths.path import TEACHER
 from multihop_search.problem.rows import checked_rows, checked_unlabeled
 from multihop_search.problem.tables import as_pandas
 from multihop_search.report.page import checked_file, fragment, write_page
+from multihop_search.report.progress import stage
 from multihop_search.search.delegation import Delegation
 from multihop_search.search.facts import facts_of, making_of
 from multihop_search.search.refitting import Refitting
@@ -188,7 +189,10 @@ class MultihopSearch(Refitting, Delegation):
             executor = known_executor(self.executor, self.n_jobs, hop_timeout=self.hop_timeout)
             here = SerialExecutor().start()
             asked = X_y_fresh is not None
-            begun = self._begin(X, y, session=lambda: session_on(executor) if executor else here, fresh=asked, **rows)
+            with stage("looking at the rows, and at models fitted on a few of them", shown=self.verbose > 0):
+                begun = self._begin(
+                    X, y, session=lambda: session_on(executor) if executor else here, fresh=asked, **rows
+                )
             fresh = None if X_y_fresh is None else fresh_rows(self, *X_y_fresh, begun.problem)
             expected = (self.n_trials or UNKNOWN_TRIALS) * len(begun.students)
             deadline = None if self.timeout is None else start + self.timeout
@@ -198,7 +202,9 @@ class MultihopSearch(Refitting, Delegation):
                 warn(few, SmallWindowWarning)
             settings = {**begun.settings, "callbacks": self._listed_callbacks()}
             try:
-                run = Run(begun.finish(session_on(chosen)), settings, session_on(chosen), fresh)
+                with stage("choosing the teacher and the models below it", shown=self.verbose > 0):
+                    setup = begun.finish(session_on(chosen))
+                run = Run(setup, settings, session_on(chosen), fresh)
                 try:
                     run.run(run.setup.n_trials(self.n_trials), deadline)
                 finally:

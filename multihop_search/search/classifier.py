@@ -58,7 +58,10 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         Trials of each student. None: its portfolio and no more, or 30 where nothing is known of it. Trials after the
         portfolio are drawn at random, a third each plain, one-hop and of two hops or more.
     timeout : float or None, default=None
-        Seconds after which no further trial is begun. The refit comes after it.
+        Seconds for everything: trials end so early that verdict and refit are done by then, as far as the folds say how
+        long these take. One trial of each student is run in any case, and a call that has begun is not cut short. Paths
+        without hops come first then; where there is no time to fit the chosen path on all rows, it is fitted on
+        those searched.
     n_trials_no_change : int or None, default=None
         Trials of each student without a better one after which the search ends. None: it goes on.
     budget : dict or None, default=None
@@ -153,7 +156,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     making_ : Making
         Rows, columns, folds, seconds and versions of the search, as its page shows them.
     teacher_ : classifier
-        The teacher, fitted on all rows.
+        The teacher, fitted on all rows, or on the rows searched where there are more and the chosen path does not need
+        it. Absent where `timeout` left no time for a teacher.
     path_models_ : dict of str to classifier
         The fitted models of the chosen path, from the teacher to the student.
     scorer_ : Scoring

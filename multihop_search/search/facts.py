@@ -145,7 +145,8 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
 
 
 def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
-    numbers, scores, teacher = contenders(search, student), search.verdicts_[student].scores, search.teacher_
+    numbers, scores = contenders(search, student), search.verdicts_[student].scores
+    teacher = getattr(search, "teacher_", None)  # of a short search there may be none
     row, nan = search.setup_.problem.rows(np.array([0])) if refit else None, float("nan")
     if TEACHER in scores.index:
         yield Compared(

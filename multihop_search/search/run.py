@@ -30,7 +30,7 @@ from multihop_search.errors import (
 from multihop_search.executors import Future, SerialExecutor, Session
 from multihop_search.interrupt import Interrupted, interruptible
 from multihop_search.problem.leaks import leaks_of_folds
-from multihop_search.report.progress import progress
+from multihop_search.report.progress import progress, stage
 from multihop_search.search.fingerprint import fingerprint, packages_of
 from multihop_search.search.selection import Selection, select, verdicts_of
 from multihop_search.search.setup import Setup
@@ -111,7 +111,8 @@ class Run:
         """
         if deadline is not None:
             problem = self.setup.problem
-            self._deadline = Deadline(deadline, problem, judged=runs_hops(problem, self.fresh))
+            judged = runs_hops(problem, self.fresh)
+            self._deadline = Deadline(deadline, problem, judged=judged, teacher=self.setup.teacher_seconds)
         with self._opened_log() as log:
             prefixes = Prefixes(self._session, self.setup.problem, self.setup.ladder)
             teacher = prefixes.teacher(self.setup.problem.searched.number)
@@ -147,6 +148,9 @@ class Run:
     def _progress(self, n_steps: int, *, shown: bool = True) -> Any:
         name = self.setup.problem.scoring.unit.name
         return progress(n_steps, name, shown=shown and self._settings["verbose"] > 0)
+
+    def _stage(self, words: str) -> AbstractContextManager[None]:
+        return stage(words, shown=self._settings["verbose"] > 0)
 
     def _run_trials(self, prefixes: Prefixes, log: Log | None, n_trials: int) -> None:
         """Run the trials to their end, or until something stops them."""
@@ -202,9 +206,14 @@ class Run:
         problem = self.setup.problem
         local = Prefixes(SerialExecutor().start(), problem, self.setup.ladder)
         limited = self._settings["hop_timeout"] is not None  # else workers hold no memory while this process refits
+        teacher: FittedTeacher | None = None
         try:
             last = not limited and not runs_hops(problem, self.fresh)
-            teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
+            if self._deadline is None or self._deadline.allows_teacher:
+                with self._stage("fitting the teacher"):
+                    teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
+            else:
+                prefixes.session.cancel(future)
         except ClusterLost as error:
             warn(f"the last step runs in this process: {error}", RefitWarning)
             prefixes, teacher = local, local.session.result(local.teacher(problem.searched.number))
@@ -217,25 +226,29 @@ class Run:
             ) from error
         if self._deadline is not None:
             self._deadline.teacher_is_fitted()
-        believed = teacher.outputs
-        if problem.sample is not None:
+        believed = None if teacher is None else teacher.outputs
+        if believed is not None and problem.sample is not None:
             believed = outputs_by_row(believed, problem.searched.train, problem.n_rows)
-        said = believed.table[self._assessment.held_out.row]
-        self.fidelities = {
-            record.number: fidelity(predictions, said, problem.n_outputs) for record, predictions in self.trials.kept()
-        }
+        if believed is not None:
+            said = believed.table[self._assessment.held_out.row]
+            self.fidelities = {
+                record.number: fidelity(predictions, said, problem.n_outputs)
+                for record, predictions in self.trials.kept()
+            }
         method: Method | Exception
         try:
-            method = self._method(prefixes, teacher.model, believed)
+            method = self._method(prefixes, None if teacher is None else teacher.model, believed)
         except Exception as error:  # it is raised when the choice is made and refitted
             method = error
         start = time.perf_counter()
         self.out_of_fold = OutOfFoldPredictions(self._assessment, self.trials, believed)
-        selection = self._select(prefixes if limited else local, teacher, believed)
+        with self._stage("fitting the chosen path"):
+            selection = self._select(prefixes if limited else local, teacher, believed)
         try:
             if isinstance(method, Exception):
                 raise method
-            self.verdicts = verdicts_of(selection, method, self.setup.ladder, self._assessment)
+            with self._stage("judging what was gained"):
+                self.verdicts = verdicts_of(selection, method, self.setup.ladder, self._assessment)
         except ClusterLost:
             raise
         except Exception as error:
@@ -257,7 +270,7 @@ class Run:
         )
         return self.selection
 
-    def _method(self, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs) -> Method:
+    def _method(self, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs | None) -> Method:
         """Return the method of the verdict; a nested search runs as many trials as were told."""
         problem, n_trials = self.setup.problem, len(self.trials.records)
         with self._progress(n_trials * len(problem.folds), shown=bool(problem.pairs)) as show:

@@ -54,6 +54,8 @@ class Setup:
     space: PathSpace
     portfolio: Mapping[str, Sequence[Path]]
     """Paths that each student tries first."""
+    teacher_seconds: float
+    """What the fits on a few rows say of how long the teacher takes on the rows searched."""
 
     def n_trials(self, of_each: int | None) -> int:
         """Return the trials of all students.
@@ -131,8 +133,15 @@ class Begun:
             truncations=ladder.truncations,
             max_hops=settings["max_hops"],
         )
-        portfolio = portfolio_of(settings["portfolio"], space, students, regression=problem.classes is None)
-        return Setup(problem, ladder, space, portfolio)
+        portfolio = portfolio_of(
+            settings["portfolio"],
+            space,
+            students,
+            regression=problem.classes is None,
+            cheap_first=settings["timeout"] is not None,
+        )
+        scale = len(problem.searched.train) / len(few.y)
+        return Setup(problem, ladder, space, portfolio, self.seconds / len(self.candidates) * scale)
 
 
 def begin(

@@ -81,5 +81,5 @@ def estimated_seconds(begun: Begun, n_trials: int) -> float:
     problem = begun.problem
     n_fitted = len(begun.students) + len(begun.candidates)
     n_models = 1 + len(begun.students) + USUAL_INTERMEDIATES
-    one_fit = begun.seconds / n_fitted * max(problem.n_rows / FEW_ROWS, 1.0)
+    one_fit = begun.seconds / n_fitted * max(len(problem.searched.train) / FEW_ROWS, 1.0)
     return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)

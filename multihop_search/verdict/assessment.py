@@ -161,9 +161,9 @@ class Assessment:
         """The held-out entries that judge: those that the sampler is not told about, if it learns."""
         return self._entries(self.told_units == 0) if self.adaptive else np.arange(len(self.held_out.y))
 
-    def unseen(self, teacher: TeacherOutputs, rows: np.ndarray) -> np.ndarray | None:
+    def unseen(self, teacher: TeacherOutputs | None, rows: np.ndarray) -> np.ndarray | None:
         """Return the teacher's table of rows that it was not fitted on; None without cross-fitting: it saw them."""
-        return teacher.table[rows] if self.problem.whole.inner else None
+        return teacher.table[rows] if teacher is not None and self.problem.whole.inner else None
 
     @cached_property
     def score_notes(self) -> tuple[str, ...]:

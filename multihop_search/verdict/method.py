@@ -102,7 +102,7 @@ def method_for(
     assessment: Assessment,
     prefixes: Prefixes,
     teacher: Any,
-    believed: TeacherOutputs,
+    believed: TeacherOutputs | None,
     fresh: FreshRows | None = None,
     *,
     again: Again,
@@ -112,7 +112,7 @@ def method_for(
 ) -> Method:
     """Return the method of the verdict; what it needs is run now, where the search runs its hops.
 
-    `teacher` is fitted on the rows searched, `believed` holds its cross-fitted outputs by row.
+    `teacher` is fitted on the rows searched, `believed` holds its cross-fitted outputs by row; None without one.
     `again` runs the search again without an outer fold, `with_fits` names the students of which ways of fitting are
     searched, `learns` says whether the sampler learns, `ended` whether a signal ended the search, so that none is run
     again.

@@ -114,7 +114,7 @@ class NestedSearch:
         self,
         assessment: Assessment,
         prefixes: Prefixes,
-        believed: TeacherOutputs,
+        believed: TeacherOutputs | None,
         again: Again,
         with_fits: Collection[str] = (),
     ) -> None:

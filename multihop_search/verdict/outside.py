@@ -63,7 +63,7 @@ class Outside:
     held_out: HeldOut
     teacher: np.ndarray | None
     """Predictions of the teacher for the rows, which it has not seen, (n_rows, n_outputs)."""
-    believed: TeacherOutputs
+    believed: TeacherOutputs | None
     """Cross-fitted outputs of the teacher: they help to choose within the groups."""
     name: str
     leaks: tuple[str, ...]
@@ -213,15 +213,16 @@ def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> Te
     return TeacherOutputs(everywhere(outputs.predictions), temperature=outputs.temperature, response=response)
 
 
-def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs) -> Outside:
+def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs | None) -> Outside:
     """Return the rows outside the search, as a `Method`; `teacher` is fitted on the rows searched."""
     problem = assessment.problem
     fold = problem.searched
     rows = fold.test
     together = rows if problem.groups is None else problem.groups[rows]
+    said = None
     if isinstance(teacher, RowTeacher):
         said = teacher.outputs_on_rows(problem.given_numbers(rows), problem.classes).astype(problem.stored)
-    else:
+    elif teacher is not None:
         said = problem.scoring.table(teacher, problem.rows(rows))
     return Outside(
         assessment=assessment,
@@ -255,7 +256,7 @@ class FreshRows:
 
 
 def fresh_rows_method(
-    assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Any, believed: TeacherOutputs
+    assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Any, believed: TeacherOutputs | None
 ) -> Outside:
     """Return fresh rows as a `Method`; `teacher` is fitted on the rows searched."""
     problem, n_rows = assessment.problem, len(rows.y)

@@ -34,14 +34,14 @@ class OutOfFoldPredictions:
     y : ndarray of shape (n_entries,)
         Class codes, or values.
     teacher : ndarray of shape (n_entries, n_outputs)
-        What the teacher says of the rows, cross-fitted.
+        What the teacher says of the rows, cross-fitted; NaN where there was no time for a teacher.
     records : dict of int to TrialRecord
         The trials, by number.
     """
 
     _assessment: Assessment
     _trials: Trials
-    _teacher: TeacherOutputs
+    _teacher: TeacherOutputs | None
 
     @property
     def rows(self) -> np.ndarray:
@@ -61,6 +61,8 @@ class OutOfFoldPredictions:
 
     @property
     def teacher(self) -> np.ndarray:
+        if self._teacher is None:
+            return np.full((len(self.rows), self._assessment.problem.n_outputs), np.nan)
         return np.asarray(self._teacher.predictions[self.rows], dtype=float)
 
     @property

@@ -43,8 +43,8 @@ class Resampling:
     """The held-out rows of the search, as a `Method`; with a sampler that learns the half that it is not told about."""
 
     assessment: Assessment
-    believed: TeacherOutputs
-    """Cross-fitted outputs of the teacher, a row for each of the problem's."""
+    believed: TeacherOutputs | None
+    """Cross-fitted outputs of the teacher, a row for each of the problem's; None without a teacher."""
     notes: tuple[str, ...] = ()
     """What else is to be said."""
     name: str = BBC
