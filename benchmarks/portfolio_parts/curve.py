@@ -51,7 +51,7 @@ def curve_of(records: pd.DataFrame, student: str) -> pd.Series:
         others = records[~records["set"].isin(related_to(name))]
         if student not in set(others["student"]):
             continue
-        chosen = learned(others, student)
+        chosen = [recipe for recipe in learned(others, student) if recipe in columns]
         entries = [CANDIDATES[student][recipe] for recipe in chosen]
         n_usual = sum(entry["n_hops"] == 0 and entry.get("fit", "OwnFit") == "OwnFit" for entry in entries)
         at = cv.index.get_level_values("set") == name

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from quality_parts.data import related_to
 
-from portfolio_parts.recipes import CANDIDATES, DEPTHS, FAMILIES, Entry
+from portfolio_parts.recipes import CANDIDATES, DEPTHS, FAMILIES, UNRECORDED, Entry
 
 PORTFOLIO = bench.ROOT / "multihop_search" / "paths" / "portfolio.json"
 SIZES = {1: 5, 2: 1}
@@ -83,7 +83,10 @@ def usual_of(student: str, columns: Sequence[int]) -> list[int]:
 def learned(
     records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None = None, least: Mapping[int, int] = LEAST
 ) -> list[int]:
-    """Return the portfolio of a student, as numbers of recipes: the usual ones, then greedily by number of hops."""
+    """Return the portfolio of a student, as numbers of recipes: the usual ones, then greedily by number of hops.
+
+    Those of which there are no records come last.
+    """
     cv, fresh, seconds = (table_of(records, student, what) for what in ("cv", "fresh", "fit_seconds"))
     columns = list(cv.columns)
     hops = [min(CANDIDATES[student][recipe]["n_hops"], 2) for recipe in columns]
@@ -99,7 +102,8 @@ def learned(
             least=min(least.get(group, 0), most),
             most=most,
         )
-    return [columns[place] for place in chosen]
+    more = range(len(CANDIDATES[student]))[-len(UNRECORDED.get(student, ())) or len(CANDIDATES[student]) :]
+    return [*(columns[place] for place in chosen), *(recipe for recipe in more if recipe not in columns)]
 
 
 def best_first(entries: Sequence[Entry]) -> list[Entry]:
@@ -143,7 +147,7 @@ def judged(records: pd.DataFrame, student: str, sizes: Mapping[int, int] | None 
         others = records[~records["set"].isin(related_to(name))]
         if others.empty:
             continue
-        chosen = [columns.index(recipe) for recipe in learned(others, student, sizes)]
+        chosen = [columns.index(recipe) for recipe in learned(others, student, sizes) if recipe in columns]
         at = cv.index.get_level_values("set") == name
         here, there = cv.to_numpy()[at], fresh.to_numpy()[at]
         steps = _steps(here, there, chosen, entries)
