@@ -159,7 +159,7 @@ def _spread_boosters(count: int) -> list[Entry]:
 
 UNRECORDED = {
     "lr": [{"C": round(float(value), 4)} for value in np.geomspace(0.001, 100, 21)[1::2]],
-    "gbm10": _spread_boosters(32),
+    "gbm10": [entry for entry in _spread_boosters(32) if entry not in _BOOSTER],
 }
 """More settings of their own, of which there are no records: with those above alone, both students were on single sets
 up to a third worse than after 40 draws."""
