@@ -165,6 +165,7 @@ class MultihopSearch(Refitting, Delegation):
             With `problem` (rows, folds, score), `ladder` (models by name) and `space` (what trials draw from). A fitted
             search has its own as `setup_`.
         """
+        self.check_settings()
         session = SerialExecutor().start()
         rows = {"sample_weight": sample_weight, "groups": groups, "X_unlabeled": X_unlabeled}
         with lasting_filters():
@@ -177,6 +178,7 @@ class MultihopSearch(Refitting, Delegation):
 
     def _fit(self, X: Any, y: Any, X_y_fresh: tuple[Any, Any] | None, **rows: Any) -> None:
         start = time.monotonic()
+        self.check_settings()
         with ExitStack() as undo:
             limits = () if self.hop_timeout is None else (self.hop_timeout,)
             sessions: list[Session] = []
@@ -274,8 +276,7 @@ class MultihopSearch(Refitting, Delegation):
         X_unlabeled: Any = None,
         fresh: bool = False,
     ) -> Begun:
-        """Check settings and data, and begin to set up."""
-        self.check_settings()
+        """Check the data, and begin to set up; the settings are checked."""
         settings = self._settings()
         X, y = checked_rows(self, "X", X), as_pandas("y", y)
         return begin(
