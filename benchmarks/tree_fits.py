@@ -133,7 +133,7 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
     named, session = teachers(), SerialExecutor().start()
     forests, _ = default_teachers(problem.X, problem.n_outputs)
     few = of_few_rows(problem)
-    auto = choose_teacher(forests, few, session, submit_candidates(forests, few, session))
+    auto, _ = choose_teacher(forests, few, session, submit_candidates(forests, few, session))
     candidates = {"auto": auto, **named}
     taught = {name: crossfit(problem, Ladder(teacher=teacher), fold.number, ()) for name, teacher in candidates.items()}
     scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}

@@ -14,6 +14,8 @@ MARGIN = 1.2
 """How many times as long as the folds say the last step is taken to last."""
 AT_LEAST = 0.5
 """Seconds that it is given beside its fits."""
+PREDICTED = 0.1
+"""What it takes to predict a row that judges, beside a fit and cross-fit on one."""
 
 
 class Deadline:
@@ -34,6 +36,9 @@ class Deadline:
 
     def __init__(self, at: float, problem: Problem, *, judged: bool, teacher: float = 0.0) -> None:
         self._at, self._problem, self._judged = at, problem, judged
+        judges = len(problem.searched.test) if judged else 0
+        self._times = 1 + PREDICTED * judges / len(problem.searched.train)
+        """How many times as long as its fit the teacher takes in the last step, what it says of rows that judge too."""
         self._teacher, self._taught = teacher, False
         self._below: dict[tuple[str, int], float] = {}
         """Seconds of the longest fits below the teacher, by student and number of hops, 2 for several."""
@@ -58,14 +63,14 @@ class Deadline:
     @property
     def allows_teacher(self) -> bool:
         """Return whether the last step may fit the teacher: a path has needed it, or there is time."""
-        return self._taught or self.left > MARGIN * self._teacher
+        return self._taught or self.left > MARGIN * self._times * self._teacher
 
     def allows(self, path: Path) -> bool:
         """Return whether a path may be run: the first that is taught needs the teacher in each fold, and at the end."""
         if self._taught or not path.hops:
             return self.left > 0
         rows = sum(len(fold.train) for fold in self._problem.folds) / len(self._problem.searched.train)
-        return self.left > self._teacher * (rows + MARGIN)
+        return self.left > self._teacher * (rows + MARGIN * self._times)
 
     @property
     def left(self) -> float:
@@ -76,7 +81,7 @@ class Deadline:
     def last_step(self) -> float:
         """Seconds that the last step takes: the teacher, of each group that is judged the longest path, the refit."""
         judged = sum(self._below.values()) if self._judged else 0.0
-        teacher = self._teacher if self._taught else 0.0
+        teacher = self._times * self._teacher if self._taught else 0.0
         return AT_LEAST + MARGIN * (teacher + judged + max(self._below.values(), default=0.0))
 
     def has_time_for(self, fold: Fold, record: TrialRecord) -> bool:

@@ -120,7 +120,8 @@ class Begun:
         futures = submit_candidates(self.candidates, few, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
         pool = able_intermediates(self.first_fits) if isinstance(intermediates, str) else {}
-        teacher = choose_teacher(self.candidates, few, session, futures)
+        teacher, seconds = choose_teacher(self.candidates, few, session, futures)
+        seconds = self.seconds if np.isnan(seconds) else seconds
         MEMO.clear(few.token)
         graded = any(scheme.needs_plain for scheme in self.schemes)
         ladder = make_ladder(self.first_fits, teacher, students, intermediates, pool, self.budget, graded=graded)
@@ -141,7 +142,7 @@ class Begun:
             cheap_first=settings["timeout"] is not None,
         )
         scale = len(problem.searched.train) / len(few.y)
-        return Setup(problem, ladder, space, portfolio, self.seconds / len(self.candidates) * scale)
+        return Setup(problem, ladder, space, portfolio, seconds * scale)
 
 
 def begin(

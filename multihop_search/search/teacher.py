@@ -110,8 +110,8 @@ def submit_candidates(candidates: Mapping[str, Any], problem: Problem, session: 
 
 def choose_teacher(
     candidates: Mapping[str, Any], problem: Problem, session: Session, futures: Mapping[str, Future]
-) -> Any:
-    """Return the candidate with the best cross-fitted score.
+) -> tuple[Any, float]:
+    """Return the candidate with the best cross-fitted score, and how long that took; NaN if there is no other one.
 
     Raises
     ------
@@ -119,7 +119,7 @@ def choose_teacher(
         If every candidate takes too long or ends its process.
     """
     if len(candidates) == 1:
-        return next(iter(candidates.values()))
+        return next(iter(candidates.values())), float("nan")
     searched = problem.searched
     weights = problem.weights(searched.train)
     scoring = default_row_scoring(problem.classes)
@@ -139,7 +139,8 @@ def choose_teacher(
     if not outputs:
         raise SearchFailed(f"some default teacher must be cross-fitted, none was: {lost}")
     scores = {name: scoring.score(problem.y[searched.train], of.calibrated, weights) for name, of in outputs.items()}
-    return candidates[max(scores, key=lambda name: scores[name])]
+    best = max(scores, key=lambda name: scores[name])
+    return candidates[best], outputs[best].seconds
 
 
 def _check_frozen(teacher: FrozenEstimator, problem: Problem) -> None:
