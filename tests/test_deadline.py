@@ -17,6 +17,8 @@ from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.intake import make_problem
 from multihop_search.trees import NearOptimal
 
+pytestmark = pytest.mark.once
+
 X, Y = make_classification(400, 6, n_informative=4, flip_y=0.2, random_state=0)
 
 

@@ -19,6 +19,8 @@ from multihop_search.integrations import from_predictions
 from multihop_search.problem import sample
 from multihop_search.problem.sample import draw_sample
 
+pytestmark = pytest.mark.once
+
 X, Y = make_classification(400, 6, n_informative=4, flip_y=0.2, random_state=0)
 TREE = DecisionTreeClassifier(max_depth=2, random_state=0)
 FOREST = RandomForestClassifier(5, random_state=0)
