@@ -193,3 +193,11 @@ def test_an_entry_whose_intermediate_there_is_not_is_left_out_with_a_warning(win
 def test_a_portfolio_that_cannot_be_one_is_refused_in_a_sentence(portfolio, sentence, wine):
     with pytest.raises(InvalidSetting, match=sentence):
         PathObjective(search_of(portfolio=portfolio), *wine)
+
+
+def test_each_student_has_its_own_trials_and_no_more(wine):
+    trees = [("short", DecisionTreeClassifier(max_depth=2)), ("long", DecisionTreeClassifier(max_depth=3))]
+    portfolio = {"short": [PLAIN, TAUGHT], "long": [PLAIN, {**PLAIN, "min_samples_leaf": 9}, TAUGHT, {"n_hops": 0}]}
+    results = search_of(trees, portfolio=portfolio, n_trials=None).fit(*wine).results_
+    assert list(results["student"]) == ["short", "long"] * 2 + ["long"] * 2
+    assert list(results["hops"]) == [0, 0, 1, 0, 1, 0]

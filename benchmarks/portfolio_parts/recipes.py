@@ -146,7 +146,7 @@ _BOOSTER = [
 def _spread_boosters(count: int) -> list[Entry]:
     """Return settings of a booster spread evenly over what is tuned of it."""
     penalties = (0.0, 0.1, 1.0, 10.0)
-    points = qmc.Sobol(3, rng=np.random.default_rng(0)).random(count)
+    points = qmc.Halton(3, scramble=False).random(count + 1)[1:]
     return [
         {
             "learning_rate": round(float(10 ** (rate - 1)), 2),

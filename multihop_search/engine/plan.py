@@ -1,6 +1,6 @@
 """The plan: what a trial's number alone settles: its student, its hops, whether it is a default, who draws the rest.
 
-Students take turns, so that each is searched as hard; within the trials of one student, of each three one is plain, one
+Students take turns, as long as each has trials left; within the trials of one student, of each three one is plain, one
 has one hop and one is free (two hops or more): left alone, TPE gave plain 2 to 4 trials in 100 and every gain
 over plain was inflated. The first trials are those of the portfolio, where there is one. Of a plain or one-hop group
 that it has no path of, the first are the student as the user set it, by each way of fitting and under each scheme.
@@ -40,6 +40,8 @@ class Plan:
     """The user's sampler; None: random by key."""
     portfolio: Mapping[str, Sequence[Path]] = field(default_factory=dict)
     """Paths that each student tries first."""
+    counts: Mapping[str, int] = field(default_factory=dict)
+    """Trials of each student, one at least; empty: they take turns for ever."""
 
     @property
     def adaptive(self) -> bool:
@@ -53,8 +55,7 @@ class Plan:
 
     def fixed(self, number: int) -> dict[str, Any]:
         """Return the parameters that are settled before the sampler is asked."""
-        turn, place = divmod(number, len(self.students))
-        student = self.students[place]
+        student, turn = self._turn(number)
         first = self.portfolio.get(student, ())
         if turn < len(first):
             return self.space.encode(first[turn])
@@ -71,6 +72,19 @@ class Plan:
         elif fits and round_ % 2:
             fixed[f"{student}.{FIT}"] = fits[-1]
         return {**fixed, "n_hops": 2 + round_ % (max_hops - 1) if group == 2 else group}
+
+    def _turn(self, number: int) -> tuple[str, int]:
+        """Return whose trial it is, and how many that student had before."""
+        if self.counts:
+            return self._turns[number]
+        turn, place = divmod(number, len(self.students))
+        return self.students[place], turn
+
+    @cached_property
+    def _turns(self) -> list[tuple[str, int]]:
+        """Students take turns, as long as each has trials left."""
+        turns = range(max(self.counts.values()))
+        return [(student, turn) for turn in turns for student in self.students if turn < self.counts[student]]
 
     def _plain_fit(self, student: str, round_: int) -> str:
         fits = self.space.fits[student]
@@ -94,8 +108,8 @@ class Plan:
 
     def sampler_of(self, number: int) -> BaseSampler:
         """Return who draws what is left."""
-        turn, place = divmod(number, len(self.students))
-        round_ = turn // (min(self.space.max_hops_of(self.students[place]), 2) + 1)
+        student, turn = self._turn(number)
+        round_ = turn // (min(self.space.max_hops_of(student), 2) + 1)
         if self.sampler is None or (self.adaptive and round_ % RANDOM_EVERY == RANDOM_EVERY - 1):
             return RandomSampler(seed=seed(self.random_state, "trial", turn))
         return self.sampler

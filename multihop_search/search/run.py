@@ -132,7 +132,9 @@ class Run:
 
     def _plan(self) -> Plan:
         seed = self.setup.problem.random_state
-        return Plan(self.setup.space, seed, make_sampler(self._settings["sampler"], seed), self.setup.portfolio)
+        sampler = make_sampler(self._settings["sampler"], seed)
+        counts = self.setup.trials_of(self._settings["n_trials"])
+        return Plan(self.setup.space, seed, sampler, self.setup.portfolio, counts)
 
     def _opened_log(self, without: int | None = None) -> AbstractContextManager[Log | None]:
         """Return the log of the search, or of its nested one without an outer fold, if there is a checkpoint."""

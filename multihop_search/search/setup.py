@@ -58,13 +58,16 @@ class Setup:
     """What the fits on a few rows say of how long the teacher takes on the rows searched."""
 
     def n_trials(self, of_each: int | None) -> int:
-        """Return the trials of all students.
+        """Return the trials of all students, as `trials_of` gives them."""
+        return sum(self.trials_of(of_each).values())
+
+    def trials_of(self, of_each: int | None) -> dict[str, int]:
+        """Return the trials of each student.
 
         `of_each` is what every student is given; None: its portfolio, and where that lacks plain paths or, if there are
         hops, paths of one, `UNKNOWN_TRIALS` more.
         """
-        students = self.space.students
-        return len(students) * (max(map(self._usual_trials, students)) if of_each is None else of_each)
+        return {name: self._usual_trials(name) if of_each is None else of_each for name in self.space.students}
 
     def _usual_trials(self, student: str) -> int:
         paths = self.portfolio[student]
