@@ -14,7 +14,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, MultihopSearchRegressor
-from multihop_search.errors import InvalidSetting
+from multihop_search.errors import InvalidData, InvalidSetting
 from multihop_search.integrations import from_predictions
 from multihop_search.problem import sample
 from multihop_search.problem.sample import draw_sample
@@ -46,7 +46,7 @@ def test_every_class_has_its_share_of_the_rows_searched(codes, max_rows, seed):
     found = drawn(max_rows, y, random_state=seed)
     assert list(found.kept) == list(range(len(y)))  # there are fewer than are put aside
     counts, inside = np.bincount(y), np.bincount(y[found.searched], minlength=y.max() + 1)
-    least = np.minimum(counts, 5)
+    least = np.minimum((counts + 1) // 2, 5)
     assert (inside >= np.maximum(least, max_rows * counts // len(y))).all()
     assert len(found.searched) <= max(max_rows, least.sum() + max_rows)
     assert len(found.searched) >= max_rows
@@ -75,6 +75,14 @@ def test_of_large_groups_some_rows_of_each_are_searched():
     found = drawn(100, np.arange(1000) % 2, groups)
     assert len(found.searched) == 100
     assert len(np.unique(groups[found.searched])) == 10  # two in each of five folds, whatever their size
+
+
+def test_a_huge_group_takes_no_more_than_its_part():
+    groups = np.r_[np.zeros(1000, dtype=int), np.arange(1, 301)]
+    for seed in range(30):
+        found = drawn(100, np.arange(1300) % 2, groups, random_state=seed)
+        assert len(found.searched) == 100
+        assert len(np.unique(groups[found.searched])) >= 10
 
 
 # ---- what a search makes of it
@@ -152,7 +160,7 @@ def test_groups_and_weights_and_splits_of_ones_own():
     problem = search().fit(X, Y, groups=groups, sample_weight=weight).setup_.problem
     inside, judges = (set(problem.groups[rows]) for rows in (problem.searched.train, problem.searched.test))
     assert not inside & judges
-    assert problem.sample_weight.mean() == pytest.approx(1)
+    assert problem.sample_weight[problem.searched.train].mean() == pytest.approx(1)
     np.testing.assert_array_equal(problem.X, X[problem.given_numbers(np.arange(problem.n_rows))])
     halves = [(np.arange(200), np.arange(200, 400)), (np.arange(200, 400), np.arange(200))]
     problem = search(cv=halves).fit(X, Y).setup_.problem
@@ -160,6 +168,7 @@ def test_groups_and_weights_and_splits_of_ones_own():
         assert set(problem.given_numbers(fold.train)) <= set(train)
         assert set(problem.given_numbers(fold.test)) <= set(test)
         assert len(fold.train) + len(fold.test) == 100
+    assert len(problem.searched.test) == 0  # who splits by hand has reasons why other rows must not judge
 
 
 def test_given_predictions_are_found_by_the_rows_given(monkeypatch):
@@ -170,6 +179,9 @@ def test_given_predictions_are_found_by_the_rows_given(monkeypatch):
         fitted = search(teacher=from_predictions(proba), schemes=[HardLabels()]).fit(X, Y)
     assert fitted.verdict_.scores.loc["teacher", "accuracy"] == 1
     assert fitted.verdict_.n_rows == 100
+    shuffled = pd.DataFrame(proba).sample(frac=1, random_state=0)
+    with pytest.raises(InvalidData, match="oof must have its rows in the order of X"):
+        search(teacher=from_predictions(shuffled), schemes=[HardLabels()]).fit(pd.DataFrame(X), Y)
 
 
 def test_values_are_sampled_too():

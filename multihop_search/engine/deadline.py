@@ -51,7 +51,7 @@ class Deadline:
         upper = self._upper(record, searched)
         if record.hops == 1:
             self._teacher = max(self._teacher, upper) if self._taught else upper
-            self._taught = True
+        self._taught = self._taught or record.hops > 0
         key = record.path.student, min(record.hops, 2)
         below = max(0.0, upper - self._teacher) + self._student(record, searched)
         self._below[key] = max(self._below.get(key, 0.0), below)

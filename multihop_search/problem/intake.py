@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from collections.abc import Mapping
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 from uuid import uuid4
 
@@ -92,7 +92,8 @@ def make_problem(
         inside[sample.kept] = True
         X, codes, cv = safe_indexing(X, sample.kept), codes[inside], splits_of_rows(cv, inside)
         groups = None if groups is None else groups[inside]
-        weight = None if weight is None else of_mean_one(weight[inside])
+        if weight is not None:  # those that judge have no part in how strong a penalty is
+            weight = weight[inside] / weight[inside][sample.searched].mean()
         given = _among(given, inside)
     X, codes, groups, unlabeled = own_copy(X), own_copy(codes), own_copy(groups), own_copy(unlabeled)
     scorer = scoring_for(scoring, classes)
@@ -111,7 +112,7 @@ def make_problem(
         random_state=random_state,
         classes=classes,
         searched=None if sample is None else sample.searched,
-        judged=bool(verdict == "bbc") and not fresh,
+        judged=bool(verdict == "bbc") and not fresh and isinstance(cv, Integral),
         share=float(verdict) if isinstance(verdict, Real) else None,
         nested=nested,
     )
@@ -224,11 +225,7 @@ def checked_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
             "sample_weight must be finite, not negative and not zero for every row, "
             f"got values from {weight.min():g} to {weight.max():g}: mend them."
         )
-    return of_mean_one(weight / weight.max())  # a sum may be beyond the largest number
-
-
-def of_mean_one(weight: np.ndarray) -> np.ndarray:
-    """Return weights, not negative and at most about 1, at mean 1 over those that are positive, to 32 binary digits."""
+    weight = weight / weight.max()  # a sum may be beyond the largest number
     digits, exponent = np.frexp(weight / weight[weight > 0].mean())
     return np.asarray(np.ldexp(np.round(digits * 2.0**32) / 2.0**32, exponent))
 

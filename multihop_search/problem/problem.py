@@ -64,7 +64,7 @@ class Problem:
     classes: np.ndarray | None
     """The user's labels, sorted; `classes[y]` is the user's target. None in regression."""
     sample_weight: np.ndarray | None
-    """Of mean 1, all positive, (n_rows,)."""
+    """Of mean 1 over the rows given, or over those searched where these are fewer; all positive, (n_rows,)."""
     groups: np.ndarray | None
     folds: tuple[Fold, ...]
     whole: Fold

@@ -11,7 +11,7 @@ from multihop_search.keys import rng_of
 MOST_OTHERS = 50_000
 """Most rows beside those searched: they judge, and the chosen path is fitted on them too."""
 LEAST_OF_CLASS = 5
-"""Rows of each class that are searched, as far as there are so many: one in each of five folds."""
+"""Rows of each class that are searched, one in each of five folds; of a class of fewer than ten, half of them."""
 LEAST_GROUPS = 10
 """Groups that are searched at least, two in each of five folds: where these are too large, some rows of each."""
 
@@ -69,7 +69,7 @@ def draw_sample(
 def _by_class(max_rows: int, order: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return the first rows of each class in this order, as many as its share, and the next ones to fill up."""
     counts = np.bincount(y)
-    quotas = np.maximum(np.minimum(counts, LEAST_OF_CLASS), max_rows * counts // len(y))
+    quotas = np.maximum(np.minimum((counts + 1) // 2, LEAST_OF_CLASS), max_rows * counts // len(y))
     codes = y[order]
     by_class = np.argsort(codes, kind="stable")
     rank = np.empty(len(order), dtype=int)
@@ -82,7 +82,13 @@ def _of_groups(max_rows: int, order: np.ndarray, group: np.ndarray, rng: np.rand
     """Return rows of whole groups, or some of each of `LEAST_GROUPS`, if fewer than these would be whole."""
     counts = np.bincount(group)
     shuffled = rng.permutation(len(counts))
-    whole = int((np.cumsum(counts[shuffled]) <= max_rows).sum())
-    n_groups = max(whole, min(LEAST_GROUPS, len(counts)))
-    rows = order[np.isin(group[order], shuffled[:n_groups])]
-    return rows if n_groups == whole else rows[:max_rows]
+    whole, left = [], max_rows
+    for one in shuffled[counts[shuffled] <= max_rows]:
+        if counts[one] <= left:
+            whole.append(one)
+            left -= counts[one]
+    least = min(LEAST_GROUPS, len(counts))
+    if len(whole) >= least:
+        return order[np.isin(group[order], whole)]
+    parts = [order[group[order] == one][: max(1, max_rows // least)] for one in shuffled[:least]]
+    return np.concatenate(parts)

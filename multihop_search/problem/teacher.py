@@ -146,8 +146,9 @@ class GivenPredictions(BaseEstimator):  # type: ignore[misc]
             return
         X, numbers = problem.X, problem.given_numbers(np.arange(problem.n_rows))
         rows = X.index if isinstance(X, (pd.DataFrame, pd.Series)) else pd.Index(numbers)
+        named = set(index)
         index = index[numbers] if len(index) == problem.n_given else index
-        if len(rows) == len(index) and not index.equals(rows) and set(index) == set(rows):
+        if len(rows) == len(index) and not index.equals(rows) and set(rows) <= named:
             raise InvalidData(
                 "oof must have its rows in the order of X, its labels are of rows in another order: pass "
                 "oof.loc[X.index], or oof.to_numpy() if the labels mean nothing."

@@ -51,9 +51,9 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
     max_hops : int, default=3
         Most hops of a path. 0 tunes the plain student alone.
     max_rows : int or None, default=10_000
-        Most rows that trials are run on, drawn by `random_state` and by class, or whole groups. Of the others at most
-        50,000 judge what is chosen, as rows held out, and the chosen path is fitted on all of these rows afterwards.
-        None: all rows.
+        Most rows that trials are run on, drawn by `random_state` and by class, or whole groups. Of the others
+        at most 50,000 judge what is chosen, as rows held out (with splits of your own, nobody but the sample
+        judges), and the chosen path is fitted on all of these rows afterwards. None: all rows.
     n_trials : int or None, default=None
         Trials of each student. None: its portfolio and no more, or 30 where nothing is known of it. Trials after the
         portfolio are drawn at random, a third each plain, one-hop and of two hops or more.
