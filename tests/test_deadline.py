@@ -129,3 +129,11 @@ def test_with_a_timeout_paths_without_hops_come_first():
     assert hops == sorted(hops)
     assert hurried[0] == usual[0]
     assert [len(path.hops) for path in usual[:2]] == [0, 1]
+
+
+@pytest.mark.parametrize("hops", [1, 2])
+def test_a_path_that_was_taught_needs_the_teacher_whatever_the_time(hops):
+    deadline = Deadline(0.0, problem_of(100), judged=False, teacher=9.0)
+    assert not deadline.allows_teacher
+    deadline.note(trial(hops, 0.1, upper=0.1))
+    assert deadline.allows_teacher

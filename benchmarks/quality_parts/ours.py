@@ -103,13 +103,13 @@ def by_tolerance(search: Any, name: str, proba: np.ndarray, split: Split) -> Ite
     """Yield what the same search hands back under other tolerances; `proba` is what the chosen student says."""
     evidence = search.out_of_fold_
     numbers = [number for number, record in evidence.records.items() if record.path.student == name]
-    said = {search.chosen_[name]: proba}
+    tables = {search.chosen_[name]: proba}
     for tolerance in TOLERANCES:
         number = evidence.choose(numbers, tolerance)
-        if number not in said:
-            said[number] = told_by(search.refit_trial(number), name, split)
+        if number not in tables:
+            tables[number] = told_by(search.refit_trial(number), name, split)
         note = f"{evidence.records[number].hops} hops"
-        yield Found(name, said[number], float("nan"), f"tolerance {tolerance:g}", more={"note": note})
+        yield Found(name, tables[number], float("nan"), f"tolerance {tolerance:g}", more={"note": note})
 
 
 def claim(search: Any, name: str, proba: np.ndarray, split: Split) -> dict[str, Any]:

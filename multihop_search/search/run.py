@@ -232,9 +232,9 @@ class Run:
         if believed is not None and problem.sample is not None:
             believed = outputs_by_row(believed, problem.searched.train, problem.n_rows)
         if believed is not None:
-            said = believed.table[self._assessment.held_out.row]
+            by_teacher = believed.table[self._assessment.held_out.row]
             self.fidelities = {
-                record.number: fidelity(predictions, said, problem.n_outputs)
+                record.number: fidelity(predictions, by_teacher, problem.n_outputs)
                 for record, predictions in self.trials.kept()
             }
         method: Method | Exception

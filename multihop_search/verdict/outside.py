@@ -219,11 +219,11 @@ def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, beli
     fold = problem.searched
     rows = fold.test
     together = rows if problem.groups is None else problem.groups[rows]
-    said = None
+    by_teacher = None
     if isinstance(teacher, RowTeacher):
-        said = teacher.outputs_on_rows(problem.given_numbers(rows), problem.classes).astype(problem.stored)
+        by_teacher = teacher.outputs_on_rows(problem.given_numbers(rows), problem.classes).astype(problem.stored)
     elif teacher is not None:
-        said = problem.scoring.table(teacher, problem.rows(rows))
+        by_teacher = problem.scoring.table(teacher, problem.rows(rows))
     return Outside(
         assessment=assessment,
         prefixes=prefixes,
@@ -237,7 +237,7 @@ def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, beli
             problem.weights(rows),
             guesses=guesses_on(problem, fold.train, len(rows)),
         ),
-        teacher=said,
+        teacher=by_teacher,
         believed=believed,
         name=HELD_OUT,
         leaks=assessment.leaks,
