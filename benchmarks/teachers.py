@@ -60,6 +60,7 @@ def teachers(*, regression: bool) -> dict[str, Any]:
         leaves = {"min_samples_leaf": 2}
         booster, light = HistGradientBoostingRegressor(max_iter=200), HistGradientBoostingRegressor(max_leaf_nodes=15)
         return {
+            "forest of 50": RandomForestRegressor(50, **leaves),
             "forest of 100": RandomForestRegressor(100, **leaves),
             "forest of 300": RandomForestRegressor(300, **leaves),
             "extra trees, 100": ExtraTreesRegressor(100, bootstrap=True, **leaves),
@@ -81,7 +82,9 @@ def teachers(*, regression: bool) -> dict[str, Any]:
         return VotingClassifier([*forests, *more], voting="soft")
 
     return {
+        "forest of 50": RandomForestClassifier(50),
         "forest of 100": RandomForestClassifier(100),
+        "forest of 200": RandomForestClassifier(200),
         "forest of 300": RandomForestClassifier(300),
         "extra trees, 100": ExtraTreesClassifier(100, bootstrap=True),
         "booster": booster,

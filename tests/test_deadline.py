@@ -67,13 +67,33 @@ def test_a_refit_that_keeps_the_best_of_ten_trees_takes_ten_times_as_long_where_
 def test_there_is_time_for_more_rows_or_not():
     problem = problem_of(400, max_rows=100)
     record = trial(1, 0.8, upper=1.6)
-    needed = AT_LEAST + MARGIN * 3 * (1 + 4)  # on the rows searched, and on four times as many
+    needed = AT_LEAST + MARGIN * 3 * 4  # four times as long as on the rows searched
     for spare, enough in ((-1.0, False), (1.0, True)):
         deadline = Deadline(time.monotonic() + needed + spare, problem, judged=False)
         deadline.note(record)
         assert deadline.has_time_for(problem.whole, record) == enough
     deadline.teacher_is_fitted()
     assert deadline.last_step == pytest.approx(AT_LEAST + MARGIN)
+
+
+def test_time_is_kept_for_all_rows_where_it_is_a_quarter_at_most():
+    """On four times the rows the teacher takes 4 * 2 s, the student 4 * 1 s in place of 1 s."""
+    record, more = trial(1, 0.8, upper=1.6), MARGIN * (4 * 2 + 3 * 1)
+    for spare, kept in ((-0.1, 0.0), (0.1, more)):
+        at = time.monotonic() + 4 * (more + spare)
+        deadline = Deadline(at, problem_of(400, max_rows=100), judged=False)
+        deadline.note(record)
+        assert deadline.for_all_rows == pytest.approx(more)
+        assert left_by(deadline, at) == pytest.approx(deadline.last_step + kept, abs=0.05)
+    deadline = Deadline(100.0, problem_of(100), judged=False)
+    deadline.note(record)
+    assert deadline.for_all_rows == 0
+
+
+def test_fresh_rows_judge_models_on_all_rows():
+    deadline = Deadline(100.0, problem_of(400, max_rows=100), judged=True, fresh=True)
+    deadline.note(trial(0, 0.8))
+    assert deadline.for_all_rows == pytest.approx(MARGIN * 3 * (1 + 1))
 
 
 class Slow(ClassifierMixin, BaseEstimator):
@@ -137,3 +157,10 @@ def test_a_path_that_was_taught_needs_the_teacher_whatever_the_time(hops):
     assert not deadline.allows_teacher
     deadline.note(trial(hops, 0.1, upper=0.1))
     assert deadline.allows_teacher
+
+
+def test_what_a_checkpoint_holds_takes_no_time(tmp_path):
+    kept = search(n_trials=4, checkpoint=tmp_path).fit(X, Y)
+    again = search(n_trials=4, checkpoint=tmp_path, timeout=0.01).fit(X, Y)
+    assert kept.results_["hops"].max() > 0
+    assert list(again.results_["path"]) == list(kept.results_["path"])

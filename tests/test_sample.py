@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from searches import searches
 from sklearn.datasets import make_classification, make_regression
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, MultihopSearchRegressor
@@ -32,6 +33,17 @@ def drawn(max_rows, y, groups=None, *, stratified=True, random_state=0):
 
 
 # ---- which rows
+
+
+@pytest.mark.parametrize("n_groups", [1, 2, 6])
+def test_a_class_that_lives_in_few_groups_is_searched_by_half_of_them(n_groups):
+    groups = np.repeat(np.arange(100), 20)
+    y = np.where(groups < n_groups, 2, np.arange(2000) % 2)
+    for seed in range(10):
+        sample = drawn(400, y, groups, random_state=seed)
+        searched = groups[sample.kept[sample.searched]]
+        assert len(searched) == 400
+        assert len(np.unique(searched[searched < n_groups])) >= (n_groups + 1) // 2
 
 
 def test_few_rows_are_all_searched():
@@ -152,6 +164,17 @@ def test_every_verdict_goes_with_a_sample(verdict):
     assert fitted.verdict_.method == {0.5: "held-out"}.get(verdict, verdict)
     assert fitted.verdict_.n_rows == {"nested": 100, 0.5: 170, "fresh": 60}[verdict]
     assert np.isfinite(fitted.verdict_.table.loc[["one-hop vs plain", "selected vs plain"], "gain"]).all()
+
+
+@pytest.mark.parametrize(("more", "n_rows"), [({}, 340), ({"timeout": 1e-6}, 100)])
+def test_fresh_rows_judge_models_that_are_fitted_like_the_one_handed_over(more, n_rows):
+    fitted = search(max_hops=0, **more).fit(X[60:], Y[60:], X_fresh=X[:60], y_fresh=Y[:60])
+    assert fitted.best_estimator_.tree_.n_node_samples[0] == n_rows
+    assert fitted.verdict_.scores.loc["selected", "score"] == pytest.approx(
+        -log_loss(Y[:60], fitted.predict_proba(X[:60]).clip(1e-3, 1), labels=[0, 1]), rel=0.01
+    )
+    note = f"the search saw 100 rows, the models that are judged were fitted on {n_rows}"
+    assert note + (", the teacher on 100" if n_rows > 100 else "") in str(fitted.verdict_)
 
 
 def test_groups_and_weights_and_splits_of_ones_own():

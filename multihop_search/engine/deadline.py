@@ -14,6 +14,8 @@ MARGIN = 1.2
 """How many times as long as the folds say the last step is taken to last."""
 AT_LEAST = 0.5
 """Seconds that it is given beside its fits."""
+FOR_ALL_ROWS = 0.25
+"""Share of the time that is kept for a refit on all rows: where it takes more, the rows searched are fitted on."""
 PREDICTED = 0.1
 """What it takes to predict a row that judges, beside a fit and cross-fit on one."""
 
@@ -29,17 +31,21 @@ class Deadline:
         The rows of the search.
     judged : bool
         Whether the verdict fits models of its own.
+    fresh : bool, default=False
+        Whether it does so on the rows of the refit, because fresh rows judge.
     teacher : float, default=0.0
         Seconds that the teacher may take on the rows searched, until a trial tells. Before it is needed by a path it is
         left out where there is no time for it.
     """
 
-    def __init__(self, at: float, problem: Problem, *, judged: bool, teacher: float = 0.0) -> None:
-        self._at, self._problem, self._judged = at, problem, judged
+    def __init__(self, at: float, problem: Problem, *, judged: bool, fresh: bool = False, teacher: float = 0.0) -> None:
+        self._at, self._problem, self._judged, self._fresh = at, problem, judged, fresh
+        self._most = FOR_ALL_ROWS * (at - time.monotonic())
+        """Seconds that are kept for the refit on all rows."""
         judges = len(problem.searched.test) if judged else 0
         self._times = 1 + PREDICTED * judges / len(problem.searched.train)
         """How many times as long as its fit the teacher takes in the last step, what it says of rows that judge too."""
-        self._teacher, self._taught = teacher, False
+        self._teacher, self._of_teacher, self._taught = teacher, teacher, False
         self._below: dict[tuple[str, int], float] = {}
         """Seconds of the longest fits below the teacher, by student and number of hops, 2 for several."""
 
@@ -51,6 +57,7 @@ class Deadline:
         upper = self._upper(record, searched)
         if record.hops == 1:
             self._teacher = max(self._teacher, upper) if self._taught else upper
+            self._of_teacher = self._teacher
         self._taught = self._taught or record.hops > 0
         key = record.path.student, min(record.hops, 2)
         below = max(0.0, upper - self._teacher) + self._student(record, searched)
@@ -75,7 +82,8 @@ class Deadline:
     @property
     def left(self) -> float:
         """Seconds until the trials have to end."""
-        return self._at - time.monotonic() - self.last_step
+        more = self.for_all_rows
+        return self._at - time.monotonic() - self.last_step - (more if more <= self._most else 0.0)
 
     @property
     def last_step(self) -> float:
@@ -84,9 +92,23 @@ class Deadline:
         teacher = self._times * self._teacher if self._taught else 0.0
         return AT_LEAST + MARGIN * (teacher + judged + max(self._below.values(), default=0.0))
 
+    @property
+    def for_all_rows(self) -> float:
+        """Seconds that the last step takes longer if the longest path is fitted on all rows, not on those searched."""
+        times = len(self._problem.whole.train) / len(self._problem.searched.train)
+        if times == 1:
+            return 0.0
+        judged = sum(self._below.values()) if self._fresh else 0.0
+        teacher = self._of_teacher if self._taught else 0.0
+        return MARGIN * (times * teacher + (times - 1) * (judged + max(self._below.values(), default=0.0)))
+
     def has_time_for(self, fold: Fold, record: TrialRecord) -> bool:
-        """Return whether a path can be fitted on the training rows of a fold, before all else that comes last."""
-        return self.left >= MARGIN * (self._upper(record, fold) + self._student(record, fold))
+        """Return whether a path can be fitted on the training rows of a fold, beside the verdict."""
+        judged = sum(self._below.values()) if self._judged else 0.0
+        if self._fresh:
+            judged *= len(fold.train) / len(self._problem.searched.train)
+        needed = self._upper(record, fold) + self._student(record, fold) + judged
+        return self._at - time.monotonic() >= AT_LEAST + MARGIN * needed
 
     def _upper(self, record: TrialRecord, fold: Fold) -> float:
         return record.upper_seconds / max(len(record.fit_times), 1) * self._share(fold)

@@ -20,8 +20,13 @@ class PathModels:
     student: Any
     by_name: Mapping[str, Any]
     """Fitted models by name, from the teacher to the student."""
-    n_rows: int
-    """Rows that they were fitted on."""
+    fold: Fold
+    """On whose training rows they were fitted; without hops the teacher may have had those of the search."""
+
+    @property
+    def n_rows(self) -> int:
+        """Rows that they were fitted on."""
+        return len(self.fold.train)
 
 
 def refit(prefixes: Prefixes, path: Path, fold: Fold, teacher: FittedTeacher | None) -> PathModels:
@@ -43,4 +48,4 @@ def refit(prefixes: Prefixes, path: Path, fold: Fold, teacher: FittedTeacher | N
         outputs, models[hop.model] = session.result(prefixes.outputs_and_model(number, hops))
         prefixes.put(number, hops, outputs)
     student = session.result(prefixes.student(number, path))
-    return PathModels(student, {**models, path.student: student}, len(fold.train))
+    return PathModels(student, {**models, path.student: student}, fold)

@@ -56,7 +56,9 @@ def draw_sample(
     rng = rng_of(random_state, "sample")
     order = rng.permutation(n_rows)
     if groups is not None:
-        searched = _of_groups(max_rows, order, np.unique(groups, return_inverse=True)[1], rng)
+        group = np.unique(groups, return_inverse=True)[1]
+        shuffled = rng.permutation(group.max() + 1)
+        searched = _of_groups(max_rows, order, group, _classes_first(shuffled, group, y) if stratified else shuffled)
     elif stratified:
         searched = _by_class(max_rows, order, y)
     else:
@@ -78,10 +80,19 @@ def _by_class(max_rows: int, order: np.ndarray, y: np.ndarray) -> np.ndarray:
     return np.concatenate([order[first], order[~first][: max(0, max_rows - int(first.sum()))]])
 
 
-def _of_groups(max_rows: int, order: np.ndarray, group: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def _classes_first(shuffled: np.ndarray, group: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Return groups in an order that begins, for each class, with half of those that hold it, five at most."""
+    place = np.argsort(shuffled)
+    pairs = np.unique(np.column_stack([y, place[group]]), axis=0)
+    starts = np.flatnonzero(np.diff(pairs[:, 0], prepend=-1))
+    first = [places[: min((len(places) + 1) // 2, LEAST_OF_CLASS)] for places in np.split(pairs[:, 1], starts[1:])]
+    comes_later = ~np.isin(np.arange(len(shuffled)), np.concatenate(first))
+    return np.asarray(shuffled[np.argsort(comes_later, kind="stable")])
+
+
+def _of_groups(max_rows: int, order: np.ndarray, group: np.ndarray, shuffled: np.ndarray) -> np.ndarray:
     """Return rows of whole groups, or some of each of `LEAST_GROUPS`, if fewer than these would be whole."""
     counts = np.bincount(group)
-    shuffled = rng.permutation(len(counts))
     whole, left = [], max_rows
     for one in shuffled[counts[shuffled] <= max_rows]:
         if counts[one] <= left:

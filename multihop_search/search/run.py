@@ -37,7 +37,7 @@ from multihop_search.search.setup import Setup
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment, fidelity
 from multihop_search.verdict.method import Method, method_for, runs_hops
-from multihop_search.verdict.outside import FreshRows, outputs_by_row
+from multihop_search.verdict.outside import FreshRows, fresh_rows_method, outputs_by_row
 from multihop_search.verdict.predictions import OutOfFoldPredictions
 from multihop_search.verdict.table import cv_results, results_table
 from multihop_search.verdict.trials import Trials
@@ -112,7 +112,8 @@ class Run:
         if deadline is not None:
             problem = self.setup.problem
             judged = runs_hops(problem, self.fresh)
-            self._deadline = Deadline(deadline, problem, judged=judged, teacher=self.setup.teacher_seconds)
+            fresh = self.fresh is not None
+            self._deadline = Deadline(deadline, problem, judged=judged, fresh=fresh, teacher=self.setup.teacher_seconds)
         with self._opened_log() as log:
             prefixes = Prefixes(self._session, self.setup.problem, self.setup.ladder)
             teacher = prefixes.teacher(self.setup.problem.searched.number)
@@ -237,9 +238,10 @@ class Run:
                 record.number: fidelity(predictions, by_teacher, problem.n_outputs)
                 for record, predictions in self.trials.kept()
             }
-        method: Method | Exception
+        method: Method | Exception | None = None
         try:
-            method = self._method(prefixes, None if teacher is None else teacher.model, believed)
+            if self.fresh is None:
+                method = self._method(prefixes, None if teacher is None else teacher.model, believed)
         except Exception as error:  # it is raised when the choice is made and refitted
             method = error
         start = time.perf_counter()
@@ -250,6 +252,10 @@ class Run:
             if isinstance(method, Exception):
                 raise method
             with self._stage("judging what was gained"):
+                if self.fresh is not None:
+                    models = selection.models
+                    method = fresh_rows_method(self._assessment, prefixes, self.fresh, models, believed)
+                assert method is not None
                 self.verdicts = verdicts_of(selection, method, self.setup.ladder, self._assessment)
         except ClusterLost:
             raise
@@ -291,7 +297,6 @@ class Run:
                 prefixes,
                 teacher,
                 believed,
-                self.fresh,
                 again=again,
                 with_fits=self.setup.with_fits,
                 learns=self._plan().adaptive,

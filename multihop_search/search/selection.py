@@ -13,6 +13,7 @@ from multihop_search.engine.refit import PathModels, refit
 from multihop_search.errors import RefitWarning, SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.models.complexity import latency_us, size_of
 from multihop_search.paths.ladder import Ladder
+from multihop_search.paths.path import TEACHER
 from multihop_search.problem.problem import Fold, Problem
 from multihop_search.problem.teacher import GIVEN, RowTeacher
 from multihop_search.transfer.transfer_set import TeacherOutputs
@@ -221,6 +222,8 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
         notes = (*notes, MEASURED)
     if method.name == HELD_OUT:
         notes = (*notes, _refitted(assessment.problem, selection.models.n_rows))
+    if method.name == FRESH:
+        notes = (*notes, *_fitted(assessment.problem, selection))
     notes = (*notes, *method.notes)
     verdicts = {
         name: method.verdict(replace(case, notes=(*notes, *_passed_over(case, assessment))))
@@ -243,6 +246,17 @@ def _refitted(problem: Problem, n_rows: int) -> str:
         f"the interval speaks of models fitted on the {len(problem.searched.train):,} rows searched, best_estimator_ "
         f"was fitted on {n_rows:,} of {problem.n_given:,} rows afterwards"
     )
+
+
+def _fitted(problem: Problem, selection: Selection) -> tuple[str, ...]:
+    """Say of models that fresh rows judge on how many rows they were fitted, where not all were searched."""
+    if problem.sample is None:
+        return ()
+    n_rows, n_searched = selection.models.n_rows, len(problem.searched.train)
+    note = f"the search saw {n_searched:,} rows, the models that are judged were fitted on {n_rows:,}"
+    if TEACHER in selection.models.by_name and not selection.best.hops and n_rows > n_searched:
+        note += f", the teacher on {n_searched:,}"
+    return (note,)
 
 
 def _passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The method of a verdict: which rows judge a search. `method_for` is where the choice between the four is made.
+"""The method of a verdict: which rows judge a search. `method_for` chooses among the first three.
 
 | `Verdict.method` | the rows that judge | class |
 | --- | --- | --- |
@@ -28,7 +28,7 @@ from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case
 from multihop_search.verdict.nested import Again, NestedSearch
-from multihop_search.verdict.outside import FreshRows, fresh_rows_method, held_out_rows
+from multihop_search.verdict.outside import FreshRows, held_out_rows
 from multihop_search.verdict.resampling import Resampling
 from multihop_search.verdict.verdict import BBC, Verdict
 
@@ -94,7 +94,7 @@ def fresh_rows(search: Any, X: Any, y: Any, problem: Problem) -> FreshRows:
 
 
 def runs_hops(problem: Problem, fresh: FreshRows | None) -> bool:
-    """Return whether `method_for`, or the method that it returns, runs further hops: all but plain resampling do."""
+    """Return whether the method of the verdict runs further hops: all but plain resampling do."""
     return fresh is not None or len(problem.searched.test) > 0 or bool(problem.pairs)
 
 
@@ -103,7 +103,6 @@ def method_for(
     prefixes: Prefixes,
     teacher: Any,
     believed: TeacherOutputs | None,
-    fresh: FreshRows | None = None,
     *,
     again: Again,
     with_fits: Collection[str] = (),
@@ -118,8 +117,6 @@ def method_for(
     again.
     """
     problem = assessment.problem
-    if fresh is not None:
-        return fresh_rows_method(assessment, prefixes, fresh, teacher, believed)
     if len(problem.searched.test):
         return held_out_rows(assessment, prefixes, teacher, believed)
     if not problem.pairs:

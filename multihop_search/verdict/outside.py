@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.refit import PathModels
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
 from multihop_search.paths.groups import COMPARISONS, Comparison, Group, steps_of
+from multihop_search.paths.path import TEACHER
 from multihop_search.problem.problem import guesses_on
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
@@ -256,21 +258,21 @@ class FreshRows:
 
 
 def fresh_rows_method(
-    assessment: Assessment, prefixes: Prefixes, rows: FreshRows, teacher: Any, believed: TeacherOutputs | None
+    assessment: Assessment, prefixes: Prefixes, rows: FreshRows, models: PathModels, believed: TeacherOutputs | None
 ) -> Outside:
-    """Return fresh rows as a `Method`; `teacher` is fitted on the rows searched."""
-    problem, n_rows = assessment.problem, len(rows.y)
+    """Return fresh rows as a `Method`: rivals are fitted on the rows on which `models`, which are handed over, were."""
+    problem, n_rows, fold, teacher = assessment.problem, len(rows.y), models.fold, models.by_name.get(TEACHER)
     return Outside(
         assessment=assessment,
         prefixes=prefixes,
-        number=problem.whole.number,
+        number=fold.number,
         X=rows.X,
         held_out=HeldOut(
             rows.y,
             np.zeros(n_rows, dtype=int),
             np.arange(n_rows),
             np.arange(n_rows),
-            guesses=guesses_on(problem, problem.whole.train, n_rows),
+            guesses=guesses_on(problem, fold.train, n_rows),
         ),
         teacher=problem.scoring.table(teacher, rows.X) if hasattr(teacher, "predict") else None,
         believed=believed,
