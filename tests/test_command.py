@@ -21,7 +21,7 @@ from sklearn.datasets import load_diabetes
 
 import multihop_search.cli.run as command
 from multihop_search.cli import main
-from multihop_search.cli.data import Table, read_table
+from multihop_search.cli.data import read_table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
 
@@ -173,20 +173,20 @@ def test_a_file_that_cannot_be_written_costs_neither_the_others_nor_the_result(
 
 
 def test_a_folder_that_is_made_in_the_meantime_costs_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def summary(search: Any, X: Any) -> str:
+    def summary(search: Any, facts: Any) -> str:
         (tmp_path / "out").mkdir()
         return "path: as found"
 
-    def write(search: Any, file: Path) -> None:
+    def write(search: Any, facts: Any, file: Path) -> None:
         file.write_text("whole")
 
     (tmp_path / "copies").mkdir()
     monkeypatch.setattr(command, "summary", summary)
+    monkeypatch.setattr(command, "facts_of", lambda search: None)
     monkeypatch.setattr(command, "FILES", {"model.skops": write, "verdict.txt": write})
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "copies"))
-    rows = Table("table", pd.DataFrame({"size": [1.0]}), pd.Series(["a"]))
     with pytest.raises(ClickException, match=r"out was made by another .*: a copy of model\.skops, verdict\.txt is in"):
-        command._hand_over(None, rows, tmp_path / "out")
+        command._hand_over(None, tmp_path / "out")
     assert [file.read_text() for file in tmp_path.glob("copies/*/out/*")] == ["whole", "whole"]
     assert not list((tmp_path / "out").iterdir())
 
@@ -340,12 +340,12 @@ def test_several_students_keep_to_the_budget(table: Path, tmp_path: Path) -> Non
     result = run(table, "--target", "kind", *arguments, "--out", out)
     assert result.exit_code == 0, result.output
     lines = result.output.splitlines()
-    for student in students:
-        for model in ("plain", "ours"):
-            (line,) = [line for line in lines if line.startswith(f"{model} {student} ")]
-            nodes, features = line.split()[-4:-2]
-            assert int(nodes) <= 7
-            assert int(features) <= 3
+    compared = [line for line in lines if line.startswith(("plain ", "ours "))]
+    assert {f"ours {student}" for student in students} < {" ".join(line.split()[:2]) for line in compared}
+    for line in compared:
+        nodes, features = line.split()[-4:-2]
+        assert int(nodes) <= 7
+        assert int(features) <= 3
     results = pd.read_csv(out / "results.csv")
     assert list(results["student"]) == students * 2
     assert (results["nodes"].max(), results["n_features_used"].max()) <= (7, 3)

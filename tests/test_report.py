@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.paths.groups import COMPARISONS
+from multihop_search.report.facts import Compared
 from multihop_search.report.figures import draw_search
 from multihop_search.report.progress import progress, stage
 from multihop_search.report.text import comparison, describe
@@ -53,9 +54,11 @@ def test_any_other_model_is_told_by_its_size() -> None:
 
 
 def test_the_comparison_has_a_line_for_each_model() -> None:
-    tree = DecisionTreeClassifier(max_depth=1).fit(X, Y)
-    scores = pd.DataFrame({"log_loss": [0.5, 0.25], "accuracy": [0.75, 0.875]}, index=["plain", "selected"])
-    text = comparison([("plain", tree, scores.loc["plain"]), ("ours", tree, scores.loc["selected"])], X[:1])
+    models = [
+        Compared("plain", "DecisionTreeClassifier", {"log_loss": 0.5, "accuracy": 0.75}, 3, 1, 100.0),
+        Compared("ours", "DecisionTreeClassifier", {"log_loss": 0.25, "accuracy": 0.875}, 3, 1, 100.0),
+    ]
+    text = comparison(models)
     assert text.splitlines()[0].split() == ["log-loss", "accuracy", "nodes", "features", "latency"]
     assert text.splitlines()[1].split()[:5] == ["plain", "0.5000", "0.7500", "3", "1"]
     assert text.splitlines()[2].split()[:5] == ["ours", "0.2500", "0.8750", "3", "1"]

@@ -828,3 +828,17 @@ def test_no_page_scrolls_sideways_in_light_or_dark(
             assert one["scroll"] <= one["inner"], one
         grounds.append({one["ground"] for one in found})
     assert grounds == [{"rgb(251, 250, 247)"}, {"rgb(23, 22, 19)"}]
+
+
+def test_with_a_timeout_or_a_sample_a_page_fits_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    X, y = sklearn.datasets.load_wine(return_X_y=True, as_frame=True)
+    settings: dict[str, Any] = {"n_trials": 4, "cv": 2, "crossfit_cv": 2, "tolerance": 0, "random_state": 0}
+    for more in ({"timeout": 100.0}, {"max_rows": 100}):
+        tree, forest = DecisionTreeClassifier(max_depth=2), RandomForestClassifier(8)
+        search = MultihopSearchClassifier(tree, forest, **settings, **more).fit(X, y)
+        monkeypatch.setattr(MultihopSearchClassifier, "refit_trials", None)
+        read = Page(page(facts_of(search)))
+        monkeypatch.undo()
+        ours = next(row for row in read.rows if row[0].startswith("ours"))
+        assert ours[3] == str(search.best_estimator_.tree_.node_count)
+        assert "means over the folds" in said(read)

@@ -8,6 +8,7 @@ import tempfile
 import textwrap
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path as File
 from typing import Any
 
@@ -22,16 +23,20 @@ from multihop_search.paths.groups import Group
 from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import behind_preparation, teachers
 from multihop_search.paths.preparation import dropped_columns
+from multihop_search.report.facts import Facts
 from multihop_search.report.figures import draw_search
+from multihop_search.report.page import write_page
 from multihop_search.report.text import comparison, describe
 from multihop_search.search.base import MultihopSearch
 from multihop_search.search.classifier import MultihopSearchClassifier
-from multihop_search.search.facts import contenders, refitted
+from multihop_search.search.facts import facts_of
 from multihop_search.search.regressor import MultihopSearchRegressor
 from multihop_search.terminal import reason, say
 from multihop_search.visible import visible
 
 WIDTH = 100
+SHOWN = (TEACHER, Group.PLAIN.label, Group.SELECTED.label)
+"""Models that are printed, by their names in `Facts.compared`."""
 LEAST_ROOM = 1 << 16
 """Bytes for which a folder must have room before a search begins; what is written at the end is larger."""
 
@@ -80,7 +85,7 @@ def search_table(
         search.fit(table.X, table.y)
         for message in dict.fromkeys(str(warning.message) for warning in warned):
             say(f"note: {message}")
-    _hand_over(search, table, out)
+    _hand_over(search, out)
 
 
 def _teacher(name: str, table: Table) -> Any:
@@ -143,36 +148,36 @@ def _table(data: File | None, target: str | None, example: str | None) -> Table:
     return read_table(data, target)
 
 
-def summary(search: MultihopSearch, X: Any) -> str:
+def summary(search: MultihopSearch, facts: Facts) -> str:
     """Return what the command prints at the end: verdict, path, student and the comparison of models."""
-    several = len(search.verdicts_) > 1
-    rows = []
-    if TEACHER in search.verdict_.scores.index:
-        rows.append((TEACHER, search.teacher_, search.verdict_.scores.loc[TEACHER]))
-    for name in search.chosen_:
-        label = f" {name}" if several else ""
-        numbers = contenders(search, name)
-        pair: dict[Group, int] = {group: numbers[group] for group in (Group.PLAIN, Group.SELECTED) if group in numbers}
-        for group, model in refitted(search, pair):
-            rows.append((f"{group.label}{label}", model, search.verdicts_[name].scores.loc[group.value]))
-    student = describe(search.best_estimator_, list(X.columns), getattr(search, "classes_", None))
+    rows = [of_one for of_one in facts.compared if of_one.name in SHOWN]
+    others = [(name, of_one) for name, of_one in facts.others.items() if name != facts.best]
+    if others:
+        rows = [replace(of_one, name=_of(of_one.name, facts.best)) for of_one in rows]
+        rows += [replace(of_one, name=_of(Group.SELECTED.label, name)) for name, of_one in others]
+    student = describe(search.best_estimator_, facts.feature_names, facts.class_names)
     sentences = textwrap.fill(str(search.verdict_), WIDTH, break_on_hyphens=False)
     path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)
-    return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows, X.iloc[:1])}"
+    return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows)}"
 
 
-def _hand_over(search: MultihopSearch, table: Table, out: File | None) -> None:
+def _of(name: str, student: str) -> str:
+    return name if name == TEACHER else f"{name} {student}"
+
+
+def _hand_over(search: MultihopSearch, out: File | None) -> None:
     """Print what was gained and write the folder; if one of both fails, the other is not lost."""
+    facts = facts_of(search)
     unprinted: OSError | None = None
     try:
-        say("\n" + summary(search, table.X))
+        say("\n" + summary(search, facts))
     except OSError as error:
         unprinted = error
-    failures = _write(search, out) if out is not None else {}
+    failures = _write(search, facts, out) if out is not None else {}
     if out is not None and not failures:
         unprinted = unprinted or _told(f"\nwritten to {out}: {', '.join(sorted(FILES))}")
     if failures:
-        raise click.ClickException(visible(_lost(search, File(str(out)), failures)))
+        raise click.ClickException(visible(_lost(search, facts, File(str(out)), failures)))
     if unprinted is not None:
         raise unprinted
 
@@ -185,11 +190,11 @@ def _told(text: str) -> OSError | None:
     return None
 
 
-def _lost(search: MultihopSearch, out: File, failures: dict[str, str]) -> str:
+def _lost(search: MultihopSearch, facts: Facts, out: File, failures: dict[str, str]) -> str:
     """Return what could not be written, after a copy in the folder for temporary files was tried."""
     first = f"{', '.join(failures)} could not be written to {out} ({next(iter(failures.values()))})"
     copy = File(tempfile.mkdtemp(prefix="multihop-search-")) / "out"
-    missing = _write(search, copy)
+    missing = _write(search, facts, copy)
     written = ", ".join(name for name in FILES if name not in missing)
     if written:
         return f"{first}: a copy of {written} is in {copy}, move it where there is room."
@@ -198,14 +203,14 @@ def _lost(search: MultihopSearch, out: File, failures: dict[str, str]) -> str:
     return f"{first}, nor anywhere else: make room and {advice}."
 
 
-def _write(search: MultihopSearch, out: File) -> dict[str, str]:
+def _write(search: MultihopSearch, facts: Facts, out: File) -> dict[str, str]:
     """Write the folder, and return why a file of it is missing; one that fails does not cost the others."""
     failures: dict[str, str] = {}
     try:
         with whole_folder(out) as partial:
             for name, write in FILES.items():
                 try:
-                    write(search, partial / name)
+                    write(search, facts, partial / name)
                 except Exception as error:
                     (partial / name).unlink(missing_ok=True)
                     failures[name] = reason(error)
@@ -218,14 +223,14 @@ def _write(search: MultihopSearch, out: File) -> dict[str, str]:
     return failures
 
 
-FILES: dict[str, Callable[[Any, File], Any]] = {
-    "model.skops": lambda search, file: write_skops(search.best_estimator_, file),
-    "results.csv": lambda search, file: search.results_.to_csv(file, index=False),
-    "verdict.csv": lambda search, file: search.verdict_.table.to_csv(file, index_label="comparison"),
-    "steps.csv": lambda search, file: search.verdict_.steps.to_csv(file, index_label="added"),
-    "verdict.txt": lambda search, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
-    "report.html": lambda search, file: search.report(file),
-    "search.svg": lambda search, file: file.write_text(
+FILES: dict[str, Callable[[Any, Facts, File], Any]] = {
+    "model.skops": lambda search, facts, file: write_skops(search.best_estimator_, file),
+    "results.csv": lambda search, facts, file: search.results_.to_csv(file, index=False),
+    "verdict.csv": lambda search, facts, file: search.verdict_.table.to_csv(file, index_label="comparison"),
+    "steps.csv": lambda search, facts, file: search.verdict_.steps.to_csv(file, index_label="added"),
+    "verdict.txt": lambda search, facts, file: file.write_text(f"{search.verdict_}\n", encoding="utf-8"),
+    "report.html": lambda search, facts, file: write_page(facts, file),
+    "search.svg": lambda search, facts, file: file.write_text(
         draw_search(search.results_, search.verdict_, search.best_index_), encoding="utf-8"
     ),
 }

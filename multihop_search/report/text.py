@@ -6,37 +6,30 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from sklearn.pipeline import Pipeline
 
-from multihop_search.models.complexity import complexity, count_nodes, latency_us
-from multihop_search.models.features import count_features
+from multihop_search.models.complexity import count_nodes
 from multihop_search.models.portrayal import Coefficients, OneTree
 from multihop_search.models.registry import family_of
 from multihop_search.problem.units import MEASURES
+from multihop_search.report.facts import Compared
 from multihop_search.visible import visible
 
 MOST_COEFFICIENTS = 12
 
 
-def comparison(rows: Sequence[tuple[str, Any, pd.Series]], row: Any) -> str:
-    """Return the table of models: honest scores, size and latency.
-
-    Parameters
-    ----------
-    rows : sequence of (str, fitted model, Series)
-        What the table calls a model, the model, and the row of `Verdict.scores` that speaks of it.
-    row : array or DataFrame of shape (1, n_features)
-        What the latency is measured on.
-    """
-    measures = [name for name in rows[0][2].index if name != "score"]
-    width = max(len(name) for name, _, _ in rows) + 3
+def comparison(models: Sequence[Compared]) -> str:
+    """Return the table of models: honest scores, size and latency."""
+    measures = [name for name in models[0].scores if name != "score"]
+    width = max(len(model.name) for model in models) + 3
     head = "".join(f"{name.replace('_', '-'):>10}" for name in measures)
     lines = [f"{'':<{width}}{head}{'nodes':>9}{'features':>10}{'latency':>12}"]
-    for name, model, scores in rows:
-        values = "".join(f"{scores[measure]:>10.4{'f' if MEASURES[measure].fixed else 'g'}}" for measure in measures)
-        size = f"{complexity(model):>9,.0f}{count_features(model):>10}"
-        lines.append(f"{name:<{width}}{values}{size}{latency_us(model, row):>9,.0f} us")
+    for model in models:
+        values = "".join(
+            f"{model.scores[measure]:>10.4{'f' if MEASURES[measure].fixed else 'g'}}" for measure in measures
+        )
+        size = f"{model.size:>9,.0f}{model.n_features:>10,.0f}"
+        lines.append(f"{model.name:<{width}}{values}{size}{model.latency_us:>9,.0f} us")
     return "\n".join(lines)
 
 

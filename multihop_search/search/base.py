@@ -334,7 +334,8 @@ class MultihopSearch(Refitting, Delegation):
         """Write a page that explains the search: one HTML file that needs no network.
 
         It shows the verdict, the models side by side, the path, the student and the search. The best plain and one-hop
-        students are fitted on all rows for it; of an unpickled search, which has no rows, they are as in the folds.
+        students are fitted on all rows for it. They are as in the folds if the search was unpickled, and so has no
+        rows, had a `timeout`, or looked at a sample of the rows.
 
         Parameters
         ----------

@@ -21,11 +21,11 @@ from multihop_search.verdict.case import way_of
 from multihop_search.versions import DISTRIBUTIONS, versions_of
 
 PACKAGES = ("multihop_search", "sklearn", "numpy", "pandas", "optuna")
-NOT_REFITTED = (
-    "Sizes and times of the students in this table are means over the folds, those of the teacher are of the model on "
-    "all rows, whose time is not known."
+NOT_REFITTED = "Sizes and times of the other students in this table are means over the folds."
+UNPICKLED = (
+    "This search was unpickled, and training rows are no part of a pickle: sizes and times of the students in this "
+    "table are means over the folds, the teacher's time is not known."
 )
-UNPICKLED = "This search was unpickled, and training rows are no part of a pickle. "
 
 
 def making_of(problem: Problem, ladder: Ladder, n_fitted: int, seconds: float) -> Making:
@@ -103,27 +103,31 @@ def refitted(search: Any, numbers: Mapping[Group, int]) -> Iterator[tuple[Group,
         yield group, models[number]
 
 
-def facts_of(search: Any, *, refit: bool = True) -> Facts:
+def facts_of(search: Any, *, refit: bool | None = None) -> Facts:
     """Return the facts of a fitted search.
 
     Parameters
     ----------
     search : MultihopSearch
         Fitted, or unpickled: then what needs the training rows is left out, and said to be.
-    refit : bool, default=True
-        Whether the best plain and one-hop students are fitted on all rows, to be measured; False: their sizes are those
-        that they had in the folds.
+    refit : bool or None, default=None
+        Whether the best plain and one-hop students are fitted on all rows, to be measured. False: nothing is measured,
+        sizes are those of the folds. None: they are where the search had all rows and no timeout, else only the models
+        at hand are measured.
     """
     path, setup = search.best_path_, search.setup_
     best = path.student
     remarks: tuple[str, ...] = ()
+    measures = setup is not None and refit is not False
+    if refit is None:
+        refit = setup is not None and setup.problem.sample is None and search.timeout is None
     if setup is None or not refit:
-        remarks = (UNPICKLED * (setup is None) + NOT_REFITTED,)
+        remarks = (UNPICKLED if setup is None else NOT_REFITTED,)
     classes = getattr(search, "classes_", None)
     return Facts(
         verdicts=search.verdicts_,
         best=best,
-        compared=tuple(_compared(search, best, refit=refit and setup is not None)),
+        compared=tuple(_compared(search, best, refit=refit and setup is not None, measures=measures)),
         others={
             name: _measured_in_folds(search, name, Group.SELECTED, number, name)
             for name, number in search.chosen_.items()
@@ -144,10 +148,10 @@ def facts_of(search: Any, *, refit: bool = True) -> Facts:
     )
 
 
-def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
+def _compared(search: Any, student: str, *, refit: bool, measures: bool) -> Iterator[Compared]:
     numbers, scores = contenders(search, student), search.verdicts_[student].scores
     teacher = getattr(search, "teacher_", None)  # of a short search there may be none
-    row, nan = search.setup_.problem.rows(np.array([0])) if refit else None, float("nan")
+    row, nan = search.setup_.problem.rows(np.array([0])) if measures else None, float("nan")
     if TEACHER in scores.index:
         yield Compared(
             TEACHER,
@@ -155,14 +159,17 @@ def _compared(search: Any, student: str, *, refit: bool) -> Iterator[Compared]:
             scores.loc[TEACHER].to_dict(),
             complexity(teacher),
             count_features(teacher) or nan,
-            latency_us(teacher, row) if refit and hasattr(teacher, "predict") else nan,  # predictions may be given
+            latency_us(teacher, row) if row is not None and hasattr(teacher, "predict") else nan,  # or predictions
             unit_of(teacher),
         )
-    if not refit:
-        for group, number in numbers.items():
+    models = dict(refitted(search, numbers)) if refit else {}
+    if student == search.best_path_.student:
+        models[Group.SELECTED] = search.best_estimator_
+    for group, number in numbers.items():
+        if row is None or group not in models:
             yield _measured_in_folds(search, student, group, number, group.label)
-        return
-    for group, model in refitted(search, numbers):
+            continue
+        model = models[group]
         size = complexity(model), count_features(model), latency_us(model, row), unit_of(model)
         yield Compared(group.label, _kind(model), scores.loc[group.value].to_dict(), *size)
 
