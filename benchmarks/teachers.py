@@ -74,6 +74,12 @@ def teachers(*, regression: bool) -> dict[str, Any]:
         }
     booster = HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=15)
 
+    def light(n_rounds: int) -> Any:
+        return HistGradientBoostingClassifier(max_iter=n_rounds, learning_rate=5 / n_rounds, max_leaf_nodes=15)
+
+    def both(n_rounds: int) -> Any:
+        return VotingClassifier([("forest", RandomForestClassifier(100)), ("booster", light(n_rounds))], voting="soft")
+
     def vote(n_trees: int, *more: tuple[str, Any]) -> VotingClassifier:
         forests = [
             ("forest", RandomForestClassifier(n_trees)),
@@ -88,6 +94,10 @@ def teachers(*, regression: bool) -> dict[str, Any]:
         "forest of 300": RandomForestClassifier(300),
         "extra trees, 100": ExtraTreesClassifier(100, bootstrap=True),
         "booster": booster,
+        "booster of 50 rounds": light(50),
+        "booster of 30 rounds": light(30),
+        "forest of 100 and booster of 50 rounds": both(50),
+        "forest of 100 and booster of 30 rounds": both(30),
         "vote of 100 and 100": vote(100),
         "vote of 100, 100 and a booster": vote(100, ("booster", booster)),
         BEFORE: vote(300, ("booster", booster)),

@@ -15,7 +15,9 @@ from sklearn.metrics import log_loss
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from multihop_search import HardLabels, MultihopSearchRegressor
+from multihop_search.engine.prefixes import Prefixes
 from multihop_search.errors import InvalidData, InvalidSetting
+from multihop_search.executors import SerialExecutor
 from multihop_search.integrations import from_predictions
 from multihop_search.problem import sample
 from multihop_search.problem.sample import draw_sample
@@ -104,10 +106,10 @@ def test_trials_look_at_a_sample_and_the_others_judge():
     fitted = search().fit(X, Y)
     problem = fitted.setup_.problem
     rows, judges = problem.searched.train, problem.searched.test
-    assert (len(rows), len(judges)) == (100, 300)
+    assert (len(rows), len(judges), len(problem.choosing)) == (100, 150, 150)
     assert all(set(fold.train) | set(fold.test) == set(rows) for fold in problem.folds)
     assert fitted.verdict_.method == "held-out"
-    assert fitted.verdict_.n_rows == 300
+    assert fitted.verdict_.n_rows == 150
     assert "best_estimator_ was fitted on all rows afterwards" in str(fitted.verdict_)
     assert fitted.best_estimator_.tree_.n_node_samples[0] == 400
     spoilt = X.copy()
@@ -140,7 +142,7 @@ def test_it_is_said_on_how_many_rows_each_thing_was_done(monkeypatch, tmp_path):
         fitted.verdict_
     )
     assert fitted.best_estimator_.tree_.n_node_samples[0] == 300
-    assert fitted.verdict_.n_rows == 200
+    assert fitted.verdict_.n_rows == 100
     fitted.report(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text()
     said = dict(re.findall(r"<dt>(rows.*?)</dt>\n<dd><bdi>(.*?)</bdi>", page))
@@ -150,9 +152,40 @@ def test_it_is_said_on_how_many_rows_each_thing_was_done(monkeypatch, tmp_path):
 def test_the_teacher_is_fitted_on_all_rows_only_for_a_path_that_it_teaches():
     plain = search(max_hops=0).fit(X, Y)
     assert len(plain.teacher_.estimators_samples_[0]) == 100
-    taught = search(tolerance=0, schemes=[HardLabels()]).fit(X, Y)
+    taught = search(max_rows=300, tolerance=0, schemes=[HardLabels()]).fit(X, Y)
     assert taught.best_path_.hops
     assert len(taught.teacher_.estimators_samples_[0]) == 400
+
+
+def test_many_other_rows_choose_the_number_of_hops_among_the_best_of_each():
+    """Models are fitted on the rows searched; by hand: the least log-loss on the rows that choose."""
+    by_folds = []
+    for seed in range(6):
+        fitted = search(tolerance=0, schemes=[HardLabels()], n_trials=8, random_state=seed).fit(X, Y)
+        problem, results = fitted.setup_.problem, fitted.results_
+        best = results.loc[results.groupby("hops")["score"].idxmax(), "trial"]
+        prefixes = Prefixes(SerialExecutor().start(), problem, fitted.setup_.ladder)
+        losses = {}
+        for number in best:
+            future = prefixes.student(problem.searched.number, fitted.paths_[number])
+            proba = prefixes.session.result(future).predict_proba(problem.X[problem.choosing])
+            losses[number] = log_loss(problem.y[problem.choosing], proba.clip(1e-3, 1 - 1e-3))
+        assert fitted.best_index_ == min(losses, key=losses.get)
+        assert "150 other rows chose the number of hops" in str(fitted.verdict_)
+        by_folds.append(fitted.best_index_ == results["score"].idxmax())
+    assert not all(by_folds)
+
+
+def test_rows_choose_only_if_they_are_as_many_as_those_searched():
+    for max_rows, n_choosing in ((133, 133), (134, 0)):
+        problem = search(max_rows=max_rows).fit(X, Y).setup_.problem
+        assert len(problem.choosing) == n_choosing
+        everyone = np.concatenate([problem.searched.train, problem.searched.test, problem.choosing])
+        np.testing.assert_array_equal(np.sort(everyone), np.arange(400))
+    groups = np.repeat(np.arange(100), 4)
+    problem = search().fit(X, Y, groups=groups).setup_.problem
+    assert len(problem.choosing) >= 100
+    assert not set(problem.groups[problem.choosing]) & set(problem.groups[problem.searched.test])
 
 
 @pytest.mark.parametrize("verdict", ["nested", 0.5, "fresh"])
@@ -212,7 +245,7 @@ def test_values_are_sampled_too():
     student, teacher = DecisionTreeRegressor(max_depth=2), RandomForestRegressor(5, random_state=0)
     search = searches(student, teacher, kind=MultihopSearchRegressor, n_trials=4, cv=3, crossfit_cv=2)
     fitted = search(intermediates=[], max_rows=100).fit(X, y)
-    assert fitted.verdict_.n_rows == 200
+    assert fitted.verdict_.n_rows == 100
 
 
 def test_a_bound_of_rows_is_a_number():

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import textwrap
+import time
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
@@ -37,6 +38,10 @@ from multihop_search.visible import visible
 WIDTH = 100
 SHOWN = (TEACHER, Group.PLAIN.label, Group.SELECTED.label)
 """Models that are printed, by their names in `Facts.compared`."""
+HAND_OVER_S = 1.5
+"""Seconds that printing and writing take after a search."""
+LEAST_S = 0.001
+"""Seconds that a search is given however late it is: each student is tried once."""
 LEAST_ROOM = 1 << 16
 """Bytes for which a folder must have room before a search begins; what is written at the end is larger."""
 
@@ -57,8 +62,12 @@ def search_table(
     checkpoint: File | None,
     seed: int,
     out: File | None,
+    start: float,
 ) -> None:
-    """Read the table, search, print what was gained and write the folder: the options are those of the command."""
+    """Read the table, search, print what was gained and write the folder: the options are those of the command.
+
+    `start` is when the command began, on the monotonic clock.
+    """
     _check_out(out)
     table = _table(data, target, example)
     regression = table.is_regression
@@ -79,6 +88,9 @@ def search_table(
     say(_headline(table))
     for note in table.notes():
         say(f"note: {note}")
+    if timeout is not None:
+        left = start + timeout - time.monotonic()
+        search.set_params(timeout=max(left - HAND_OVER_S, left / 2, LEAST_S))
     with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", MultihopWarning)

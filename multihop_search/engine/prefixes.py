@@ -37,6 +37,7 @@ class Prefixes:
         self.problem, self.ladder = problem, ladder
         self.shared = (session.share(problem), session.share(ladder))
         self._cache: OrderedDict[tuple[Any, ...], tuple[Future, int]] = OrderedDict()
+        self._students: dict[tuple[int, Path], Future] = {}
         self._bytes = 0
         self._max_bytes = session.cache_bytes if max_bytes is None else max_bytes
 
@@ -50,9 +51,11 @@ class Prefixes:
         return self.session.submit(judge, *self.shared, number, path, *above)
 
     def student(self, number: int, path: Path) -> Future:
-        """Return the future of the student of `path`, fitted on the training rows of a fold."""
-        above = (self.outputs(number, path.prefix),) if path.hops else ()
-        return self.session.submit(fit_student, *self.shared, number, path, *above)
+        """Return the future of the student of `path`, fitted on the training rows of a fold, once for all who ask."""
+        if (number, path) not in self._students:
+            above = (self.outputs(number, path.prefix),) if path.hops else ()
+            self._students[number, path] = self.session.submit(fit_student, *self.shared, number, path, *above)
+        return self._students[number, path]
 
     def outputs(self, number: int, hops: tuple[Hop, ...]) -> Future:
         """Return the future of the outputs of the model that `hops` lead to in a fold; submits what is missing."""

@@ -26,7 +26,7 @@ from sklearn.model_selection import (
 
 from multihop_search.compat.sklearn import safe_indexing
 from multihop_search.errors import InvalidData, InvalidSetting, RareClassWarning, warn
-from multihop_search.keys import seed
+from multihop_search.keys import rng_of, seed
 from multihop_search.problem.problem import Fold, Role
 
 WHOLE, SEARCHED = -1, -2
@@ -65,7 +65,8 @@ def make_folds(
     searched : ndarray of shape (n_searched,) or None, default=None
         Rows that are searched; None: all.
     judged : bool, default=False
-        Whether the others judge, but for those of groups that are searched.
+        Whether the others judge, but for those of groups that are searched. If half of them are as many as those
+        searched, one half judges and the other chooses.
     share : float or None, default=None
         Share of the rows to hold out of the search: stratified, or by group where given.
     nested : bool, default=False
@@ -80,11 +81,11 @@ def make_folds(
         raise InvalidSetting(f"crossfit_cv must be False or an integer of at least 2, got {crossfit_cv!r}: pass 3.")
     data = _Data(X, y, classes, groups, random_state=random_state, n_parts=int(crossfit_cv))
     everything = np.arange(len(y))
-    inside, outside = everything if searched is None else searched, everything[:0]
+    inside, outside, choosing = everything if searched is None else searched, everything[:0], everything[:0]
     if share is not None:
         inside, outside = _held_out(data, share, inside)
     elif judged:
-        outside = _apart(data, inside)
+        choosing, outside = _halves(data, _apart(data, inside), len(inside))
     folds = []
     for number, (train, test) in enumerate(_outer_of(data, inside, cv)):
         if len(test) == 0 or not data.can_learn(train):
@@ -100,6 +101,7 @@ def make_folds(
         outer=tuple(folds),
         whole=data.fold(WHOLE, Role.WHOLE, everything, everything[:0]),
         sample=None if len(inside) == len(y) else data.fold(SEARCHED, Role.SEARCHED, inside, outside),
+        choosing=choosing,
         pairs=dict(_pairs(data, folds)) if nested else {},
     )
 
@@ -112,6 +114,8 @@ class Folds:
     """Folds whose held-out rows score the trials."""
     whole: Fold
     sample: Fold | None
+    choosing: np.ndarray
+    """Rows that choose among what is picked of each number of hops; see `Problem.choosing`."""
     pairs: Mapping[tuple[int, int], Fold]
     """By the numbers of the two outer folds; see `Problem.pairs`."""
 
@@ -150,6 +154,18 @@ def _apart(data: _Data, searched: np.ndarray) -> np.ndarray:
     """Return the rows that are not searched, nor any row of their group, ascending."""
     others = np.setdiff1d(np.arange(len(data.y)), searched)
     return others if data.groups is None else others[~np.isin(data.groups[others], data.groups[searched])]
+
+
+def _halves(data: _Data, rows: np.ndarray, least: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return half of the rows, and the others, ascending, whole groups on one side; none where it holds fewer."""
+    rng = rng_of(data.random_state, "choosing")
+    if data.groups is None:
+        first = np.sort(rng.permutation(rows)[: len(rows) // 2])
+    else:
+        names, place = np.unique(data.groups[rows], return_inverse=True)
+        first = rows[rng.permutation(len(names))[place] < len(names) // 2]
+    others = np.setdiff1d(rows, first)
+    return (first, others) if min(len(first), len(others)) >= least else (rows[:0], rows)
 
 
 def _held_out(data: _Data, share: float, among: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -130,6 +130,7 @@ def make_problem(
         folds=folds.outer,
         whole=folds.whole,
         sample=folds.sample,
+        choosing=folds.choosing,
         pairs=folds.pairs,
         scoring=scorer,
         random_state=random_state,

@@ -81,6 +81,9 @@ class Problem:
     """Names this problem among others in one process: what is kept there between hops belongs to one token."""
     sample: Fold | None = None
     """Where not all rows are searched: those that are, and as held-out rows those that judge, if any do."""
+    choosing: np.ndarray = field(default_factory=lambda: np.arange(0))
+    """Row numbers outside the search that choose among what is picked of each number of hops, ascending; none, unless
+    rows are so many that they are as many as those searched and as many judge besides."""
     pairs: Mapping[tuple[int, int], Fold] = field(default_factory=dict)
     """Folds of a nested search by the two outer folds without whose held-out rows they train; both are predicted."""
     given: np.ndarray | None = None

@@ -209,9 +209,9 @@ class Run:
         problem = self.setup.problem
         local = Prefixes(SerialExecutor().start(), problem, self.setup.ladder)
         limited = self._settings["hop_timeout"] is not None  # else workers hold no memory while this process refits
+        last = not limited and not runs_hops(problem, self.fresh)
         teacher: FittedTeacher | None = None
         try:
-            last = not limited and not runs_hops(problem, self.fresh)
             if self._deadline is None or self._deadline.allows_teacher:
                 with self._stage("fitting the teacher"):
                     teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
@@ -221,7 +221,7 @@ class Run:
             warn(f"the last step runs in this process: {error}", RefitWarning)
             prefixes, teacher = local, local.session.result(local.teacher(problem.searched.number))
         except Exception as error:
-            best = self._select(prefixes if limited else local, None, None).best
+            best = self._select(prefixes if limited else local, None, None, judges=prefixes).best
             raise SearchFailed(
                 f"the teacher must be fitted on all rows searched for the verdict, it was not ({type(error).__name__}: "
                 f"{error}): best_estimator_ is the best student without a teacher, of trial {best.number}, without a "
@@ -229,6 +229,8 @@ class Run:
             ) from error
         if self._deadline is not None:
             self._deadline.teacher_is_fitted()
+        if teacher is not None and not last:
+            prefixes.put(problem.searched.number, (), teacher.outputs)
         believed = None if teacher is None else teacher.outputs
         if believed is not None and problem.sample is not None:
             believed = outputs_by_row(believed, problem.searched.train, problem.n_rows)
@@ -247,7 +249,7 @@ class Run:
         start = time.perf_counter()
         self.out_of_fold = OutOfFoldPredictions(self._assessment, self.trials, believed)
         with self._stage("fitting the chosen path"):
-            selection = self._select(prefixes if limited else local, teacher, believed)
+            selection = self._select(prefixes if limited else local, teacher, believed, judges=prefixes)
         try:
             if isinstance(method, Exception):
                 raise method
@@ -266,13 +268,21 @@ class Run:
             ) from error
         self.refit_seconds = time.perf_counter() - start
 
-    def _select(self, prefixes: Prefixes, teacher: FittedTeacher | None, believed: TeacherOutputs | None) -> Selection:
+    def _select(
+        self,
+        prefixes: Prefixes,
+        teacher: FittedTeacher | None,
+        believed: TeacherOutputs | None,
+        *,
+        judges: Prefixes,
+    ) -> Selection:
         self.selection = select(
             self._assessment,
             self.trials,
             prefixes,
             teacher,
             believed,
+            judges=judges,
             with_fits=self.setup.with_fits,
             deadline=self._deadline,
         )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+
+import numpy as np
 
 from multihop_search.engine.crossfit import FittedTeacher
 from multihop_search.engine.deadline import Deadline
@@ -12,14 +14,17 @@ from multihop_search.engine.record import TrialRecord
 from multihop_search.engine.refit import PathModels, refit
 from multihop_search.errors import RefitWarning, SearchFailed, StudentLeftOutWarning, warn
 from multihop_search.models.complexity import latency_us, size_of
+from multihop_search.paths.groups import BY_HOPS, groups_of
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER
 from multihop_search.problem.problem import Fold, Problem
+from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.teacher import GIVEN, RowTeacher
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case
 from multihop_search.verdict.method import Method
+from multihop_search.verdict.outside import best_of
 from multihop_search.verdict.trials import Trials
 from multihop_search.verdict.verdict import BBC, FRESH, HELD_OUT, NESTED, Verdict
 
@@ -53,6 +58,7 @@ def select(
     teacher: FittedTeacher | None,
     believed: TeacherOutputs | None,
     *,
+    judges: Prefixes,
     with_fits: Collection[str] = (),
     deadline: Deadline | None = None,
 ) -> Selection:
@@ -68,6 +74,8 @@ def select(
         On all rows searched; without one, only paths without hops are chosen.
     believed : TeacherOutputs or None
         What of the teacher helps to choose.
+    judges : Prefixes
+        Runs the fits of models that are compared on rows outside the search, as the verdict does.
     with_fits : collection of str
         Students of which ways of fitting were searched.
     deadline : Deadline or None, default=None
@@ -78,7 +86,9 @@ def select(
     SearchFailed
         If no trial is within the budget, or none can be fitted on all rows.
     """
-    chooser = _Chooser(assessment, trials, prefixes, teacher, believed, with_fits=with_fits, deadline=deadline)
+    chooser = _Chooser(
+        assessment, trials, prefixes, teacher, believed, judges=judges, with_fits=with_fits, deadline=deadline
+    )
     for name in prefixes.ladder.students:
         chooser.choose(name)
     while chooser.cases:
@@ -118,6 +128,7 @@ class _Chooser:
         teacher: FittedTeacher | None,
         believed: TeacherOutputs | None,
         *,
+        judges: Prefixes,
         with_fits: Collection[str],
         deadline: Deadline | None,
     ) -> None:
@@ -126,7 +137,7 @@ class _Chooser:
         self.failures: list[str] = []
         self._teacher_on_all_rows: FittedTeacher | None = None
         self._assessment, self._prefixes, self._teacher = assessment, prefixes, teacher
-        self._believed, self._with_fits, self._deadline = believed, with_fits, deadline
+        self._judges, self._believed, self._with_fits, self._deadline = judges, believed, with_fits, deadline
         students = prefixes.ladder.students
         self._tried = {name: [record for record in trials.records if record.path.student == name] for name in students}
         self._candidates = {
@@ -154,7 +165,7 @@ class _Chooser:
         while self._candidates[name]:
             records = [record for record, _ in self._candidates[name]]
             predictions = [of_record for _, of_record in self._candidates[name]]
-            position = self._assessment.choose(records, predictions, self._believed)
+            position = self._position(records, predictions)
             if ladder.budget.bounds:  # on all rows a model may be larger than in the folds
                 model = self.refitted(records[position])
                 if model is None or not _fits(problem, ladder, model):
@@ -166,6 +177,19 @@ class _Chooser:
         if len(ladder.students) > 1:
             why = self._why_none(name)
             warn(f"no trial of student {name!r} {why}, so it is left out: see results_.", StudentLeftOutWarning)
+
+    def _position(self, records: Sequence[TrialRecord], predictions: Sequence[np.ndarray]) -> int:
+        """Return the position of the choice.
+
+        Where rows are set aside for that, they choose among the best plain, one-hop and multi-hop path.
+        """
+        assessment, problem = self._assessment, self._prefixes.problem
+        if not len(problem.choosing) or isinstance(problem.scoring, ModelScoring):
+            return assessment.choose(records, predictions, self._believed)
+        groups = groups_of(np.array([record.hops for record in records]))
+        among = [groups[group] for group in BY_HOPS if len(groups[group])]
+        picks = [assessment.choose(records, predictions, self._believed, trials) for trials in among]
+        return best_of(assessment, self._judges, records, picks)
 
     def _why_none(self, name: str) -> str:
         if self.failures:
@@ -220,6 +244,8 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
     notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and method.name != FRESH else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
+    if len(assessment.problem.choosing):
+        notes = (*notes, f"{len(assessment.problem.choosing):,} other rows chose the number of hops")
     if method.name == HELD_OUT:
         notes = (*notes, _refitted(assessment.problem, selection.models.n_rows))
     if method.name == FRESH:
@@ -261,6 +287,8 @@ def _fitted(problem: Problem, selection: Selection) -> tuple[str, ...]:
 
 def _passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
     """Say which trial of more hops has a better score than the chosen one, and how to get it."""
+    if len(assessment.problem.choosing):
+        return ()
     chosen = case.records[case.chosen]
     best = max(case.records, key=assessment.score)
     if best.hops <= chosen.hops or not assessment.score(best) > assessment.score(chosen):

@@ -15,12 +15,13 @@ from typing import Any
 import numpy as np
 
 from multihop_search.engine.prefixes import Prefixes
+from multihop_search.engine.record import TrialRecord
 from multihop_search.engine.refit import PathModels
 from multihop_search.errors import ClusterLost, SearchFailed
 from multihop_search.executors import Session
 from multihop_search.paths.groups import COMPARISONS, Comparison, Group, steps_of
 from multihop_search.paths.path import TEACHER
-from multihop_search.problem.problem import guesses_on
+from multihop_search.problem.problem import Problem, guesses_on
 from multihop_search.problem.scorers import ModelScoring
 from multihop_search.problem.scoring import Scoring
 from multihop_search.problem.teacher import RowTeacher
@@ -28,9 +29,10 @@ from multihop_search.threads import thread_limit
 from multihop_search.transfer.transfer_set import TeacherOutputs
 from multihop_search.verdict.assessment import Assessment
 from multihop_search.verdict.case import Case, same_as_chosen
+from multihop_search.verdict.choice import choose
 from multihop_search.verdict.comparison import Comparing, guesses_for, measures
 from multihop_search.verdict.interval import draws_of, n_draws, widening
-from multihop_search.verdict.out_of_fold import HeldOut, ModelEvidence, evidence_for
+from multihop_search.verdict.out_of_fold import HeldOut, ModelEvidence, choice_evidence, evidence_for
 from multihop_search.verdict.verdict import FRESH, HELD_OUT, Verdict, empty_verdict, with_leaks
 from multihop_search.verdict.words import NO_SKILL
 
@@ -215,12 +217,39 @@ def outputs_by_row(outputs: TeacherOutputs, rows: np.ndarray, n_rows: int) -> Te
     return TeacherOutputs(everywhere(outputs.predictions), temperature=outputs.temperature, response=response)
 
 
+def rows_outside(problem: Problem, rows: np.ndarray) -> HeldOut:
+    """Return rows of the problem outside the search as those by which models on the rows searched are compared."""
+    together = rows if problem.groups is None else problem.groups[rows]
+    return HeldOut(
+        problem.y[rows],
+        np.zeros(len(rows), dtype=int),
+        rows,
+        np.unique(together, return_inverse=True)[1],
+        problem.weights(rows),
+        guesses=guesses_on(problem, problem.searched.train, len(rows)),
+    )
+
+
+def best_of(assessment: Assessment, prefixes: Prefixes, records: Sequence[TrialRecord], picks: Sequence[int]) -> int:
+    """Return which of the `picks`, positions of records, is best on the rows that choose, by the rule of every choice.
+
+    Each is fitted on the rows searched, as for the verdict.
+    """
+    problem = assessment.problem
+    rows = problem.rows(problem.choosing)
+    futures = [prefixes.student(problem.searched.number, records[position].path) for position in picks]
+    tables = [problem.scoring.table(result(prefixes.session, future), rows) for future in futures]
+    evidence = choice_evidence(tables, rows_outside(problem, problem.choosing), problem.scoring)
+    hops = np.array([records[position].hops for position in picks])
+    everything = np.ones((1, evidence.n_units))
+    return picks[int(choose(evidence, hops, everything, np.arange(len(picks)), assessment.tolerance)[0])]
+
+
 def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, believed: TeacherOutputs | None) -> Outside:
     """Return the rows outside the search, as a `Method`; `teacher` is fitted on the rows searched."""
     problem = assessment.problem
     fold = problem.searched
     rows = fold.test
-    together = rows if problem.groups is None else problem.groups[rows]
     by_teacher = None
     if isinstance(teacher, RowTeacher):
         by_teacher = teacher.outputs_on_rows(problem.given_numbers(rows), problem.classes).astype(problem.stored)
@@ -231,14 +260,7 @@ def held_out_rows(assessment: Assessment, prefixes: Prefixes, teacher: Any, beli
         prefixes=prefixes,
         number=fold.number,
         X=problem.rows(rows),
-        held_out=HeldOut(
-            problem.y[rows],
-            np.zeros(len(rows), dtype=int),
-            rows,
-            np.unique(together, return_inverse=True)[1],
-            problem.weights(rows),
-            guesses=guesses_on(problem, fold.train, len(rows)),
-        ),
+        held_out=rows_outside(problem, rows),
         teacher=by_teacher,
         believed=believed,
         name=HELD_OUT,
