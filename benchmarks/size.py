@@ -64,7 +64,6 @@ FUNCTIONS = {
     "strength of shrinkage": "trees/shrinkage.py:strength",
     "synthetic rows": "engine/synthetic_rows.py:_generated",
     "first fits on few rows": "paths/first_fits.py:fitted",
-    "choice of the teacher": "search/teacher.py:choose_teacher",
     "verdict": "search/selection.py:verdicts_of",
 }
 

@@ -68,6 +68,18 @@ def teachers(*, regression: bool) -> dict[str, Any]:
             "mean of 100 and a lighter booster": VotingRegressor(
                 [("forest", RandomForestRegressor(100, **leaves)), ("booster", light)]
             ),
+            **{
+                f"mean of 100 and {n_rounds} rounds": VotingRegressor(
+                    [
+                        ("forest", RandomForestRegressor(100, **leaves)),
+                        (
+                            "booster",
+                            HistGradientBoostingRegressor(max_iter=n_rounds, learning_rate=rate, max_leaf_nodes=15),
+                        ),
+                    ]
+                )
+                for n_rounds, rate in ((50, 0.1), (30, 1 / 6))
+            },
             "mean of 300 and the booster": VotingRegressor(
                 [("forest", RandomForestRegressor(300, **leaves)), ("booster", booster)]
             ),

@@ -40,13 +40,11 @@ from multihop_search import (
 from multihop_search.engine.crossfit import crossfit
 from multihop_search.engine.memo import MEMO
 from multihop_search.engine.soft_labels import SoftLabels
-from multihop_search.executors import SerialExecutor
 from multihop_search.models.fitting import FitOptions, fit
 from multihop_search.models.training_set import TrainingSet
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.pool import VOTE, default_teachers, teachers
 from multihop_search.problem.intake import make_problem
-from multihop_search.search.teacher import choose_teacher, of_few_rows, submit_candidates
 from multihop_search.threads import thread_limit
 from multihop_search.transfer.synthetic import GENERATORS
 
@@ -130,11 +128,8 @@ def rows_of(split: Split, seed: int) -> Iterator[dict[str, Any]]:
         synthetic=dict.fromkeys(GENERATORS, 10),
     )
     fold, everyone = problem.whole, np.arange(problem.n_rows)
-    named, session = teachers(), SerialExecutor().start()
-    forests, _ = default_teachers(problem.X, problem.n_outputs)
-    few = of_few_rows(problem)
-    auto, _ = choose_teacher(forests, few, session, submit_candidates(forests, few, session))
-    candidates = {"auto": auto, **named}
+    named = teachers()
+    candidates = {"auto": next(iter(default_teachers(problem.X, problem.n_outputs).values())), **named}
     taught = {name: crossfit(problem, Ladder(teacher=teacher), fold.number, ()) for name, teacher in candidates.items()}
     scores = {name: problem.scoring.score(problem.y, taught[name].calibrated, None) for name in named if name != VOTE}
     taught["single"] = taught[max(scores, key=lambda name: scores[name])]

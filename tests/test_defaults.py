@@ -84,7 +84,7 @@ def test_defaults_that_cannot_fit_are_left_out_by_name() -> None:
         warnings.simplefilter("always")
         search = search_for(HistGradientBoostingClassifier(max_iter=2), max_hops=2, n_trials=3).fit(large, Y)
     left_out = [str(warning.message) for warning in given if warning.category is DefaultLeftOutWarning]
-    for name in ("teacher 'forest'", "intermediate 'tree(8)'", "intermediate 'forest(30)'"):
+    for name in ("teacher 'vote'", "intermediate 'tree(8)'", "intermediate 'forest(30)'"):
         assert sum(name in message for message in left_out) == 1
     assert isinstance(search.teacher_, HistGradientBoostingClassifier)
     assert (search.results_["state"] == "COMPLETE").all()
@@ -92,7 +92,7 @@ def test_defaults_that_cannot_fit_are_left_out_by_name() -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning", "ignore::multihop_search.errors.DefaultLeftOutWarning")
 def test_no_default_teacher_that_can_fit_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(pool.DEFAULTS, False, (("forest",), ("extra-trees",)))
+    monkeypatch.setattr(pool, "PREFERRED", ("forest", "extra-trees"))
     with pytest.raises(UnsuitableModel, match=r"teacher 'extra-trees' .*too large"):
         search_for(HistGradientBoostingClassifier(max_iter=2)).fit(with_column(X[:, 3] * 1e39), Y)
 
@@ -183,9 +183,8 @@ def test_regressors_hand_weights_on(model: Any) -> None:
 
 
 @pytest.mark.parametrize("routing", [False, True])
-def test_the_named_vote_takes_weights(routing: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_vote_takes_weights(routing: bool) -> None:
     with sklearn.config_context(enable_metadata_routing=routing):
-        monkeypatch.setitem(pool.DEFAULTS, False, (("vote",), ()))
         search = search_for().fit(X, Y, sample_weight=WEIGHT)
     assert isinstance(search.teacher_, VotingClassifier)
     assert (search.results_["state"] == "COMPLETE").all()
@@ -341,7 +340,7 @@ def test_a_regressor_that_predicts_no_number_is_named(place: str) -> None:
 
 def test_a_default_model_that_cannot_predict_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool, "teachers", lambda **options: {"broken": PredictsNaN(), "tree": DecisionTreeClassifier()})
-    monkeypatch.setitem(pool.DEFAULTS, False, (("broken", "tree"), ()))
+    monkeypatch.setattr(pool, "PREFERRED", ("broken", "tree"))
     with pytest.warns(DefaultLeftOutWarning, match="teacher 'broken' .*predicted NaN or infinity.* left out"):
         search = search_for().fit(X, Y)
     assert type(search.teacher_) is DecisionTreeClassifier

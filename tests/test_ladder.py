@@ -42,7 +42,7 @@ from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.problem.intake import make_problem
 from multihop_search.problem.responses import stored_form
-from multihop_search.search.teacher import teacher_candidates
+from multihop_search.search.teacher import teacher_of
 from multihop_search.threads import thread_limit
 
 KD = KnowledgeDistillation(alpha=0.5, temperature=1.0)
@@ -96,13 +96,12 @@ def test_a_model_is_tried_once(strings: bool, monkeypatch: pytest.MonkeyPatch) -
     fit = first_fits.fit
     monkeypatch.setattr(first_fits, "fit", lambda model, *rest, **more: seen.append(model) or fit(model, *rest, **more))
     fits = FirstFits(problem(X, y), run)
-    candidates = teacher_candidates("auto", fits)
-    assert list(candidates) == ["forest", "extra-trees"]
-    found = {name: complexity(fits.fitted(TEACHER, candidate)) for name, candidate in candidates.items()}
-    assert len(seen) == 2
+    teacher = teacher_of("auto", fits)
+    size = complexity(fits.fitted(TEACHER, teacher))
+    assert len(seen) == 1
     fits.forget()
-    assert complexity(fits.fitted(TEACHER, candidates["forest"])) == found["forest"] > 200
-    assert len(seen) == 3
+    assert complexity(fits.fitted(TEACHER, teacher)) == size > 200
+    assert len(seen) == 2
 
 
 # Complexity

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import pytest
 from searches import searches
-from sklearn.base import clone
 from sklearn.datasets import make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.exceptions import NotFittedError
@@ -20,7 +19,6 @@ from sklearn.tree import DecisionTreeClassifier
 
 import multihop_search.search.run as running
 import multihop_search.search.selection as selecting
-import multihop_search.search.teacher as search_teacher
 import multihop_search.verdict.resampling as resampling
 from multihop_search import HardLabels, KnowledgeDistillation, MultihopSearchClassifier
 from multihop_search.errors import (
@@ -151,31 +149,6 @@ def test_so_it_is_in_a_nested_search(rows: Any, kind: str, error: type[Exception
     undisturbed = search_for(**usual).fit(*rows)
     search = search_for(**usual, callbacks=after_trial(3, arm(kind, 2, error=error))).fit(*rows)
     assert n_left() == 0
-    same(search, undisturbed)
-
-
-class InFolds(Forest):
-    """A forest that meets a fault in the folds only, so that the fit before the choice passes."""
-
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Any:
-        if len(X) < 150:
-            meet("candidate", X)
-        return super().fit(X, y, sample_weight)
-
-
-@pytest.mark.parametrize("error", [MemoryError, RuntimeError])
-def test_so_it_is_in_the_choice_of_the_teacher(
-    rows: Any, error: type[Exception], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    candidates = {"poor": Forest(1, max_depth=1), "good": InFolds(9)}
-    monkeypatch.setattr(search_teacher, "default_teachers", lambda *args, **named: (candidates, {}))
-    search = search_for(n_trials=2).set_params(teacher="auto")
-    undisturbed = clone(search).fit(*rows)
-    assert undisturbed.teacher_.n_estimators == 9
-    arm("candidate", 2, error=error)()
-    search.fit(*rows)
-    assert n_left() == 0
-    assert search.teacher_.n_estimators == 9
     same(search, undisturbed)
 
 

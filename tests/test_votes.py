@@ -93,20 +93,8 @@ def test_a_vote_is_as_complex_as_its_members_together():
     assert complexity(numbers) == 10 + 7
 
 
-def test_the_named_teachers_end_with_a_vote_of_the_others():
+def test_the_default_teacher_is_the_vote_of_a_forest_and_a_booster_up_to_ten_classes():
     for regression in (False, True):
-        named = teachers(regression=regression)
-        assert [name for name, _ in named[VOTE].estimators] == list(named)[:-1]
-
-
-@pytest.mark.usefixtures("small_teachers")
-def test_the_forest_is_taken_that_fits_held_out_rows_best():
-    settings = {"n_trials": 1, "max_hops": 0, "cv": 3, "random_state": 0}
-    taken = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=2), **settings).set_up(X, Y).ladder.teacher
-    losses = {}
-    for name, candidate in default_teachers(X, 3)[0].items():
-        q = outputs_of(candidate.set_params(random_state=0), -1)[1].calibrated
-        q = np.maximum(q, 1e-3) / np.maximum(q, 1e-3).sum(axis=1, keepdims=True)
-        losses[name] = -np.log(q[np.arange(len(Y)), Y]).mean()
-    assert list(losses) == ["forest", "extra-trees"]
-    assert type(taken) is type(default_teachers(X, 3)[0][min(losses, key=losses.get)])
+        assert [name for name, _ in teachers(regression=regression)[VOTE].estimators] == ["forest", "boosting"]
+    for n_outputs, first in ((1, VOTE), (2, VOTE), (10, VOTE), (11, "forest")):
+        assert next(iter(default_teachers(X, n_outputs))) == first

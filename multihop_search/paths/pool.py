@@ -1,4 +1,4 @@
-"""Defaults: the teachers to pick from and the pool of intermediates (selected rungs), for numbers or for real tables.
+"""Defaults: the teachers and the pool of intermediates (selected rungs), for numbers or for real tables.
 
 Where a table holds columns that are not numbers each model stands behind a preparation made from the dtypes.
 """
@@ -27,25 +27,27 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 from multihop_search.paths.preparation import needs_preparation, preparation
 
 FOREST, EXTRA_TREES, BOOSTING, VOTE = "forest", "extra-trees", "boosting", "vote"
-DEFAULTS = {False: ((FOREST, EXTRA_TREES), (BOOSTING,)), True: ((VOTE,), (BOOSTING,))}
-"""Default teachers of classifiers and of regressors; the second ones only where none of the first can fit the rows."""
-TREES = 200
-"""Trees of a forest that teaches (docs/decisions/0028)."""
+PREFERRED = (VOTE, BOOSTING, FOREST)
+"""Default teachers: the first that can fit the rows is taken (docs/decisions/0028)."""
+MOST_BOOSTED = 10
+"""Classes up to which a booster teaches: each needs trees of its own, so with more a forest teaches alone."""
+TREES = 100
+"""Trees of a forest that teaches."""
 
 
 def teachers(*, regression: bool = False) -> dict[str, Any]:
-    """Return the teachers that can be asked for by name, a vote of the others last."""
+    """Return the teachers that can be asked for by name, the vote of a forest and a booster last."""
     named: dict[str, Any] = {
         FOREST: RandomForestClassifier(n_estimators=TREES),
         EXTRA_TREES: ExtraTreesClassifier(n_estimators=TREES, bootstrap=True),
-        BOOSTING: HistGradientBoostingClassifier(max_iter=100, learning_rate=0.05, max_leaf_nodes=15),
+        BOOSTING: HistGradientBoostingClassifier(max_iter=30, learning_rate=1 / 6, max_leaf_nodes=15),
     }
     if regression:
         named = {
-            FOREST: RandomForestRegressor(n_estimators=TREES // 2, min_samples_leaf=2),
+            FOREST: RandomForestRegressor(n_estimators=TREES, min_samples_leaf=2),
             BOOSTING: HistGradientBoostingRegressor(max_iter=100, max_leaf_nodes=15),
         }
-    members = [(name, _asking(model)) for name, model in named.items()]
+    members = [(name, _asking(named[name])) for name in (FOREST, BOOSTING)]
     return {**named, VOTE: VotingRegressor(members) if regression else VotingClassifier(members, voting="soft")}
 
 
@@ -54,12 +56,11 @@ def _asking(model: Any) -> Any:
     return clone(model).set_fit_request(sample_weight=True) if get_config()["enable_metadata_routing"] else model
 
 
-def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> tuple[dict[str, Any], ...]:
-    """Return the teachers that `teacher="auto"` compares, and those that it falls back on; one output is regression.
+def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> dict[str, Any]:
+    """Return the teachers of `teacher="auto"` by name, the first that can fit the rows is taken; one output: values.
 
-    Those of classifiers are forests: out-of-bag rows spare them the fits that others are cross-fitted by, their first
-    trees are models too, and students learn as much from them as from boosters and votes. A regressor learns more from
-    the mean of a forest and a booster (docs/decisions/0028).
+    A forest and a booster err in different ways: their mean teaches better than either, and costs hardly more than a
+    larger forest.
 
     `gaps`: a column has no value in some fit. A booster cannot bin it, so the median, or 0, is filled in before it.
     """
@@ -68,7 +69,7 @@ def default_teachers(X: Any, n_outputs: int, *, gaps: bool = False) -> tuple[dic
     if gaps and not needs_preparation(X):
         filled = SimpleImputer(strategy="median", keep_empty_features=True)
         prepared |= {name: make_pipeline(clone(filled), named[name]) for name in (BOOSTING, VOTE)}
-    return tuple({name: prepared[name] for name in names} for names in DEFAULTS[n_outputs == 1])
+    return {name: prepared[name] for name in (PREFERRED if n_outputs <= MOST_BOOSTED else (FOREST, BOOSTING))}
 
 
 def behind_preparation(model: Any, X: Any, *, scaled: bool = False) -> Any:

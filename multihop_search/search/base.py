@@ -169,7 +169,7 @@ class MultihopSearch(Refitting, Delegation):
         session = SerialExecutor().start()
         rows = {"sample_weight": sample_weight, "groups": groups, "X_unlabeled": X_unlabeled}
         with lasting_filters():
-            return self._begin(X, y, session=lambda: session, **rows).finish(session)
+            return self._begin(X, y, session=lambda: session, **rows).finish()
 
     def _forget(self) -> dict[str, Any]:
         """Take away what an earlier fit learned, and return it."""
@@ -204,8 +204,8 @@ class MultihopSearch(Refitting, Delegation):
                 warn(few, SmallWindowWarning)
             settings = {**begun.settings, "callbacks": self._listed_callbacks()}
             try:
-                with stage("choosing the teacher and the models below it", shown=self.verbose > 0):
-                    setup = begun.finish(session_on(chosen))
+                with stage("looking at the models between teacher and student", shown=self.verbose > 0):
+                    setup = begun.finish()
                 run = Run(setup, settings, session_on(chosen), fresh)
                 try:
                     run.run(run.setup.n_trials(self.n_trials), deadline)

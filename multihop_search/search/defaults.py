@@ -26,7 +26,6 @@ from multihop_search.models.tuning import student_distributions
 from multihop_search.models.weights import takes_weights
 from multihop_search.paths.first_fits import FirstFits
 from multihop_search.paths.ladder import Ladder
-from multihop_search.paths.path import TEACHER
 from multihop_search.paths.pool import default_intermediates
 from multihop_search.paths.space import StudentSpace
 from multihop_search.problem.problem import Problem
@@ -279,44 +278,19 @@ def _of_student(name: str, students: Mapping[str, Any], distributions: Mapping[s
     return {key.partition("__")[2]: value for key, value in distributions.items() if key.partition("__")[0] == name}
 
 
-def able_ones(models: Mapping[str, tuple[str, Any]], first_fits: FirstFits, kind: str) -> dict[str, Any]:
-    """Return which of the default models can fit the rows, with one warning for each that cannot.
-
-    Parameters
-    ----------
-    models : mapping of str to (str, estimator)
-        By name: what the model stands for in the search, and the model.
-    first_fits : FirstFits
-        Where the fits are made.
-    kind : str
-        "teacher" or "intermediate", for messages.
-
-    Raises
-    ------
-    UnsuitableModel
-        If no default teacher can.
-    """
-    able: dict[str, Any] = {}
-    reasons: dict[str, UnsuitableModel] = {}
-    for name, (stands_for, model) in models.items():
-        try:
-            first_fits.fitted(stands_for, model, shown=f"{kind} {name!r}")
-            able[name] = model
-        except UnsuitableModel as error:
-            reasons[name] = error
-    if not able and kind == TEACHER:
-        raise next(iter(reasons.values()))
-    for reason in reasons.values():
-        warn(f"{str(reason).rstrip('.')}: this default {kind} is left out.", DefaultLeftOutWarning)
-    return able
-
-
 def able_intermediates(first_fits: FirstFits) -> dict[str, Any]:
-    """Return the default intermediates that can fit the rows."""
+    """Return the default intermediates that can fit the rows, with one warning for each that cannot."""
     problem = first_fits.problem
     try:
         pool = default_intermediates(problem.X, problem.n_outputs)
     except InvalidData as error:
         warn(f"the default intermediates are left out: {error}", DefaultLeftOutWarning)
         return {}
-    return able_ones({name: (name, model) for name, model in pool.items()}, first_fits, "intermediate")
+    able = {}
+    for name, model in pool.items():
+        try:
+            first_fits.fitted(name, model, shown=f"intermediate {name!r}")
+            able[name] = model
+        except UnsuitableModel as error:
+            warn(f"{str(error).rstrip('.')}: this default intermediate is left out.", DefaultLeftOutWarning)
+    return able

@@ -13,7 +13,7 @@ import numpy as np
 from multihop_search.engine.memo import MEMO
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
-from multihop_search.paths.first_fits import FirstFits, copied
+from multihop_search.paths.first_fits import FEW_ROWS, FirstFits, copied
 from multihop_search.paths.groups import Group
 from multihop_search.paths.ladder import Ladder, make_ladder
 from multihop_search.paths.path import STUDENT, TEACHER, Path
@@ -32,13 +32,7 @@ from multihop_search.search.defaults import (
     with_rows,
 )
 from multihop_search.search.settings import named_students
-from multihop_search.search.teacher import (
-    choose_teacher,
-    of_few_rows,
-    own_teacher,
-    submit_candidates,
-    teacher_candidates,
-)
+from multihop_search.search.teacher import own_teacher, teacher_of
 from multihop_search.transfer.schemes import ModelCompression, Scheme
 
 UNKNOWN_TRIALS = 30
@@ -102,32 +96,26 @@ class Begun:
     first_fits: FirstFits
     settings: Mapping[str, Any]
     students: Mapping[str, Any]
-    candidates: Mapping[str, Any]
-    """Who may be the teacher."""
+    teacher: Any
     schemes: tuple[Scheme, ...]
     compression: ModelCompression | None
     searched: Mapping[str, Any]
     fits: Mapping[str, Any]
     budget: Budget
     seconds: float
-    """Seconds of one plain fit of every student and candidate on a few rows."""
+    """Seconds of one plain fit of every student and of the teacher on a few rows."""
 
     @property
     def problem(self) -> Problem:
         return self.first_fits.problem
 
-    def finish(self, session: Session) -> Setup:
-        """Choose the teacher, whose fits `session` runs, and make ladder and space."""
+    def finish(self) -> Setup:
+        """Make ladder and space."""
         problem, settings, students = self.problem, self.settings, dict(self.students)
-        few = of_few_rows(problem)
-        futures = submit_candidates(self.candidates, few, session)
         intermediates = settings["intermediates"] if settings["max_hops"] > 1 else []
         pool = able_intermediates(self.first_fits) if isinstance(intermediates, str) else {}
-        teacher, seconds = choose_teacher(self.candidates, few, session, futures)
-        seconds = self.seconds if np.isnan(seconds) else seconds
-        MEMO.clear(few.token)
         graded = any(scheme.needs_plain for scheme in self.schemes)
-        ladder = make_ladder(self.first_fits, teacher, students, intermediates, pool, self.budget, graded=graded)
+        ladder = make_ladder(self.first_fits, self.teacher, students, intermediates, pool, self.budget, graded=graded)
         self.first_fits.forget()
         space = PathSpace(
             ladder.rungs,
@@ -144,8 +132,9 @@ class Begun:
             regression=problem.classes is None,
             cheap_first=settings["timeout"] is not None,
         )
-        scale = len(problem.searched.train) / len(few.y)
-        return Setup(problem, ladder, space, portfolio, seconds * scale)
+        n_fits = max(len(problem.searched.inner), 1)  # it is cross-fitted
+        scale = max(len(problem.searched.train) / FEW_ROWS, 1.0)
+        return Setup(problem, ladder, space, portfolio, self.seconds * n_fits * scale)
 
 
 def begin(
@@ -204,14 +193,12 @@ def begin(
     start = time.perf_counter()
     first_fits = FirstFits(problem, lambda fn, *args: session().result(session().submit(fn, *args)))
     fitted = {name: first_fits.fitted(name, student) for name, student in students.items()}  # before anything larger
-    candidates = teacher_candidates(settings["teacher"], first_fits)
+    teacher = teacher_of(settings["teacher"], first_fits)
     seconds = time.perf_counter() - start
     variance = variance_of(problem) if regression else 1.0
     searched = searched_of(students, settings["param_distributions"], variance)
     fits = choose_tree_fits(settings["tree_fits"], problem, fitted, searched)
-    return Begun(
-        first_fits, settings, students, candidates, tuple(schemes), compression, searched, fits, budget, seconds
-    )
+    return Begun(first_fits, settings, students, teacher, tuple(schemes), compression, searched, fits, budget, seconds)
 
 
 def variance_of(problem: Problem) -> float:

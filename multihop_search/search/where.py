@@ -79,7 +79,7 @@ def _workers(n_jobs: int | None) -> Executor:
 def estimated_seconds(begun: Begun, n_trials: int) -> float:
     """Return about how long the search will take in one process, from the fits on a few rows."""
     problem = begun.problem
-    n_fitted = len(begun.students) + len(begun.candidates)
+    n_fitted = len(begun.students) + 1
     n_models = 1 + len(begun.students) + USUAL_INTERMEDIATES
     one_fit = begun.seconds / n_fitted * max(len(problem.searched.train) / FEW_ROWS, 1.0)
     return one_fit * len(problem.folds) * (0.3 * n_trials + 4 * n_models)
