@@ -4,10 +4,12 @@ import errno
 import gzip
 import os
 import resource
+import signal
 import subprocess
 import sys
 import time
 import unicodedata
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,7 @@ from multihop_search.cli import main
 from multihop_search.cli.data import read_table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
+from multihop_search.search.run import Run
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_command")]
 
@@ -318,6 +321,33 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     result = run(tmp_path / "none.csv", "--target", "b")
     assert result.exit_code == 1
     assert "none.csv must be a CSV table" in result.output
+
+
+@pytest.mark.usefixtures("no_figures")
+def test_a_signal_is_answered_at_once_and_the_best_so_far_is_handed_over(
+    numbers: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heard = []
+
+    def stop(study: Any, trial: Any) -> None:
+        if trial.number == 1:
+            signal.raise_signal(signal.SIGTERM)
+
+    def conclude(self: Any, *args: Any) -> None:
+        sys.stderr.flush()
+        heard.append(sys.stderr.buffer.getvalue().decode())  # said before anything else is fitted
+        original(self, *args)
+
+    original = Run._conclude
+    monkeypatch.setattr(Run, "_conclude", conclude)
+    monkeypatch.setattr(
+        command, "MultihopSearchClassifier", partial(command.MultihopSearchClassifier, callbacks=[stop])
+    )
+    result = run(numbers, "--target", "kind", "--student", "tree:2", "--teacher", "forest", "--trials", 4)
+    said = "SIGTERM ended the search after 2 of 4 trials: the best of them is fitted and judged now"
+    assert result.exit_code == 0
+    assert said in heard[0]
+    assert f"note: {said}" in result.stdout
 
 
 # ---- several students, a budget

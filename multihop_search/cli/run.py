@@ -17,7 +17,7 @@ import click
 
 from multihop_search.cli.data import Table, example_table, read_table
 from multihop_search.cli.options import parse_budget, parse_students, parse_verdict
-from multihop_search.errors import InvalidSetting, MultihopWarning
+from multihop_search.errors import InvalidSetting, MultihopWarning, StoppedWarning
 from multihop_search.export.skops import write_skops
 from multihop_search.files import whole_folder
 from multihop_search.paths.groups import Group
@@ -91,12 +91,20 @@ def search_table(
     if timeout is not None:
         left = start + timeout - time.monotonic()
         search.set_params(timeout=max(left - HAND_OVER_S, left / 2, LEAST_S))
-    with warnings.catch_warnings(record=True) as warned:
+    notes: dict[str, None] = {}
+
+    def note_of(message: Warning | str, category: type[Warning], *where: Any, **more: Any) -> None:
+        if issubclass(category, StoppedWarning):  # who stops it wants an answer now
+            click.echo(f"\n{visible(message)}", err=True)
+        notes[str(message)] = None
+
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", MultihopWarning)
+        warnings.showwarning = note_of
         search.fit(table.X, table.y)
-        for message in dict.fromkeys(str(warning.message) for warning in warned):
-            say(f"note: {message}")
+    for message in notes:
+        say(f"note: {message}")
     _hand_over(search, out)
 
 

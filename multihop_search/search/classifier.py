@@ -23,9 +23,8 @@ class MultihopSearchClassifier(ClassifierMixin, MultihopSearch):  # type: ignore
         The simple model to deploy. Its class and its size (depth, leaves, trees) are a bound that is never exceeded.
         Several share one search: every one is given `n_trials`, prefixes are shared, and each has its own verdict.
     teacher : "auto" or classifier, default="auto"
-        The complex model; always cloned, unless it is wrapped in `sklearn.frozen.FrozenEstimator`. "auto": a random
-        forest or one of extra trees, of 200 trees, whichever is better by its out-of-bag rows; of regressors the mean
-        of a forest and a booster.
+        The complex model; always cloned, unless it is wrapped in `sklearn.frozen.FrozenEstimator`. "auto": the mean
+        of a random forest of 100 trees and a booster of 30 rounds; with more than ten classes the forest alone.
     param_distributions : "auto" or dict of str to Optuna distribution or list, default="auto"
         What is searched of the student's own parameters, at every number of hops, 0 too. "auto" tunes a documented list
         per class (see `multihop_search.models.tuning`); {} keeps the student as it is. With several students the keys
