@@ -56,6 +56,9 @@ TABLES = {
 WORDS = (50_000, 20)
 MILLION = (1_000_000, 20)
 PROFILES = {"spambase": (1_500, 4), COVERTYPE: (10_000, 6)}
+SETTINGS: dict[str, Any] = {}
+OPTIONS: list[str] = []
+"""Of every search, and of the command: nothing but their defaults."""
 PARTS = ("deadline", "growth", "timeouts", "words", "memory", "profile")
 FUNCTIONS = {
     "fits of forests": "ensemble/_forest.py:fit",
@@ -78,7 +81,9 @@ def table_of(name: str, n_rows: int, n_columns: int = 20) -> tuple[pd.DataFrame,
 
 def fitted(X: Any, y: Any, depth: int, **settings: Any) -> tuple[MultihopSearchClassifier, dict[str, Any]]:
     """Return a search and what it took."""
-    search = MultihopSearchClassifier(DecisionTreeClassifier(max_depth=depth), random_state=0, n_jobs=1, **settings)
+    search = MultihopSearchClassifier(
+        DecisionTreeClassifier(max_depth=depth), random_state=0, **{**SETTINGS, **settings}
+    )
     wall, cpu = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -118,7 +123,7 @@ def command(arguments: list[str], heard: Callable[[float, bytes], None] = lambda
     """Run the command, and return its seconds, its peak memory in MB, and what it printed."""
     start, printed = time.monotonic(), b""
     with subprocess.Popen(
-        [sys.executable, "-c", "from multihop_search.cli import main; main()", "run", *arguments],
+        [sys.executable, "-c", "from multihop_search.cli import main; main()", "run", *arguments, *OPTIONS],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         env={**os.environ, **bench.ONE_THREAD},
@@ -188,7 +193,7 @@ def memory(n_rows: int, n_columns: int) -> dict[str, Any]:
 
 def profile(name: str, n_rows: int, depth: int) -> dict[str, Any]:
     """Return the seconds of a default search, and of its parts; some lie within others."""
-    X, y = bench.read(name, n_rows)
+    X, y = table_of(name, n_rows)
     profiler = cProfile.Profile()
     profiler.enable()
     row = fitted(X, y, depth)[1]

@@ -106,6 +106,18 @@ def limit_page(page: list[Table]) -> None:
     assert abs(sum(spent) - number(row["wall s"])) < 0.5 + 0.05 * len(spent) + 0.5
 
 
+def size_page(page: list[Table]) -> None:
+    deadline, growth, timeouts, seconds = page
+    assert [row["search"] for row in deadline] == ["timeout=120"]
+    assert [(row["table"], row["rows"]) for row in growth] == [("generated", "60"), ("generated", "90")]
+    for row in growth:
+        assert number(row["last step s"]) <= number(row["s"])
+        assert row["rows of the refit"] == row["rows"]
+    assert [(row["table"], row["plain trials"], row["taught trials"]) for row in timeouts] == [("wine", "1", "0")]
+    for part in ("fits of forests", "out-of-bag votes"):
+        assert number(seconds[0][part]) <= number(seconds[0]["all"])
+
+
 def memory_page(page: list[Table]) -> None:
     megabytes = {row["what"]: number(row["MB"]) for row in page[0]}
     _, whole, synthetic, models, allowed, first, others, _, added = megabytes.values()
@@ -339,6 +351,21 @@ RUNS = {
         where="own",
     ),
     "memory": Run("--data wine --trials 3 --rows 90", memory_page, smaller={"TEACHER": DEEP}, where="apart"),
+    "size": Run(
+        "--rows 90",
+        size_page,
+        records=True,
+        smaller={
+            "COVERTYPE": "wine",
+            "METHODS": {"timeout=120": {"timeout": 120.0}},
+            "GROWTH": {"generated": (60, 90)},
+            "LIMITS": (5,),
+            "TABLES": {"wine": "tree:2"},
+            "PROFILES": {"wine": (90, 2)},
+            "SETTINGS": {"teacher": DEEP, "cv": 2, "crossfit_cv": 2, "n_trials": 2},
+            "OPTIONS": ["--trials", "1"],
+        },
+    ),
     "several_students": Run(
         "--data wine --trials 3 --rows 60",
         several_students_page,

@@ -244,8 +244,6 @@ def verdicts_of(selection: Selection, method: Method, ladder: Ladder, assessment
     notes = (GIVEN,) if isinstance(ladder.teacher, RowTeacher) and method.name != FRESH else ()
     if ladder.budget.latency_us is not None:
         notes = (*notes, MEASURED)
-    if len(assessment.problem.choosing):
-        notes = (*notes, f"{len(assessment.problem.choosing):,} other rows chose the number of hops")
     if method.name == HELD_OUT:
         notes = (*notes, _refitted(assessment.problem, selection.models.n_rows))
     if method.name == FRESH:
@@ -286,9 +284,10 @@ def _fitted(problem: Problem, selection: Selection) -> tuple[str, ...]:
 
 
 def _passed_over(case: Case, assessment: Assessment) -> tuple[str, ...]:
-    """Say which trial of more hops has a better score than the chosen one, and how to get it."""
-    if len(assessment.problem.choosing):
-        return ()
+    """Say which trial of more hops has a better score than the chosen one, and how to get it; or which rows chose."""
+    n_choosing = len(assessment.problem.choosing)
+    if n_choosing:
+        return (f"{n_choosing:,} other rows chose the number of hops",) if case.hops.any() else ()
     chosen = case.records[case.chosen]
     best = max(case.records, key=assessment.score)
     if best.hops <= chosen.hops or not assessment.score(best) > assessment.score(chosen):
