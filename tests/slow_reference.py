@@ -85,9 +85,9 @@ def slow_blend(proba, y, believed):
 class Watched:
     """Stands in for the selection of a search, to choose by hand from what it was given; for rows of equal weight."""
 
-    def __call__(self, assessment, trials, prefixes, teacher, believed, *, with_fits=(), deadline=None):
+    def __call__(self, assessment, trials, prefixes, teacher, believed, *, judges, with_fits=(), deadline=None):
         self.problem, self.trials, self.outputs = assessment.problem, trials, teacher.outputs
-        return select(assessment, trials, prefixes, teacher, believed, with_fits=with_fits)
+        return select(assessment, trials, prefixes, teacher, believed, judges=judges, with_fits=with_fits)
 
     @contextmanager
     def watching(self):

@@ -70,7 +70,7 @@ def test_the_teacher_is_scored_by_its_out_of_fold_rows() -> None:
     search = search_for(from_predictions(OOF)).fit(X, Y)
     right = np.array(CLASSES)[OOF.argmax(axis=1)] == Y
     assert search.verdict_.scores.loc["teacher", "accuracy"] == pytest.approx(right.mean())
-    assert "the teacher's outputs were given" in str(search.verdict_)
+    assert "The teacher's outputs were given" in str(search.verdict_)
     assert "used as it is" not in str(search.verdict_)
     assert isinstance(search.teacher_, GivenPredictions)
     assert type(search.best_estimator_) is DecisionTreeClassifier
@@ -442,7 +442,7 @@ def test_a_model_in_autogluon_keeps_the_plain_tree(tools: Any) -> None:
     model._fit(rows, pd.Series(Y), time_limit=60.0)
     assert type(model.model) is DecisionTreeClassifier
     assert model.model.n_features_in_ == 14
-    assert "judged on 178 rows" in model.verdict
+    assert "Measured on 178 held-out rows" in model.verdict
 
 
 def test_tpot_gives_its_pipeline_unfitted(tools: Any) -> None:

@@ -206,7 +206,7 @@ def test_fresh_rows_judge_models_that_are_fitted_like_the_one_handed_over(more, 
     assert fitted.verdict_.scores.loc["selected", "score"] == pytest.approx(
         -log_loss(Y[:60], fitted.predict_proba(X[:60]).clip(1e-3, 1), labels=[0, 1]), rel=0.01
     )
-    note = f"the search saw 100 rows, the models that are judged were fitted on {n_rows}"
+    note = f"The search saw 100 rows, the models that are judged were fitted on {n_rows}"
     assert note + (", the teacher on 100" if n_rows > 100 else "") in str(fitted.verdict_)
 
 

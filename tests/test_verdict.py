@@ -132,7 +132,7 @@ def test_where_plain_is_chosen_the_gain_over_plain_is_zero_and_equivalent(scorin
     verdict = judge(proba, y, [0, 1, 2, 0], scoring=scoring, random_state=0)
     assert verdict.table.loc["selected vs plain"].tolist() == [0, 0, 0, "equivalent"]
     assert verdict.scores.loc["selected"].equals(verdict.scores.loc["plain"])
-    assert "plain student" in str(verdict)
+    assert verdict.headline.startswith("No gain: the usual model, not tuned, is the choice.")
 
 
 def test_what_the_search_chose_decides_whether_plain_was_chosen():
@@ -273,8 +273,10 @@ def test_a_score_that_is_no_mean_over_rows_is_judged(scoring, monkeypatch):
 # Sentences
 
 
-def sentences(verdict: Verdict) -> list[str]:
-    return re.findall(r"[A-Z].*?\.(?=\s|$)", str(verdict))
+def answer_against(verdict: Verdict, title: str) -> str:
+    """Return the line that begins with a title."""
+    (line,) = [line for line in str(verdict).split("\n") if line.startswith(title)]
+    return line
 
 
 SITUATIONS = {
@@ -290,27 +292,58 @@ SITUATIONS = {
 
 
 @pytest.mark.parametrize("situation", SITUATIONS)
-def test_a_verdict_is_two_sentences_that_name_the_trials_of_each_kind_and_one_on_the_steps(situation):
+def test_a_verdict_is_lines_of_sentences_that_name_the_trials_of_each_kind(situation):
     hits, hops, settings = SITUATIONS[situation]
     proba, y = trials(hits)
     verdict = judge(proba, y, hops, random_state=0, **settings)
     added = verdict.steps["gain"].iloc[1:]
-    assert len(sentences(verdict)) == 2 + (len(added) > 1 and added.any())
-    assert " ".join(sentences(verdict)) == str(verdict)
-    counts = [sum(h == 0 for h in hops), sum(h == 1 for h in hops), sum(h >= 2 for h in hops)]
-    assert f"{counts[0]} plain, {counts[1]} one-hop and {counts[2]} multi-hop trials" in str(verdict)
-    assert "400 rows" in str(verdict)
+    assert ("Where it comes from" in str(verdict)) == (len(added) > 1 and added.any())
+    assert all(re.fullmatch(r"[A-Z].*\.", line) for line in str(verdict).split("\n"))
+    assert verdict.headline == str(verdict).split("\n")[0]
+    plain, one, several = sum(h == 0 for h in hops), sum(h == 1 for h in hops), sum(h >= 2 for h in hops)
+    counted = f"{plain} trial{'s' * (plain != 1)} without a teacher, {one} of one hop, {several} of several."
+    assert answer_against(verdict, "Measured on 400 held-out rows").endswith(counted)
     assert "nan" not in str(verdict).lower()
 
 
 def test_a_verdict_says_its_gain_with_the_interval():
-    proba, y = trials([0.5, 0.9, 0.5])
-    verdict = judge(proba, y, [0, 1, 2], scoring="accuracy", random_state=0)
-    row = verdict.table.loc["selected vs plain"]
-    first = sentences(verdict)[0]
-    assert first.startswith("The selected student beats the plain student")
-    assert f"gain {100 * row['gain']:+.1f} points of accuracy" in first
-    assert f"95 % interval {100 * row['low']:+.1f} to {100 * row['high']:+.1f}" in first
+    proba, y = trials([*[0.5] * 10, 0.9])
+    verdict = judge(proba, y, [*[0] * 10, 1], scoring="accuracy", random_state=0)
+    row, scores = verdict.table.loc["selected vs plain"], verdict.scores["score"]
+    assert verdict.headline.startswith(
+        f"Better, proven: accuracy from {scores['plain']:.4g} (the usual tuned model) to {scores['selected']:.4g} (ours), "
+        f"{100 * row['gain']:.1f} points higher; 95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f} points higher"
+    )
+    assert f"log-loss from {verdict.scores.loc['plain', 'log_loss']:.4g} to" in verdict.headline
+
+
+def test_each_answer_has_its_words():
+    """By the interval of the gain over the usual model: beyond 0, around it, or too wide; within the region; below 0."""
+    proba, y = trials([*[0.6] * 10, 0.7])
+    verdict = judge(proba, y, [*[0] * 10, 1], random_state=0)
+    for (gain, low, high, word), answer in {
+        (0.1, 0.05, 0.15, "beats"): "Better, proven: log-loss",
+        (0.1, -0.02, 0.22, "inconclusive"): "Probably better, not proven: log-loss",
+        (0.02, -0.1, 0.14, "inconclusive"): "Too few rows to say: log-loss",
+        (0.0, -0.001, 0.001, "equivalent"): "No gain: log-loss",
+        (-0.1, -0.15, -0.05, "loses"): "Worse: log-loss",
+    }.items():
+        table = verdict.table.copy()
+        table.loc["selected vs plain"] = [gain, low, high, word]
+        assert replace(verdict, table=table).headline.startswith(answer)
+    table.loc["selected vs plain"] = [-0.1, -0.15, -0.05, "loses"]
+    loss = -verdict.scores.loc["plain", "score"]
+    change = f"{10 / loss:.1f} % higher; 95 % interval {5 / loss:.1f} to {15 / loss:.1f} % higher"
+    assert change in replace(verdict, table=table).headline
+
+
+def test_a_notebook_shows_the_answer_first_and_escapes_what_came_with_the_data():
+    proba, y = trials([0.6, 0.9])
+    verdict = replace(judge(proba, y, [0, 1], random_state=0), notes=("<b> & co",))
+    shown = verdict._repr_html_()
+    assert shown.startswith("<p><strong>Probably better, not proven: log-loss")
+    assert "&lt;b&gt; &amp; co" in shown
+    assert "<table" in shown
 
 
 def test_a_score_that_reads_the_model_cannot_be_judged_and_says_so():
@@ -319,9 +352,8 @@ def test_a_score_that_reads_the_model_cannot_be_judged_and_says_so():
     assert list(verdict.table.index) == ROWS
     assert verdict.table[["gain", "low", "high"]].isna().all(axis=None)
     assert (verdict.table["verdict"] == "inconclusive").all()
-    assert len(sentences(verdict)) == 2
-    assert re.search("[Nn]othing honest can be said", sentences(verdict)[0])
-    assert "2 plain, 1 one-hop and 2 multi-hop trials" in str(verdict)
+    assert verdict.headline == "Not compared: <lambda> cannot be taken again on rows drawn anew."
+    assert "2 trials without a teacher, 1 of one hop, 2 of several" in str(verdict)
     assert verdict.advice == {}
 
 
@@ -366,7 +398,7 @@ def test_every_inconclusive_comparison_comes_with_advice_and_no_other_does():
     assert verdict.table["verdict"].tolist()[:2] == ["inconclusive", "loses"]
     inconclusive = verdict.table.index[verdict.table["verdict"] == "inconclusive"]
     assert set(verdict.advice) == set(inconclusive)
-    assert all(verdict.advice[name] in str(verdict) for name in inconclusive)
+    assert all(verdict.advice[name] in str(verdict).lower() for name in inconclusive)
 
 
 # What cannot be judged
@@ -543,7 +575,7 @@ def test_a_score_that_reads_the_model_is_told_whole_and_gets_no_judgement():
     assert assessment.choose(records, predictions) == 2
     verdict = Resampling(assessment, undecided(120)).verdict(Case(records, predictions, 2))
     assert verdict.table["gain"].isna().all()
-    assert re.search("[Nn]othing honest can be said", str(verdict))
+    assert verdict.headline.startswith("Not compared: ")
 
 
 def test_where_several_hops_only_truncate_the_teacher_the_verdict_says_so():
@@ -617,7 +649,7 @@ def test_judge_says_that_a_callable_cannot_be_taken_again():
 
 def test_without_a_plain_trial_the_verdict_names_that_cause():
     y, hops = np.arange(40) % 2, [1, 1, 2]
-    assert "no plain trial is there" in str(judge(noisy_trials(hops, y), y, hops, random_state=0))
+    assert "no trial without a teacher is there" in str(judge(noisy_trials(hops, y), y, hops, random_state=0))
 
 
 @pytest.mark.parametrize(
@@ -652,9 +684,10 @@ def test_bad_tables_are_met_with_one_sentence(change, message):
 def test_a_relative_gain_is_divided_by_the_score_of_the_rival_that_is_named():
     proba, y = trials([0.6, 0.9, 0.7])
     verdict = judge(proba, y, [0, 1, 2], random_state=0)
-    for name in ("one-hop vs plain", "multi-hop vs one-hop"):
+    for name, title in (("one-hop vs plain", "One hop"), ("multi-hop vs one-hop", "Several hops")):
         rival = abs(verdict.scores.loc[name.partition(" vs ")[2], "score"])
-        assert f"gain {100 * verdict.table.loc[name, 'gain'] / rival:+.1f} % of the log-loss" in str(verdict)
+        change = 100 * verdict.table.loc[name, "gain"] / rival
+        assert f"{abs(change):.1f} % {'lower' if change > 0 else 'higher'};" in answer_against(verdict, title)
 
 
 def test_too_few_rows_for_a_ratio_are_told_in_the_unit_of_the_score():
@@ -669,15 +702,16 @@ def test_no_interval_says_that_more_than_all_of_a_loss_is_gained():
     for high, is_share in ((0.99 * loss, True), (1.01 * loss, False)):
         table = verdict.table.copy()
         table.loc["one-hop vs plain", "high"] = high
-        assert ("% of the log-loss" in str(replace(verdict, table=table))) == is_share
+        assert ("% lower" in replace(verdict, table=table).headline) == is_share
 
 
 @pytest.mark.parametrize("n_plain", [1, 9, 10])
 def test_tuned_means_at_least_ten_plain_trials(n_plain):
     proba, y = trials([0.5] * n_plain + [0.9])
-    said = str(judge(proba, y, [0] * n_plain + [1], random_state=0))
-    assert ("the plain student tuned as long" in said) == (n_plain >= 10)
-    assert ("was not tuned" in said) == (n_plain < 10)
+    said = judge(proba, y, [0] * n_plain + [1], random_state=0).headline
+    assert ("the usual tuned model" in said) == said.startswith("Better, proven") == (n_plain >= 10)
+    few = f"Only {n_plain} trial{'s' * (n_plain != 1)} of the usual model: 10 are needed to call it tuned."
+    assert (few in said) == said.startswith("Probably better, not proven") == (n_plain < 10)
 
 
 def test_the_own_fit_is_tuned_by_its_own_trials_only():
@@ -685,11 +719,10 @@ def test_the_own_fit_is_tuned_by_its_own_trials_only():
     own = np.arange(13) < 9
     verdict = judge(proba, y, [0] * 12 + [1], own_fit=own, random_state=0)
     assert verdict.n_own_fit == 9
-    assert "the plain student tuned as long" in str(verdict)
-    assert "the tree of its class alone, which was not tuned" in str(verdict)
-    assert "the tuned tree of its class alone" in str(
-        judge(proba, y, [0] * 12 + [1], own_fit=np.arange(13) < 10, random_state=0)
-    )
+    assert "the usual model, not tuned" in verdict.headline
+    assert answer_against(verdict, "Against the best model without a teacher: better, proven.")
+    tuned = judge(proba, y, [0] * 12 + [1], own_fit=np.arange(13) < 10, random_state=0)
+    assert "the usual tuned model" in tuned.headline
 
 
 # ---- a model without skill is a rival too
@@ -702,7 +735,7 @@ def test_no_skill_says_the_shares_of_the_other_rows():
     expected = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert verdict.scores.loc["no skill", "log_loss"] == pytest.approx(expected, abs=0.05)
     assert verdict.scores.loc["no skill", "accuracy"] == pytest.approx(0.75, abs=0.01)
-    assert str(verdict).startswith("No model here beats guessing the class shares (log-loss 0.6931, guessing 0.5")
+    assert str(verdict).startswith("No model here beats guessing the class shares: log-loss 0.6931, guessing 0.5")
 
 
 def test_no_skill_of_rows_with_weights_says_weighted_shares():
@@ -714,7 +747,7 @@ def test_no_skill_of_rows_with_weights_says_weighted_shares():
 
 @pytest.mark.parametrize(
     ("scoring", "said"),
-    [("accuracy", "guessing the most frequent class (accuracy 0,"), ("roc_auc", "guessing the class shares")],
+    [("accuracy", "guessing the most frequent class: accuracy 0,"), ("roc_auc", "guessing the class shares")],
 )
 def test_what_no_skill_guesses_follows_what_the_score_reads(scoring, said):
     y = np.array([0] * 70 + [1] * 30)
@@ -731,7 +764,7 @@ def test_in_regression_no_skill_predicts_the_mean():
     away, near = np.full(60, 60.0), y + 1.0
     bad = judge(np.stack([away, away]), y, [0, 1], random_state=0)
     assert bad.scores.loc["no skill", "r2"] == pytest.approx(0.0, abs=0.2)
-    assert str(bad).startswith("No model here beats predicting the mean (squared error ")
+    assert str(bad).startswith("No model here beats predicting the mean: squared error ")
     assert "predicting" not in str(judge(np.stack([away, near]), y, [0, 1], random_state=0))
 
 
@@ -749,4 +782,4 @@ def test_a_teacher_that_is_no_better_than_guessing_is_said_to_be_so_first():
             list(proba[:2]), np.array([0, 1]), held_out, FlooredLogLoss(np.arange(2)), random_state=0, teacher=proba[2]
         )
     )
-    assert said.startswith("The teacher is no better than guessing the class shares (log-loss ")
+    assert said.startswith("The teacher is no better than guessing the class shares: log-loss ")

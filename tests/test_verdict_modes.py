@@ -178,7 +178,7 @@ def test_a_nested_search_of_plain_students_by_hand(X, y, sizes, bounded):
         total += log_loss(model.predict_proba(X[outer.test]).astype(np.float32), y[outer.test]) * len(outer.test)
     assert fitted.verdict_.scores.loc["plain", "log_loss"] == pytest.approx(total / len(y), abs=1e-6)
     assert fitted.verdict_.method == "nested"
-    assert "the whole search was run again" in str(fitted.verdict_)
+    assert "held-out rows, the whole search run again without them" in str(fitted.verdict_)
     assert (n_exceeded > 0) == bounded
 
 
@@ -275,7 +275,7 @@ def test_fresh_rows_judge_what_refit_trial_gives():
     assert fitted.verdict_.scores.loc["selected", "log_loss"] == pytest.approx(log_loss(ours, y[fresh]))
     teacher = fitted.teacher_.predict_proba(table)
     assert fitted.verdict_.scores.loc["teacher", "log_loss"] == pytest.approx(log_loss(teacher, y[fresh]))
-    assert "judged on 60 fresh rows of yours" in str(fitted.verdict_)
+    assert "Measured on 60 fresh rows of yours" in str(fitted.verdict_)
     assert fitted.verdict_.method == "fresh"
     assert clone(fitted).get_params()["verdict"] == "bbc"  # what a search measures itself on is no setting of it
 
@@ -396,8 +396,8 @@ def test_nested_takes_the_next_best_where_a_pick_fails_in_its_outer_fold(monkeyp
         fitted = search(verdict="nested", param_distributions={"min_samples_leaf": [60, 1, 5]}).fit(X, Y)
     assert list(fitted.results_["state"]).count("COMPLETE") == list(fitted.results_["path"]).count(str(lucky[0])) >= 1
     assert fitted.verdict_.n_rows == len(Y)
-    assert "one-hop had no complete trial without some outer fold" in str(fitted.verdict_)
-    assert "plain had no" not in str(fitted.verdict_)
+    assert "One-hop had no complete trial without some outer fold" in str(fitted.verdict_)
+    assert "plain had no" not in str(fitted.verdict_).lower()
     assert np.isfinite(fitted.verdict_.table.loc["selected vs plain", "gain"])
 
 
@@ -411,7 +411,7 @@ def test_a_nested_search_that_is_interrupted_says_so(monkeypatch, sampler, learn
     with pytest.warns(StoppedWarning, match="SIGINT ended the nested search"):
         fitted = search(verdict="nested", **settings).fit(X, Y)
     assert fitted.verdict_.method == "bbc"
-    assert "the nested search was ended before its time" in str(fitted.verdict_)
+    assert "The nested search was ended before its time" in str(fitted.verdict_)
     assert ("the sampler learned from these rows" in str(fitted.verdict_)) is learned
 
 

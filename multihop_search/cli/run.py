@@ -176,7 +176,13 @@ def summary(search: MultihopSearch, facts: Facts) -> str:
         rows = [replace(of_one, name=_of(of_one.name, facts.best)) for of_one in rows]
         rows += [replace(of_one, name=_of(Group.SELECTED.label, name)) for name, of_one in others]
     student = describe(search.best_estimator_, facts.feature_names, facts.class_names)
-    sentences = textwrap.fill(str(search.verdict_), WIDTH, break_on_hyphens=False)
+    answer, *reasons = str(search.verdict_).split("\n")
+    answer = textwrap.fill(answer, WIDTH, break_on_hyphens=False)
+    folded = [
+        textwrap.fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
+        for line in reasons
+    ]
+    sentences = "\n".join([answer, "", *folded])
     path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)
     return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows)}"
 

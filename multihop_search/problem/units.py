@@ -17,6 +17,8 @@ class GainUnit:
     """By which a gain is multiplied; per cent are of the loss of the model compared with."""
     places: int
     """Decimals."""
+    short: str = ""
+    """Follows the number where the score has been named."""
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,14 @@ class Unit:
     def gain(self) -> GainUnit:
         """Gains as they are: in points of a share, else in the score's own unit."""
         if self.in_points:
-            return GainUnit(f"points of {self.name}", f"points of {self.name}", 100.0, 1)
+            return GainUnit(f"points of {self.name}", f"points of {self.name}", 100.0, 1, " points")
         return GainUnit(f"of {self.name}", f"units of {self.name}", 1.0, 4)
 
     @property
     def relative(self) -> GainUnit:
         """Gains of a loss in per cent of the loss of the model compared with."""
         text = f"% of the {self.name}"
-        return GainUnit(text, f"{text} of the model compared with", 100.0, 1)
+        return GainUnit(text, f"{text} of the model compared with", 100.0, 1, " %")
 
 
 @dataclass(frozen=True)

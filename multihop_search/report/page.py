@@ -43,19 +43,19 @@ main.mhs { max-width: %s; margin: 0 auto; padding: 3rem clamp(1rem, 4vw, 3rem) 4
 def page(facts: Facts) -> str:
     """Return the whole page."""
     title = sections.title_of(facts)
-    first, others = sections.sentences_of(facts.verdict)
-    header = tag("header", tag("h1", title), tag("p", first, class_="first"), tag("p", others, class_="rest"))
+    first, others = sections.lines_of(facts.verdict)
+    header = tag("header", tag("h1", title), tag("p", first, class_="first"), others)
     return document(title, [header, *(part(facts) for part in SECTIONS)], width="70.5rem")
 
 
 def fragment(facts: Facts) -> str:
     """Return the short form: verdict, comparison, path and student."""
-    first, others = sections.sentences_of(facts.verdict)
+    first, others = sections.lines_of(facts.verdict)
     short = tag(
         "div",
         tag("style", style()),
         tag("p", first, class_="first", style="font-size: 1.25rem; margin-top: 0"),
-        tag("p", others),
+        others,
         sections.comparison_of(facts),
         sections.remarks_of(facts),
         details(["The path"], sections.path_of(facts)),

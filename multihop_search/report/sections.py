@@ -42,10 +42,15 @@ def portrait_of(facts: Facts) -> Portrait:
     return portrait(facts.student, facts.feature_names, facts.class_names)
 
 
-def sentences_of(verdict: Verdict) -> tuple[str, str]:
-    """Return the first sentence of a verdict, and the others."""
-    first, _, others = shown(verdict).partition(". ")
-    return f"{first}.", others
+def lines_of(verdict: Verdict) -> tuple[str, Markup]:
+    """Return the answer of a verdict, and its other lines as a list."""
+    first, *others = map(shown, str(verdict).split("\n"))
+    return first, tag("ul", *(tag("li", line) for line in others), class_="rest")
+
+
+def _paragraphs(verdict: Verdict) -> list[Markup]:
+    first, others = lines_of(verdict)
+    return [tag("p", first), others]
 
 
 def columns_of(verdict: Verdict) -> dict[str, str]:
@@ -108,10 +113,9 @@ def side_by_side(facts: Facts) -> Markup:
 
 
 def gained(facts: Facts) -> Markup:
-    """Return the gains with their intervals, and the notes of the verdict."""
+    """Return the gains with their intervals."""
     verdict = facts.verdict
     unit = gains_to_read(verdict)[1]
-    notes = [note(f"To be known: {'; '.join(map(shown, verdict.notes))}.")] if verdict.notes else []
     return section(
         "What was gained",
         note(
@@ -120,7 +124,6 @@ def gained(facts: Facts) -> Markup:
         ),
         tag("ul", *map(_gain, gains(verdict)), class_="gains"),
         *_steps(verdict),
-        *notes,
     )
 
 
@@ -169,7 +172,7 @@ def students(facts: Facts) -> Markup:
                 class_="ours" if name == facts.best else None,
             )
         )
-        folded.append(details(["The verdict of ", student], tag("p", " ".join(sentences_of(verdict)))))
+        folded.append(details(["The verdict of ", student], *_paragraphs(verdict)))
     free = head("against its plain", kind="free")
     whole = table(
         [head("student"), free, *(head(one, kind="num") for one in heads)], rows, label="comparison of students"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from html import escape
 
 import numpy as np
 import pandas as pd
@@ -12,15 +13,15 @@ from multihop_search.paths.groups import COMPARISONS, Group, group_sizes
 from multihop_search.problem.scoring import Scoring
 from multihop_search.problem.units import Unit, measures_of
 from multihop_search.verdict.interval import BEATS, EQUIVALENT, INCONCLUSIVE, NO_GAIN
-from multihop_search.verdict.words import sentences
+from multihop_search.verdict.words import lines
 from multihop_search.visible import visible
 
 BBC, NESTED, HELD_OUT, FRESH = "bbc", "nested", "held-out", "fresh"
 SCORE_ROWS = (Group.PLAIN, Group.ONE_HOP, Group.MULTI_HOP, Group.SELECTED, Group.OWN_FIT)
 """The groups in the order of `Verdict.scores`."""
 JUDGED_BY = {
-    BBC: "rows that neither trained nor chose what they judge",
-    NESTED: "rows in outer folds, without which the whole search was run again",
+    BBC: "held-out rows of the search",
+    NESTED: "held-out rows, the whole search run again without them",
     HELD_OUT: "rows held out of the whole search",
     FRESH: "fresh rows of yours",
 }
@@ -31,7 +32,7 @@ JUDGED_BY = {
 class Verdict:
     """What the search gained, and how sure that is.
 
-    `str(verdict)` says it in two sentences.
+    `str(verdict)` says it line by line; the first one, `headline`, is the answer.
     """
 
     table: pd.DataFrame
@@ -79,8 +80,18 @@ class Verdict:
         """How many rows judged, and which, in words."""
         return f"{self.n_rows:,} {'rows that may have been learned from' if self.leaks else JUDGED_BY[self.method]}"
 
+    @property
+    def headline(self) -> str:
+        """The answer in one line: whether the student is better than the usual model, by how much, and how sure."""
+        return visible(lines(self)[0])
+
     def __str__(self) -> str:
-        return visible(sentences(self))
+        return "\n".join(map(visible, lines(self)))
+
+    def _repr_html_(self) -> str:
+        first, *others = (escape(visible(line)) for line in lines(self))
+        rest = "".join(f"<li>{line}</li>" for line in others)
+        return f"<p><strong>{first}</strong></p><ul>{rest}</ul>{self.table.to_html(float_format='{:.4g}'.format)}"
 
 
 def empty_verdict(hops: np.ndarray, n_rows: int, scoring: Scoring, *, fits: bool = False) -> Verdict:

@@ -1,4 +1,4 @@
-"""The verdict in words: the two sentences of `str(verdict)`, and its gains as they are read."""
+"""The verdict in words: the lines of `str(verdict)`, the answer first, and its gains as they are read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from multihop_search.paths.groups import (
-    BY_HOPS,
     COMPARISONS,
     MANY_VS_ONE,
     ONE_VS_PLAIN,
@@ -18,8 +17,8 @@ from multihop_search.paths.groups import (
     Group,
 )
 from multihop_search.paths.path import TEACHER
-from multihop_search.problem.units import GainUnit
-from multihop_search.verdict.interval import BEATS, EQUIVALENT, INCONCLUSIVE, LOSES
+from multihop_search.problem.units import MEASURES, GainUnit
+from multihop_search.verdict.interval import BEATS, EQUIVALENT, LOSES
 
 if TYPE_CHECKING:
     from multihop_search.verdict.verdict import Verdict
@@ -32,38 +31,144 @@ FEWEST_FOR_RATIO = 30
 """Rows below which gains are read in the score's own unit: a ratio of two such means is noise."""
 
 
-def sentences(verdict: Verdict) -> str:
-    """Return a verdict in words: what the choice gained, then one hop, several hops and the notes."""
-    row, n_plain = verdict.table.loc[OURS_VS_PLAIN.name], verdict.n_trials[Group.PLAIN]
-    own_tuned = verdict.n_own_fit >= FEWEST_TUNED
-    few = f"which was not tuned ({n_plain} plain trial{'s' * (n_plain != 1)}, {FEWEST_TUNED} are needed)"
-    is_tuned = n_plain >= FEWEST_TUNED
-    tuned = "tuned" if is_tuned else few
-    plain = "the plain student tuned as long" if is_tuned else f"the plain student, {few}"
-    alone = "the tuned tree of its class alone" if own_tuned else "the tree of its class alone, which was not tuned"
-    if row["gain"] == row["low"] == row["high"] == 0:
-        first = "Only the plain student was tried: there is nothing to gain over it"
-        if verdict.n_trials[Group.ONE_HOP] or verdict.n_trials[Group.MULTI_HOP]:
-            first = (
-                f"No path was worth its hops: the plain student, {tuned}, is the choice, and nothing is gained over it"
-            )
-    elif not np.isfinite(row["gain"]) and not n_plain:
-        first = "Nothing can be said of the gain over the plain student: no plain trial is there"
-    elif not np.isfinite(row["gain"]):
-        first = f"Nothing honest can be said of the gain: {verdict.score} cannot be taken again on rows drawn anew"
-    else:
-        first = f"The selected student {_outcome(verdict, OURS_VS_PLAIN, plain)}"
-    if OURS_VS_OWN_FIT.name in verdict.table.index:
-        first += f"; it {_outcome(verdict, OURS_VS_OWN_FIT, alone)}"
+BETTER, PROBABLY, NO_GAIN, WORSE, TOO_FEW, UNKNOWN = (
+    "Better, proven",
+    "Probably better, not proven",
+    "No gain",
+    "Worse",
+    "Too few rows to say",
+    "Not compared",
+)
+"""What a verdict begins with, unless no model beats a guess."""
+
+
+def lines(verdict: Verdict) -> list[str]:
+    """Return a verdict in words, a line each: the answer against the usual model first, then why, then how measured."""
+    has_own_fit = OURS_VS_OWN_FIT.name in verdict.table.index
+    rows = [*_unskilled(verdict), _headline(verdict, OURS_VS_OWN_FIT if has_own_fit else OURS_VS_PLAIN)]
+    if has_own_fit and verdict.n_trials[Group.PLAIN]:
+        rows.append(_against_plain(verdict))
+    for comparison, title in ((ONE_VS_PLAIN, "One hop against no teacher"), (MANY_VS_ONE, "Several hops against one")):
+        if verdict.n_trials[comparison.better]:
+            rows.append(_compared(verdict, comparison, title))
+    rows += [_step_by_step(verdict), _measured(verdict), *(f"{_capital(note)}." for note in verdict.notes)]
+    return [row for row in rows if row]
+
+
+def _headline(verdict: Verdict, comparison: Comparison) -> str:
+    row, answer = verdict.table.loc[comparison.name], _answer(verdict, comparison)
+    is_tuned = _n_tuned(verdict, comparison) >= FEWEST_TUNED
+    usual = "the usual tuned model" if is_tuned else "the usual model, not tuned"
+    if answer == UNKNOWN:
+        return f"{answer}: {_why_unknown(verdict)}."
+    if _is_nothing(row):
+        return _sentence(
+            answer, f"{usual} is the choice" if is_tuned else f"{usual}, is the choice", verdict, comparison
+        )
+    change = _change(verdict, comparison, f" ({usual})", " (ours)")
+    measures = _measures(verdict, comparison.worse, Group.SELECTED)
+    return _sentence(answer, "; ".join([change, *measures]), verdict, comparison)
+
+
+def _against_plain(verdict: Verdict) -> str:
+    if _is_nothing(verdict.table.loc[OURS_VS_PLAIN.name]):
+        taught = verdict.n_trials[Group.ONE_HOP] or verdict.n_trials[Group.MULTI_HOP]
+        return "No teacher was needed: the best model without one is the choice." if taught else ""
+    return _compared(verdict, OURS_VS_PLAIN, "Against the best model without a teacher")
+
+
+def _compared(verdict: Verdict, comparison: Comparison, title: str) -> str:
+    answer = _answer(verdict, comparison)
+    if answer == UNKNOWN:
+        return f"{title}: not compared."
+    return f"{title}: {answer.lower()}. {_sentence('', _capital(_change(verdict, comparison)), verdict, comparison)}"
+
+
+def _answer(verdict: Verdict, comparison: Comparison) -> str:
+    """Return the answer of a comparison in few words; nothing is proven against a model that was not tuned."""
+    row = verdict.table.loc[comparison.name]
+    if not np.isfinite(row["gain"]):
+        return UNKNOWN
+    if _is_nothing(row) or row["verdict"] == EQUIVALENT:
+        return NO_GAIN
+    if row["verdict"] == LOSES:
+        return WORSE
+    if row["verdict"] == BEATS:
+        return BETTER if _n_tuned(verdict, comparison) >= FEWEST_TUNED else PROBABLY
+    return PROBABLY if row["gain"] > (row["high"] - row["low"]) / 4 else TOO_FEW  # a standard error above 0
+
+
+def _is_nothing(row: pd.Series) -> bool:
+    """Return whether both are the same model."""
+    return bool(row["gain"] == row["low"] == row["high"] == 0)
+
+
+def _n_tuned(verdict: Verdict, comparison: Comparison) -> float:
+    """Return by how many trials the model compared with was tuned."""
+    counts = {Group.OWN_FIT: verdict.n_own_fit, Group.PLAIN: verdict.n_trials[Group.PLAIN]}
+    return counts.get(comparison.worse, np.inf)
+
+
+def _trials(count: float) -> str:
+    return f"{count:.0f} trial{'s' * (count != 1)}"
+
+
+def _why_unknown(verdict: Verdict) -> str:
+    if not verdict.n_trials[Group.PLAIN]:
+        return "no trial without a teacher is there"
+    return f"{verdict.score} cannot be taken again on rows drawn anew"
+
+
+def _score(verdict: Verdict, group: str) -> str:
+    return f"{verdict.unit.sign * verdict.scores.loc[group, 'score']:.4g}"
+
+
+def _measures(verdict: Verdict, rival: Group, ours: Group) -> list[str]:
+    """Return what each measure beside the score was and is, such as accuracy."""
+    return [
+        f"{MEASURES[name].label} from {verdict.scores.loc[rival, name]:.4g} to {verdict.scores.loc[ours, name]:.4g}"
+        for name in verdict.scores.columns
+        if name != "score" and MEASURES[name].label != verdict.score and np.isfinite(verdict.scores.loc[ours, name])
+    ]
+
+
+def _change(verdict: Verdict, comparison: Comparison, rival: str = "", ours: str = "") -> str:
+    """Return both scores, how much lower or higher the second is, and the interval; `rival` and `ours` name them."""
+    gains, unit = gains_to_read(verdict)
+    gain, low, high = gains.loc[comparison.name, ["gain", "low", "high"]]
+    ends = sorted([low, high], key=abs) if low * high > 0 else [low, high]
+    first = f"{abs(ends[0]):.{unit.places}f}" if low * high > 0 else _amount(verdict, ends[0], unit)
+    before, after = (_score(verdict, group) for group in (comparison.worse, comparison.better))
+    change = f"{verdict.score} from {before}{rival} to {after}{ours}, {_amount(verdict, gain, unit)}"
+    return f"{change}; 95 % interval {first} to {_amount(verdict, ends[1], unit)}"
+
+
+def _amount(verdict: Verdict, gain: float, unit: GainUnit) -> str:
+    """Return a gain as how much lower or higher the score is."""
+    direction = "lower" if (gain > 0) == verdict.unit.is_loss else "higher"
+    return f"{abs(gain):.{unit.places}f}{unit.short} {direction}"
+
+
+def _sentence(title: str, text: str, verdict: Verdict, comparison: Comparison) -> str:
+    """Return a sentence and what would settle it; an answer says whether the usual model was tuned."""
+    count, advice = _n_tuned(verdict, comparison), verdict.advice.get(comparison.name, "")
+    untuned = f"only {_trials(count)} of the usual model: {FEWEST_TUNED} are needed to call it tuned"
+    more = [advice] * bool(advice) + [untuned] * (bool(title) and count < FEWEST_TUNED)
+    return " ".join([f"{title}: {text}." if title else f"{text}.", *(f"{_capital(part)}." for part in more)])
+
+
+def _capital(text: str) -> str:
+    """Return a text that begins a sentence; a name of code stays as it is."""
+    return text if "_" in text.partition(" ")[0] else text[:1].upper() + text[1:]
+
+
+def _measured(verdict: Verdict) -> str:
+    """Return which rows measured, and how many trials there were."""
     counts = verdict.n_trials
-    one = _outcome(verdict, ONE_VS_PLAIN, "plain") if counts[Group.ONE_HOP] else "has no complete trial"
-    many = _outcome(verdict, MANY_VS_ONE, "one hop") if counts[Group.MULTI_HOP] else "have no complete trial"
-    notes = "".join(f"; {note}" for note in verdict.notes)
     stopped = f" ({verdict.n_stopped} more were stopped early)" if verdict.n_stopped else ""
-    *less, most = (f"{counts[group]} {group}" for group in BY_HOPS)
-    searched = f"{', '.join(less)} and {most} trials{stopped}"
-    second = f"One hop {one}; several hops {many}{notes}; {searched}"
-    return f"{_unskilled(verdict)}{first}. {second}, judged on {verdict.judged_on}.{_step_by_step(verdict)}"
+    several = f"{counts[Group.MULTI_HOP]} of several{stopped}"
+    plain = f"{_trials(counts[Group.PLAIN])} without a teacher"
+    return f"Measured on {verdict.judged_on}; {plain}, {counts[Group.ONE_HOP]} of one hop, {several}."
 
 
 def _step_by_step(verdict: Verdict) -> str:
@@ -71,8 +176,10 @@ def _step_by_step(verdict: Verdict) -> str:
     steps, unit = steps_to_read(verdict)
     if len(steps) < 3 or not steps["gain"].iloc[1:].any():
         return ""
-    added = (f"{name} {gain:+.{unit.places}f}" for name, gain in steps["gain"].iloc[1:].items())
-    return f" Step by step: {', '.join(added)} {unit.text}."
+    added = (
+        f"{name} {_amount(verdict, gain, unit) if gain else 'nothing'}" for name, gain in steps["gain"].iloc[1:].items()
+    )
+    return f"Where it comes from, step by step: {', '.join(added)}."
 
 
 def steps_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
@@ -85,44 +192,26 @@ def steps_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
     return steps.assign(**steps[["gain", "low", "high"]] * unit.factor / share), unit
 
 
-def _unskilled(verdict: Verdict) -> str:
-    """Say that the selected student, or the teacher, is no better than a model without skill; "" if both are."""
+def _unskilled(verdict: Verdict) -> list[str]:
+    """Say that the selected student, or the teacher, is no better than a model without skill; nothing if both are."""
     scores = verdict.scores["score"]
     if NO_SKILL not in scores.index:
-        return ""
+        return []
     guessed, models = scores[NO_SKILL], scores.drop(NO_SKILL)
     no_better = models <= guessed
     if no_better[Group.SELECTED] and not (models > guessed).any():
-        return f"No model here beats {verdict.guess} ({_beside(verdict, Group.SELECTED)}). "
+        return [f"No model here beats {verdict.guess}: {_beside(verdict, Group.SELECTED)}."]
     judged = [(Group.SELECTED, "selected student"), (TEACHER, "teacher")]
-    return "".join(
-        f"The {name} is no better than {verdict.guess} ({_beside(verdict, row)}). "
+    return [
+        f"The {name} is no better than {verdict.guess}: {_beside(verdict, row)}."
         for row, name in judged
         if no_better.get(row, False)
-    )
+    ]
 
 
 def _beside(verdict: Verdict, row: str) -> str:
     score, guessed = (verdict.unit.sign * verdict.scores.loc[name, "score"] for name in (row, NO_SKILL))
     return f"{verdict.score} {score:.4g}, {verdict.guess.partition(' ')[0]} {guessed:.4g}"
-
-
-def _outcome(verdict: Verdict, comparison: Comparison, other: str) -> str:
-    name = comparison.name
-    row = verdict.table.loc[name]
-    if not np.isfinite(row["gain"]):
-        return f"could not be compared with {other}"
-    plural = comparison.better == Group.MULTI_HOP
-    outcome = {
-        BEATS: f"beat {other}" if plural else f"beats {other}",
-        LOSES: f"lose to {other}" if plural else f"loses to {other}",
-        EQUIVALENT: f"are as good as {other}" if plural else f"is as good as {other}",
-        INCONCLUSIVE: f"cannot yet be told from {other}",
-    }[row["verdict"]]
-    gains, unit = gains_to_read(verdict)
-    gain, low, high = (f"{value:+.{unit.places}f}" for value in gains.loc[name, ["gain", "low", "high"]])
-    advice = f"; {verdict.advice[name]}" if name in verdict.advice else ""
-    return f"{outcome} (gain {gain} {unit.text}, 95 % interval {low} to {high}{advice})"
 
 
 def gains_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
