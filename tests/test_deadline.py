@@ -7,12 +7,13 @@ import pytest
 from searches import searches
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.datasets import make_classification
-from sklearn.ensemble import RandomForestClassifier
+from sklearn.ensemble import RandomForestClassifier, VotingClassifier
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search import HardLabels
 from multihop_search.engine.deadline import AT_LEAST, MARGIN, PREDICTED, Deadline
 from multihop_search.engine.record import COMPLETE, TrialRecord
+from multihop_search.engine.upper_model import crossfit_fits
 from multihop_search.paths.path import Hop, Path
 from multihop_search.problem.intake import make_problem
 from multihop_search.trees import NearOptimal
@@ -164,3 +165,14 @@ def test_what_a_checkpoint_holds_takes_no_time(tmp_path):
     again = search(n_trials=4, checkpoint=tmp_path, timeout=0.01).fit(X, Y)
     assert kept.results_["hops"].max() > 0
     assert list(again.results_["path"]) == list(kept.results_["path"])
+
+
+def test_to_cross_fit_a_teacher_takes_as_many_fits_as_parts_or_two_by_its_bags():
+    forest, tree = RandomForestClassifier(30), DecisionTreeClassifier()
+    problem = problem_of(100)  # two inner parts
+    assert crossfit_fits(tree, problem) == crossfit_fits(forest, problem) == 2
+    problem = make_problem(X, Y, sample_weight=None, groups=None, cv=5, crossfit_cv=4, scoring="auto", random_state=0)
+    assert crossfit_fits(tree, problem) == crossfit_fits(RandomForestClassifier(29), problem) == 4
+    assert crossfit_fits(forest, problem) == 2
+    vote = VotingClassifier([("forest", forest), ("tree", tree)], voting="soft")
+    assert crossfit_fits(vote, problem) == 3

@@ -133,10 +133,7 @@ class UpperModel:
 
     def has_out_of_bag(self) -> bool:
         """Whether out-of-bag rows can stand for cross-fitting: many members, no groups, each row once."""
-        family = family_of(self.estimator)
-        if not family.has_bags(self.estimator) or family.members(self.estimator) < BAG_SIZE:
-            return False
-        if self.problem.groups is not None:
+        if not has_bags(self.estimator, self.problem):
             return False
         if self.soft_labels is None:
             return True
@@ -203,6 +200,19 @@ class UpperModel:
         }
         outputs = self.stored(whole.average(), {k: stage[""] for k, stage in stages.items()})
         return replace(outputs, synthetic=labelled)
+
+
+def has_bags(model: Any, problem: Problem) -> bool:
+    """Return whether a model has many members, each fitted on a bag of rows that may be drawn apart."""
+    family = family_of(model)
+    return family.has_bags(model) and family.members(model) >= BAG_SIZE and problem.groups is None
+
+
+def crossfit_fits(model: Any, problem: Problem) -> float:
+    """Return about how many times as long as one fit it takes to cross-fit a model without a teacher."""
+    members = [member for _, member in family_of(model).voters(model)] or [model]
+    out_of_bag, by_parts = 2.0, float(max(len(problem.searched.inner), 1))
+    return float(np.mean([out_of_bag if has_bags(member, problem) else by_parts for member in members]))
 
 
 def mean_outputs(parts: Sequence[TeacherOutputs]) -> TeacherOutputs:

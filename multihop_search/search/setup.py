@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from multihop_search.engine.memo import MEMO
+from multihop_search.engine.upper_model import crossfit_fits
 from multihop_search.executors import Session
 from multihop_search.paths.budget import Budget
 from multihop_search.paths.first_fits import FEW_ROWS, FirstFits, copied
@@ -132,9 +133,8 @@ class Begun:
             regression=problem.classes is None,
             cheap_first=settings["timeout"] is not None,
         )
-        n_fits = max(len(problem.searched.inner), 1)  # it is cross-fitted
         scale = max(len(problem.searched.train) / FEW_ROWS, 1.0)
-        return Setup(problem, ladder, space, portfolio, self.seconds * n_fits * scale)
+        return Setup(problem, ladder, space, portfolio, self.seconds * crossfit_fits(self.teacher, problem) * scale)
 
 
 def begin(
