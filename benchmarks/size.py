@@ -243,13 +243,13 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
         head = ["search", "s", "CPU s", "plain", "one hop", "several", "rows that judge", "rows of the refit"]
         lines = [
             [name, *(f"{row[key]:,.0f}" for key in ("wall", "cpu", "plain", "one hop", "several", "judged", "fitted"))]
-            + ["{:+.1f} % ({:+.1f} to {:+.1f})".format(*row["gain"]), f"{row['fresh']:.4f}"]
+            + ["{:+.4f} ({:+.4f} to {:+.4f})".format(*row["gain"]), f"{row['fresh']:.4f}"]
             for name, row in of("deadline").items()
         ]
         parts += [
             "## Most rows of covertype, a tree of depth 6\n",
-            "*Gain*: of the verdict, over the class's own fit, tuned; 95 % interval. *Fresh log-loss*: on rows that "
-            "nothing else sees.\n",
+            "*Gain*: of the verdict, over the class's own fit, tuned, in nats; 95 % interval. *Fresh log-loss*: on "
+            "rows that nothing else sees.\n",
             bench.table([*head, "gain", "fresh log-loss"], lines) + "\n",
         ]
     if of("growth"):
@@ -265,13 +265,13 @@ def page(rows: dict[str, dict[str, Any]]) -> str:
         ]
     if of("timeouts"):
         lines = [
-            [*name.rsplit("-", 1), f"{row['wall']:.1f}", row["plain"], row["taught"], f"{row['over plain']:+.1f} %"]
+            [*name.rsplit("-", 1), f"{row['wall']:.1f}", row["plain"], row["taught"], f"{row['over plain']:+.4g}"]
             for name, row in of("timeouts").items()
         ]
         parts += [
             "## The command under a timeout, its page written\n",
             "*Over plain*: what the verdict says of the student handed over, against the plain one, tuned by as many "
-            "trials as were told.\n",
+            "trials as were told, in units of the score.\n",
             bench.table(["table", "timeout", "s", "plain trials", "taught trials", "over plain"], lines) + "\n",
         ]
     if "words" in rows:

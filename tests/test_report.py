@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 from multihop_search.paths.groups import COMPARISONS
+from multihop_search.problem.units import Unit
 from multihop_search.report.facts import Compared
 from multihop_search.report.figures import draw_search
 from multihop_search.report.progress import progress, stage
@@ -98,9 +99,9 @@ def test_the_progress_bar_shows_the_best_score_and_the_one_hop_baseline(
 ) -> None:
     monkeypatch.setenv("COLUMNS", "200")  # a narrow terminal cuts the bar
     monkeypatch.setenv("LINES", "50")
-    with progress(3, "log-loss", shown=True) as show:
+    with progress(3, Unit("log-loss", is_loss=True), shown=True) as show:
         for hops, score in ((0, -0.5), (1, -0.4), (2, float("nan"))):
             show(hops, score)
     shown = capsys.readouterr().err
-    for part in ("search by log-loss", "3/3", "plain=-0.5000", "one hop=-0.4000", "best=-0.4000"):
+    for part in ("search by log-loss", "3/3", "plain=0.5", "one hop=0.4", "best=0.4"):
         assert part in shown

@@ -310,18 +310,19 @@ def test_a_verdict_says_its_gain_with_the_interval():
     proba, y = trials([*[0.5] * 10, 0.9])
     verdict = judge(proba, y, [*[0] * 10, 1], scoring="accuracy", random_state=0)
     row, scores = verdict.table.loc["selected vs plain"], verdict.scores["score"]
+    gain, low, high = 100 * row[["gain", "low", "high"]].astype(float)
     assert verdict.headline.startswith(
-        f"Better, proven: accuracy from {scores['plain']:.4g} (the usual tuned model) to {scores['selected']:.4g} (ours), "
-        f"{100 * row['gain']:.1f} points higher; 95 % interval {100 * row['low']:.1f} to {100 * row['high']:.1f} points higher"
+        f"Better, proven: accuracy from {scores['plain']:.4g} (the usual tuned model) to {scores['selected']:.4g} "
+        f"(ours), {gain:.1f} points higher; 95 % interval {low:.1f} to {high:.1f} points higher"
     )
     assert f"log-loss from {verdict.scores.loc['plain', 'log_loss']:.4g} to" in verdict.headline
 
 
 def test_each_answer_has_its_words():
-    """By the interval of the gain over the usual model: beyond 0, around it, or too wide; within the region; below 0."""
+    """By the interval of the gain over the usual model: above 0, mostly above it, around it; near 0; below it."""
     proba, y = trials([*[0.6] * 10, 0.7])
     verdict = judge(proba, y, [*[0] * 10, 1], random_state=0)
-    for (gain, low, high, word), answer in {
+    for (gain, low, high, outcome), answer in {
         (0.1, 0.05, 0.15, "beats"): "Better, proven: log-loss",
         (0.1, -0.02, 0.22, "inconclusive"): "Probably better, not proven: log-loss",
         (0.02, -0.1, 0.14, "inconclusive"): "Too few rows to say: log-loss",
@@ -329,7 +330,7 @@ def test_each_answer_has_its_words():
         (-0.1, -0.15, -0.05, "loses"): "Worse: log-loss",
     }.items():
         table = verdict.table.copy()
-        table.loc["selected vs plain"] = [gain, low, high, word]
+        table.loc["selected vs plain"] = [gain, low, high, outcome]
         assert replace(verdict, table=table).headline.startswith(answer)
     table.loc["selected vs plain"] = [-0.1, -0.15, -0.05, "loses"]
     loss = -verdict.scores.loc["plain", "score"]

@@ -22,6 +22,8 @@ LEAST = {1: 2, 2: 1}
 """Fewest of them, whatever they add: each number of hops is tried."""
 PRICE = 0.0001
 """What a recipe has to gain, as a share of the loss, for the time of a usual fit."""
+UPPER_FITS = 500
+"""Usual fits in the time of which an intermediate model is fitted to synthetic rows too; records hold none of it."""
 CURVE = "portfolio_curve.svg"
 USUAL = ("OwnFit", "OwnFit+shrinkage")
 """How the usual tree is fitted: its settings are in every portfolio, and those of a student that is no tree."""
@@ -91,6 +93,7 @@ def learned(
     columns = list(cv.columns)
     hops = [min(CANDIDATES[student][recipe]["n_hops"], 2) for recipe in columns]
     costs = seconds.div(seconds.median(axis=1), axis=0).mean().to_numpy()
+    costs = costs + [UPPER_FITS * _on_synthetic_rows(CANDIDATES[student][recipe]) for recipe in columns]
     chosen = usual_of(student, columns)
     for group, most in (SIZES if sizes is None else sizes).items():
         chosen += greedy(
@@ -104,6 +107,11 @@ def learned(
         )
     more = range(len(CANDIDATES[student]))[-len(UNRECORDED.get(student, ())) or len(CANDIDATES[student]) :]
     return [*(columns[place] for place in chosen), *(recipe for recipe in more if recipe not in columns)]
+
+
+def _on_synthetic_rows(entry: Entry) -> int:
+    """Return how many intermediate models of a recipe are fitted to synthetic rows too."""
+    return sum("ModelCompression" in str(value) for name, value in entry.items() if name.startswith("upper_"))
 
 
 def best_first(entries: Sequence[Entry]) -> list[Entry]:

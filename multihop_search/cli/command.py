@@ -10,7 +10,7 @@ import click
 from multihop_search.terminal import GivenPath, errors_in_a_sentence
 from multihop_search.visible import visible
 
-EXAMPLES = ("breast-cancer", "diabetes", "digits", "wine")
+EXAMPLES = ("bike-sharing", "breast-cancer", "diabetes", "digits", "wine")
 """Names of `data.EXAMPLES`, in the order of the alphabet."""
 TEACHERS = ("auto", "forest", "extra-trees", "boosting", "vote")
 """Names of `pool.teachers`, and that of a choice among them."""

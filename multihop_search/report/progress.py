@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from multihop_search.paths.groups import Group
+from multihop_search.problem.units import Unit
 
 TICK_S = 2.0
 """Seconds after which the time is shown anew, whatever a fit takes."""
@@ -28,7 +29,7 @@ def stage(words: str, *, shown: bool) -> Iterator[None]:
 
 
 @contextmanager
-def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[int, float], None]]:
+def progress(n_trials: int, unit: Unit, *, shown: bool) -> Iterator[Callable[[int, float], None]]:
     """Yield a function to call with (hops, score) of each told trial; NaN for a failed one."""
     if not shown or sys.stderr is None:
         yield lambda hops, value: None
@@ -41,10 +42,10 @@ def progress(n_trials: int, score: str, *, shown: bool) -> Iterator[Callable[[in
         for name in best.keys() & {"best", Group.of(hops).label}:
             if not value <= best[name] and not math.isnan(value):
                 best[name] = value
-        bar.set_postfix({name: f"{value:.4f}" for name, value in best.items()}, refresh=False)
+        bar.set_postfix({name: f"{unit.sign * value:.4g}" for name, value in best.items()}, refresh=False)
         bar.update()
 
-    with _ticking(tqdm(total=n_trials, desc=f"search by {score}", unit="trial")) as bar:
+    with _ticking(tqdm(total=n_trials, desc=f"search by {unit.name}", unit="trial")) as bar:
         yield show
 
 

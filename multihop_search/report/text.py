@@ -84,7 +84,7 @@ def _branches(
     name, threshold = features[tree.feature[node]], tree.threshold[node]
     for sign, child in (("<=", tree.children_left[node]), (">", tree.children_right[node])):
         below = list(_branches(tree, child, indent + "|   ", features, classes))
-        head = f"{indent}{name} {sign} {threshold:.4g}"
+        head = f"{indent}{name} {sign} {threshold:.5g}"
         if len(below) == 1:
             yield f"{head}: {below[0].removeprefix(indent + '|   ')}"
         else:

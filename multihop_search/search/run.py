@@ -149,8 +149,8 @@ class Run:
         return closing(Log(settings["checkpoint"], parts, packages, quiet=without is not None))
 
     def _progress(self, n_steps: int, *, shown: bool = True) -> Any:
-        name = self.setup.problem.scoring.unit.name
-        return progress(n_steps, name, shown=shown and self._settings["verbose"] > 0)
+        unit = self.setup.problem.scoring.unit
+        return progress(n_steps, unit, shown=shown and self._settings["verbose"] > 0)
 
     def _stage(self, words: str) -> AbstractContextManager[None]:
         return stage(words, shown=self._settings["verbose"] > 0)
