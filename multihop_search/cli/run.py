@@ -177,14 +177,22 @@ def summary(search: MultihopSearch, facts: Facts) -> str:
         rows += [replace(of_one, name=_of(Group.SELECTED.label, name)) for name, of_one in others]
     student = describe(search.best_estimator_, facts.feature_names, facts.class_names)
     answer, *reasons = str(search.verdict_).split("\n")
-    answer = textwrap.fill(answer, WIDTH, break_on_hyphens=False)
-    folded = [
-        textwrap.fill(line, WIDTH, initial_indent="- ", subsequent_indent="  ", break_on_hyphens=False)
-        for line in reasons
-    ]
-    sentences = "\n".join([answer, "", *folded])
-    path = textwrap.fill(f"path: {search.best_path_}", WIDTH, subsequent_indent="      ", break_on_hyphens=False)
+    sentences = "\n".join([folded(answer), "", *(folded(line, "- ") for line in reasons)])
+    path = folded(str(search.best_path_), "path: ")
     return f"{sentences}\n\n{path}\n\n{student}\n\n{comparison(rows)}"
+
+
+def folded(text: str, title: str = "") -> str:
+    """Return a text in lines of at most `WIDTH` letters, after a title; "%" stays with its number."""
+    space, kept = " %", "\N{NO-BREAK SPACE}%"
+    whole = textwrap.fill(
+        text.replace(space, kept),
+        WIDTH,
+        initial_indent=title,
+        subsequent_indent=" " * len(title),
+        break_on_hyphens=False,
+    )
+    return whole.replace(kept, space)
 
 
 def _of(name: str, student: str) -> str:

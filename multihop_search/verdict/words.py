@@ -120,13 +120,18 @@ def _why_unknown(verdict: Verdict) -> str:
 
 
 def _score(verdict: Verdict, group: str) -> str:
-    return f"{verdict.unit.sign * verdict.scores.loc[group, 'score']:.4g}"
+    return _number(verdict.unit.sign * verdict.scores.loc[group, "score"])
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def _measures(verdict: Verdict, rival: Group, ours: Group) -> list[str]:
     """Return what each measure beside the score was and is, such as accuracy."""
     return [
-        f"{MEASURES[name].label} from {verdict.scores.loc[rival, name]:.4g} to {verdict.scores.loc[ours, name]:.4g}"
+        f"{MEASURES[name].label} from {_number(verdict.scores.loc[rival, name])} to "
+        f"{_number(verdict.scores.loc[ours, name])}"
         for name in verdict.scores.columns
         if name != "score" and MEASURES[name].label != verdict.score and np.isfinite(verdict.scores.loc[ours, name])
     ]
@@ -211,7 +216,7 @@ def _unskilled(verdict: Verdict) -> list[str]:
 
 def _beside(verdict: Verdict, row: str) -> str:
     score, guessed = (verdict.unit.sign * verdict.scores.loc[name, "score"] for name in (row, NO_SKILL))
-    return f"{verdict.score} {score:.4g}, {verdict.guess.partition(' ')[0]} {guessed:.4g}"
+    return f"{verdict.score} {_number(score)}, {verdict.guess.partition(' ')[0]} {_number(guessed)}"
 
 
 def gains_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
