@@ -711,7 +711,7 @@ def test_tuned_means_at_least_ten_plain_trials(n_plain):
     proba, y = trials([0.5] * n_plain + [0.9])
     said = judge(proba, y, [0] * n_plain + [1], random_state=0).headline
     assert ("the usual tuned model" in said) == said.startswith("Better, proven") == (n_plain >= 10)
-    few = f"Only {n_plain} trial{'s' * (n_plain != 1)} of the usual model: 10 are needed to call it tuned."
+    few = f"Only {n_plain} trial{'s' * (n_plain != 1)} of it: 10 are needed to call it tuned."
     assert (few in said) == said.startswith("Probably better, not proven") == (n_plain < 10)
 
 
@@ -724,6 +724,13 @@ def test_the_own_fit_is_tuned_by_its_own_trials_only():
     assert answer_against(verdict, "Against the best model without a teacher: better, proven.")
     tuned = judge(proba, y, [0] * 12 + [1], own_fit=np.arange(13) < 10, random_state=0)
     assert "the usual tuned model" in tuned.headline
+
+
+def test_without_a_trial_of_the_own_fit_the_best_model_without_a_teacher_is_the_rival():
+    proba, y = trials([*[0.5] * 10, 0.9])
+    verdict = judge(proba, y, [*[0] * 10, 1], own_fit=np.zeros(11, dtype=bool), random_state=0)
+    assert verdict.headline.startswith("Better, proven: log-loss from ")
+    assert "(the best model without a teacher)" in verdict.headline
 
 
 # ---- a model without skill is a rival too

@@ -57,7 +57,7 @@ def from_predictions(oof: Any, *, classes: Any = None, unlabeled: Any = None, y:
     >>> search = MultihopSearchClassifier(
     ...     DecisionTreeClassifier(max_depth=2), from_predictions(oof), n_trials=6, random_state=0
     ... ).fit(X, y)
-    >>> "the teacher's outputs were given" in str(search.verdict_)
+    >>> "The teacher's outputs were given" in str(search.verdict_)
     True
     """
     if isinstance(oof, (pd.DataFrame, pd.Series)) and isinstance(y, pd.Series):

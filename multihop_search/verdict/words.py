@@ -44,7 +44,8 @@ BETTER, PROBABLY, NO_GAIN, WORSE, TOO_FEW, UNKNOWN = (
 
 def lines(verdict: Verdict) -> list[str]:
     """Return a verdict in words, a line each: the answer against the usual model first, then why, then how measured."""
-    has_own_fit = OURS_VS_OWN_FIT.name in verdict.table.index
+    own_fit = verdict.table["gain"].get(OURS_VS_OWN_FIT.name, np.nan)
+    has_own_fit = bool(np.isfinite(own_fit))
     rows = [*_unskilled(verdict), _headline(verdict, OURS_VS_OWN_FIT if has_own_fit else OURS_VS_PLAIN)]
     if has_own_fit and verdict.n_trials[Group.PLAIN]:
         rows.append(_against_plain(verdict))
@@ -58,7 +59,9 @@ def lines(verdict: Verdict) -> list[str]:
 def _headline(verdict: Verdict, comparison: Comparison) -> str:
     row, answer = verdict.table.loc[comparison.name], _answer(verdict, comparison)
     is_tuned = _n_tuned(verdict, comparison) >= FEWEST_TUNED
+    is_usual = comparison.worse == Group.OWN_FIT or OURS_VS_OWN_FIT.name not in verdict.table.index
     usual = "the usual tuned model" if is_tuned else "the usual model, not tuned"
+    usual = usual if is_usual else "the best model without a teacher" + ("" if is_tuned else ", not tuned")
     if answer == UNKNOWN:
         return f"{answer}: {_why_unknown(verdict)}."
     if _is_nothing(row):
@@ -157,7 +160,7 @@ def _amount(verdict: Verdict, gain: float, unit: GainUnit) -> str:
 def _sentence(title: str, text: str, verdict: Verdict, comparison: Comparison) -> str:
     """Return a sentence and what would settle it; an answer says whether the usual model was tuned."""
     count, advice = _n_tuned(verdict, comparison), verdict.advice.get(comparison.name, "")
-    untuned = f"only {_trials(count)} of the usual model: {FEWEST_TUNED} are needed to call it tuned"
+    untuned = f"only {_trials(count)} of it: {FEWEST_TUNED} are needed to call it tuned"
     more = [advice] * bool(advice) + [untuned] * (bool(title) and count < FEWEST_TUNED)
     return " ".join([f"{title}: {text}." if title else f"{text}.", *(f"{_capital(part)}." for part in more)])
 
