@@ -124,7 +124,6 @@ def test_an_example_needs_no_file() -> None:
         (["--target", "kind", "--example", "wine"], "pass either a table"),
         (["--target", "kind", "--trials", "0"], "0 is not in the range"),
         (["--target", "kind", "--teacher", "oracle"], "'oracle' is not one of"),
-        (["--target", "size"], "column 'size' must have no missing label"),
     ],
 )
 def test_a_bad_argument_is_met_with_one_line_and_nothing_is_written(

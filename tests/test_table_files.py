@@ -63,11 +63,22 @@ def test_classes_that_are_all_words_for_a_missing_value(csv: Any) -> None:
     assert list(read_table(csv("x,target\n1,NA\n2,None\n3,null\n"), "target").y) == ["NA", "None", "null"]
 
 
-@pytest.mark.parametrize("cells", ["NA,yes,", '"",yes,NA', "1,NA,2", "NA,True,False", ",,"])
-def test_empty_labels_and_words_beside_numbers_are_missing(cells: str, csv: Any) -> None:
+@pytest.mark.parametrize(
+    ("cells", "labels"),
+    [
+        ("NA,yes,", ["NA", "yes"]),
+        ('"",yes,NA', ["yes", "NA"]),
+        ("1,NA,2", [1, 2]),
+        ("NA,True,False", [True, False]),
+    ],
+)
+def test_empty_labels_and_words_beside_numbers_are_missing(cells: str, labels: list[Any], csv: Any) -> None:
     rows = "".join(f"{number},{cell}\n" for number, cell in enumerate(cells.split(",")))
-    with pytest.raises(InvalidData, match=r"'target' must have no missing label, [13] of 3 are"):
-        read_table(csv(f"x,target\n{rows}"), "target")
+    table = read_table(csv(f"x,target\n{rows}"), "target")
+    assert table.y.tolist() == labels
+    assert "1 of 3 rows have no label in 'target': they are left out" in table.notes()
+    with pytest.raises(InvalidData, match="'target' must have labels, it has none"):
+        read_table(csv("x,target\n1,\n2,\n"), "target")
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from importlib.resources import files
 from pathlib import Path as File
 
@@ -12,6 +13,7 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.utils import Bunch
 
+from multihop_search.cli.cleaning import cleaned, copies_of_target, separator_of, telling_columns
 from multihop_search.errors import InvalidData
 from multihop_search.problem.table_files import counts_rows, holds_containers, left_out_columns, read_frame
 
@@ -46,6 +48,8 @@ class Table:
     y: pd.Series
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Columns of the file that are no features, with the reason for each."""
+    read: tuple[str, ...] = ()
+    """How the file was read, where it is not plain."""
 
     @property
     def is_regression(self) -> bool:
@@ -57,7 +61,7 @@ class Table:
     def notes(self) -> list[str]:
         """Return what was decided about the table, and what its user has to know."""
         reasons = dict.fromkeys(self.left_out.values())
-        notes = [f"left out, {reason}: {_named(self.left_out, reason)}" for reason in reasons]
+        notes = [*self.read, *(f"left out, {reason}: {_named(self.left_out, reason)}" for reason in reasons)]
         counts = [name for name in self.X.columns if counts_rows(self.X[name])]
         if counts:
             notes.append(
@@ -93,25 +97,43 @@ def read_table(file: File, target: str) -> Table:
     InvalidData
         If the file is no table, the target column cannot be one, or there is nothing to learn from.
     """
-    frame = read_frame(file, target)
+    separator = separator_of(file)
+    frame, notes = read_frame(file, target, separator), []
+    if separator != ",":
+        notes.append(f"cells are separated by {separator!r}")
     if target not in frame.columns:
-        columns = ", ".join(map(str, frame.columns[:10])) + (", ..." if len(frame.columns) > 10 else "")
-        raise InvalidData(f"--target must name a column of {file.name}, got {target!r}: its columns are {columns}.")
+        columns = ", ".join(map(repr, frame.columns[:10])) + (", ..." if len(frame.columns) > 10 else "")
+        alike = get_close_matches(target, map(str, frame.columns), 1)
+        meant = f"did you mean {alike[0]!r}? Its" if alike else "its"
+        raise InvalidData(f"--target must name a column of {file.name}, got {target!r}: {meant} columns are {columns}.")
     if holds_containers(frame[target]):
         raise InvalidData(
             f"--target must name a column of one number or word a row, {target!r} holds lists, structs or bytes: "
             "choose another or convert it."
         )
     missing = int(frame[target].isna().sum())
+    if missing == len(frame):
+        raise InvalidData(f"column {target!r} must have labels, it has none: choose another.")
     if missing:
-        raise InvalidData(
-            f"column {target!r} must have no missing label, {missing} of {len(frame)} are: drop these rows."
-        )
+        notes.append(f"{missing:,} of {len(frame):,} rows have no label in {target!r}: they are left out")
+        frame = frame[frame[target].notna()].reset_index(drop=True)
     features = frame.drop(columns=target)
     left_out = left_out_columns(features)
+    left_out |= dict.fromkeys(copies_of_target(features, frame[target], target), "the target once more")
+    left_out |= dict.fromkeys(features.columns[features.isna().all()], "no values")
     features = features.drop(columns=list(left_out))
     if not features.shape[1]:
         others = f"only {', '.join(map(repr, left_out))}, which cannot be used" if left_out else "none"
         raise InvalidData(f"{file.name} must have a column beside the target, it has {others}: add features.")
     y = frame[target].astype(float) if pd.api.types.infer_dtype(frame[target]) == "decimal" else frame[target]
-    return Table(file.name, features.replace([np.inf, -np.inf], np.nan), y, left_out)
+    features, read = cleaned(features)
+    notes += [*read, *_telling(telling_columns(features, y), target)]
+    return Table(file.name, features.replace([np.inf, -np.inf], np.nan), y, left_out, tuple(notes))
+
+
+def _telling(names: list[str], target: str) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"{', '.join(map(repr, names))} tells {target!r} exactly: leave it out of the table if it is not known before"
+    ]

@@ -18,7 +18,7 @@ COUNT_NAMES = re.compile(r"index|level_\d+", re.IGNORECASE)
 """Names that `reset_index` gives; the user's own measurements may be called so too."""
 
 
-def read_frame(file: File, target: str | None = None) -> pd.DataFrame:
+def read_frame(file: File, target: str | None = None, separator: str = ",") -> pd.DataFrame:
     """Read a CSV file, gzipped or not, or a Parquet file.
 
     In a CSV file words for a missing value (NA, None, null, nan) are labels where the target's other labels are words:
@@ -41,7 +41,7 @@ def read_frame(file: File, target: str | None = None) -> pd.DataFrame:
     # A mark before each cell of the target, since no option of pandas keeps "NA" as text in one column only.
     marks = {} if target is None else {target: "=".__add__}
     try:
-        frame = pd.read_csv(file, converters=marks)
+        frame = pd.read_csv(file, sep=separator, converters=marks)
     except (OSError, UnicodeDecodeError, pd.errors.ParserError, pd.errors.EmptyDataError) as error:
         raise InvalidData(f"{file} must be a CSV table, it could not be read: {error}") from error
     if target in frame.columns:
