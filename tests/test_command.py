@@ -26,6 +26,7 @@ from multihop_search.cli import main
 from multihop_search.cli.data import read_table
 from multihop_search.errors import CheckpointFailed, InvalidData, MultihopWarning, warn
 from multihop_search.export.skops import read_skops
+from multihop_search.search.refitting import Refitting
 from multihop_search.search.run import Run
 
 pytestmark = [pytest.mark.once, pytest.mark.usefixtures("small_command")]
@@ -348,6 +349,20 @@ def test_a_signal_is_answered_at_once_and_the_best_so_far_is_handed_over(
     assert result.exit_code == 0
     assert said in heard[0]
     assert f"note: {said}" in result.stdout
+
+
+def test_what_cannot_be_fitted_again_for_the_comparison_costs_no_file(
+    numbers: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*args: Any) -> None:
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(Refitting, "refit_trials", full)
+    out = tmp_path / "out"
+    result = run(numbers, "--target", "kind", "--student", "tree:2", "--trials", 2, "--out", out)
+    assert result.exit_code == 0, result.output
+    assert {file.name for file in out.iterdir()} == set(command.FILES)
+    assert "means over the folds" in (out / "report.html").read_text(encoding="utf-8")
 
 
 # ---- several students, a budget

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from multihop_search.cli.cleaning import numbers_of, separator_of, telling_columns
+from multihop_search.cli.cleaning import cleaned, numbers_of, separator_of, telling_columns
 from multihop_search.cli.data import read_table
 from multihop_search.errors import InvalidData
 
@@ -37,7 +37,11 @@ def table(tmp_path: Path, head: str, cells: list[str], separator: str = ",") -> 
         (["1.5", "?", "2.5"], [1.5, np.nan, 2.5], "'?' read as missing in 'x' (13 values)"),
         (["1", "missing", "-", "3"], [1.0, np.nan, np.nan, 3.0], "'missing', '-' read as missing in 'x' (20 values)"),
         (['"1,5"', '"2,25"'], [1.5, 2.25], "read as numbers, without their signs and commas: 'x'"),
-        (["€ 3", "€ 4"], [3.0, 4.0], "read as numbers, without their signs and commas: 'x'"),
+        (["€ 3", "4 €"], [3.0, 4.0], "read as numbers, without their signs and commas: 'x'"),
+        (["-$3", "4"], [-3.0, 4.0], "read as numbers, without their signs and commas: 'x'"),
+        (["1 000", "12 345.5"], [1000.0, 12345.5], "read as numbers, without their signs and commas: 'x'"),
+        (['"0,125"', '"1,250"'], [0.125, 1.25], "read as numbers, without their signs and commas: 'x'"),
+        (['"1,250"', '"3"'], [1250.0, 3.0], "read as numbers, without their signs and commas: 'x'"),
         (["-1", "Unknown"], [-1.0, np.nan], "'Unknown' read as missing in 'x' (20 values)"),
     ],
 )
@@ -48,7 +52,18 @@ def test_numbers_with_marks_stay_numbers_and_it_is_said(tmp_path, cells, numbers
 
 
 @pytest.mark.parametrize(
-    "cells", [["red", "blue"], ["1", "two"], ["12:30", "1:15"], ["?", "-"], ['"1,5"', "2.5", '"1,000"']]
+    "cells",
+    [
+        ["red", "blue"],
+        ["1", "two"],
+        ["12:30", "1:15"],
+        ["?", "-"],
+        ["5 %", "0.07"],
+        ["3 4", "5 6"],
+        ["1 234 5", "1"],
+        ["$", "€"],
+        ['"1,5"', "2.5", '"1,000"'],
+    ],
 )
 def test_what_is_no_number_stays_as_it_is(tmp_path, cells):
     read = read_table(table(tmp_path, "x", cells), "kind")
@@ -70,6 +85,15 @@ def test_the_separator_is_found_out_and_said(tmp_path, separator, is_packed):
     assert f"cells are separated by {separator!r}" in read.notes()
 
 
+def test_a_parquet_table_has_no_separator(tmp_path):
+    pytest.importorskip("pyarrow")
+    file = tmp_path / "table.parquet"
+    pd.DataFrame({"a;b": ["x;y;z"] * 40, "code": ["01", "02"] * 20, "kind": KINDS}).to_parquet(file)
+    read = read_table(file, "kind")
+    assert read.X["code"].tolist()[:2] == ["01", "02"]
+    assert read.notes() == []
+
+
 def test_one_column_needs_no_separator(tmp_path):
     assert separator_of(written(tmp_path, "kind\nyes\nno\n")) == ","
     assert separator_of(tmp_path / "absent.csv") == ","
@@ -87,7 +111,7 @@ def test_a_column_that_tells_the_target_is_kept_and_warned_of(tmp_path):
     rows = [f"{n % 7},{'bad' if kind == 'no' else 'good'},{kind}" for n, kind in enumerate(KINDS)]
     read = read_table(written(tmp_path, "\n".join(["size,outcome,kind", *rows])), "kind")
     assert list(read.X) == ["size", "outcome"]
-    note = "'outcome' tells 'kind' exactly: leave it out of the table if it is not known before"
+    note = "'outcome' tells 'kind' exactly: leave it out of the table if it is not known in time"
     assert note in read.notes()
     numbers = pd.DataFrame({"id": range(4), "half": [0, 0, 1, 1], "most": [0, 0, 0, 1]})
     assert telling_columns(numbers, pd.Series(["a", "a", "b", "b"])) == ["half"]
@@ -109,6 +133,34 @@ def test_a_name_that_is_nearly_right_is_answered_with_the_right_one(tmp_path):
         read_table(file, "kind")
     with pytest.raises(InvalidData, match=r"got 'colour': its columns are 'size', 'kind '\."):
         read_table(file, "colour")
+
+
+def test_a_comma_is_decimal_where_it_separates_no_cells(tmp_path):
+    read = read_table(table(tmp_path, "x", ["1,234", "2,345"], ";"), "kind")
+    assert read.X["x"].tolist()[:2] == [1.234, 2.345]
+
+
+def test_a_target_of_numbers_with_signs_is_one_of_values(tmp_path):
+    rows = [f'{n},"${n + 1},000.50"' for n in range(40)]
+    read = read_table(written(tmp_path, "\n".join(["size,price", *rows])), "price")
+    assert read.is_regression
+    assert read.y.tolist()[:2] == [1000.5, 2000.5]
+    assert "read as numbers, without their signs and commas: the target 'price'" in read.notes()
+
+
+def test_columns_of_any_name_are_read(tmp_path):
+    frame = pd.DataFrame({0: ["$1", "$2"] * 10, "0": ["a", "b"] * 10, "kind": KINDS[:20]})
+    clean, notes = cleaned(frame[[0, "0"]])
+    assert list(clean.columns) == [0, "0"]
+    assert clean[0].tolist()[:2] == [1.0, 2.0]
+    assert clean["0"].tolist()[:2] == ["a", "b"]
+    assert len(notes) == 1
+    twice = pd.concat([frame[[0]], frame[[0]]], axis=1)
+    assert cleaned(twice)[0].to_numpy().tolist()[:2] == [[1.0, 1.0], [2.0, 2.0]]
+
+
+def test_numbers_that_were_written_as_text_stay_text():
+    assert numbers_of(pd.Series(["01", "02"])) is None
 
 
 def test_numbers_are_left_alone():

@@ -261,7 +261,7 @@ def test_a_better_solver_is_not_booked_as_a_hop(few):
     assert search.best_path_.fit is not None
     assert table.loc["selected vs own fit", "gain"] > 0
     assert search.verdict_.headline.startswith("Probably better, not proven: ")
-    assert "(the usual model, not tuned)" in search.verdict_.headline
+    assert "(the usual untuned model)" in search.verdict_.headline
 
 
 def test_only_the_own_fit_is_the_search_without_fits(few):
@@ -458,7 +458,7 @@ def test_the_steps_of_a_search_add_up_to_its_gain_and_are_in_its_words(found):
     assert verdict.steps["score"].iloc[-1] - verdict.steps["score"].iloc[0] == pytest.approx(gain, abs=1e-12)
     loss, (name, step) = -verdict.steps["score"].iloc[0], list(verdict.steps["gain"].items())[1]
     change = f"{abs(100 * step / loss):.1f} % {'lower' if step > 0 else 'higher'}"
-    assert f"Where it comes from, step by step: {name} {change}" in str(verdict)
+    assert f"Step by step: log-loss {change} by {name}" in str(verdict)
 
 
 def test_without_own_fit_trials_the_fourth_row_is_empty_and_inconclusive():

@@ -132,7 +132,7 @@ def test_where_plain_is_chosen_the_gain_over_plain_is_zero_and_equivalent(scorin
     verdict = judge(proba, y, [0, 1, 2, 0], scoring=scoring, random_state=0)
     assert verdict.table.loc["selected vs plain"].tolist() == [0, 0, 0, "equivalent"]
     assert verdict.scores.loc["selected"].equals(verdict.scores.loc["plain"])
-    assert verdict.headline.startswith("No gain: the usual model, not tuned, is the choice.")
+    assert verdict.headline.startswith("No gain: the usual untuned model is the choice.")
 
 
 def test_what_the_search_chose_decides_whether_plain_was_chosen():
@@ -297,7 +297,7 @@ def test_a_verdict_is_lines_of_sentences_that_name_the_trials_of_each_kind(situa
     proba, y = trials(hits)
     verdict = judge(proba, y, hops, random_state=0, **settings)
     added = verdict.steps["gain"].iloc[1:]
-    assert ("Where it comes from" in str(verdict)) == (len(added) > 1 and added.any())
+    assert ("Step by step: " in str(verdict)) == (len(added) > 1 and added.any())
     assert all(re.fullmatch(r"[A-Z].*\.", line) for line in str(verdict).split("\n"))
     assert verdict.headline == str(verdict).split("\n")[0]
     plain, one, several = sum(h == 0 for h in hops), sum(h == 1 for h in hops), sum(h >= 2 for h in hops)
@@ -711,7 +711,7 @@ def test_tuned_means_at_least_ten_plain_trials(n_plain):
     proba, y = trials([0.5] * n_plain + [0.9])
     said = judge(proba, y, [0] * n_plain + [1], random_state=0).headline
     assert ("the usual tuned model" in said) == said.startswith("Better, proven") == (n_plain >= 10)
-    few = f"Only {n_plain} trial{'s' * (n_plain != 1)} of it: 10 are needed to call it tuned."
+    few = f"That model had {n_plain} trial{'s' * (n_plain != 1)}, tuning takes 10."
     assert (few in said) == said.startswith("Probably better, not proven") == (n_plain < 10)
 
 
@@ -720,7 +720,7 @@ def test_the_own_fit_is_tuned_by_its_own_trials_only():
     own = np.arange(13) < 9
     verdict = judge(proba, y, [0] * 12 + [1], own_fit=own, random_state=0)
     assert verdict.n_own_fit == 9
-    assert "the usual model, not tuned" in verdict.headline
+    assert "the usual untuned model" in verdict.headline
     assert answer_against(verdict, "Against the best model without a teacher: better, proven.")
     tuned = judge(proba, y, [0] * 12 + [1], own_fit=np.arange(13) < 10, random_state=0)
     assert "the usual tuned model" in tuned.headline
@@ -730,7 +730,7 @@ def test_without_a_trial_of_the_own_fit_the_best_model_without_a_teacher_is_the_
     proba, y = trials([*[0.5] * 10, 0.9])
     verdict = judge(proba, y, [*[0] * 10, 1], own_fit=np.zeros(11, dtype=bool), random_state=0)
     assert verdict.headline.startswith("Better, proven: log-loss from ")
-    assert "(the best model without a teacher)" in verdict.headline
+    assert "(the best tuned model without a teacher)" in verdict.headline
 
 
 # ---- a model without skill is a rival too

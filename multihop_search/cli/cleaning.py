@@ -12,6 +12,8 @@ from pathlib import Path as File
 import numpy as np
 import pandas as pd
 
+from multihop_search.problem.table_files import PARQUET
+
 SEPARATORS = ",;\t|"
 MISSING = frozenset(("", "?", "-", "--", ".", "na", "n/a", "#n/a", "nan", "none", "null", "nil", "missing", "unknown"))
 """What people write where they have no value, in small letters."""
@@ -19,13 +21,18 @@ MOST_MISSING = 0.5
 """Share of such words up to which a column still counts as one of numbers."""
 SNIFFED = 1 << 16
 """Bytes in which the separator is looked for."""
-MARKS = re.compile(r"[$€£¥%\s\u00a0]")
-THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+CURRENCY = re.compile(r"([+-]?)[$€£¥]\s*|\s*[$€£¥]$")
+PER_CENT = re.compile(r"\s*%$")
+SPACED = re.compile(r"[+-]?[1-9]\d{0,2}([\s\u00a0]\d{3})+([.,]\d+)?")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+(\.\d+)?")
 DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
+WHOLE = re.compile(r"[+-]?\d+")
 
 
 def separator_of(file: File) -> str:
     """Return what stands between the cells of a CSV file, gzipped or not; a comma where it cannot be found out."""
+    if file.suffix in PARQUET:
+        return ","
     try:
         with gzip.open(file, "rb") if file.suffix == ".gz" else file.open("rb") as stream:
             text = stream.read(SNIFFED).decode("utf-8", "replace")
@@ -51,17 +58,27 @@ class Numbers:
     """Whether currency signs, per cent, or commas were read as parts of numbers."""
 
 
-def numbers_of(column: pd.Series) -> Numbers | None:
-    """Return the numbers that a column of text holds; None where some cell is neither a number nor a word for missing.
+def numbers_of(column: pd.Series, separator: str = ",") -> Numbers | None:
+    """Return the numbers of a column of text that has signs or words for missing beside them; None for any other.
+
+    It is another one if some cell is neither a number nor such a word, if per cent and other numbers are mixed, and if
+    all are plain numbers: who wrote these as text had a reason.
+
+    Parameters
+    ----------
+    column : Series
+        Cells as they were read.
+    separator : str, default=","
+        What stands between the cells of the file: "1,234" is a thousand and more where it is a comma.
 
     Examples
     --------
-    >>> numbers_of(pd.Series(["$1,000.50", "?", "20 %"])).values.tolist()
+    >>> numbers_of(pd.Series(["$1,000.50", "?", "$20"])).values.tolist()
     [1000.5, nan, 20.0]
-    >>> numbers_of(pd.Series(["1,5", "2,25"])).values.tolist()
-    [1.5, 2.25]
-    >>> numbers_of(pd.Series(["1", "two"])) is None
-    True
+    >>> numbers_of(pd.Series(["0,125", "2,25"])).values.tolist()
+    [0.125, 2.25]
+    >>> numbers_of(pd.Series(["1", "two"])) is None, numbers_of(pd.Series(["01", "02"])) is None
+    (True, True)
     """
     if not (pd.api.types.is_object_dtype(column) or pd.api.types.is_string_dtype(column)):
         return None
@@ -70,32 +87,51 @@ def numbers_of(column: pd.Series) -> Numbers | None:
         return None
     text = text.str.strip()
     is_missing = text.str.lower().isin(MISSING)
-    bare = text[~is_missing].str.replace(MARKS, "", regex=True)
-    if is_missing.mean() > MOST_MISSING or not len(bare):
+    marked = text[~is_missing]
+    if is_missing.mean() > MOST_MISSING or not len(marked):
         return None
-    with_commas = bare[bare.str.contains(",", regex=False)]
-    if len(with_commas):
-        if with_commas.str.fullmatch(THOUSANDS).all():
-            bare = bare.str.replace(",", "", regex=False)
-        elif with_commas.str.fullmatch(DECIMAL_COMMA).all() and not bare.str.contains(".", regex=False).any():
-            bare = bare.str.replace(",", ".", regex=False)
-        else:
-            return None
-    parsed = pd.to_numeric(bare, errors="coerce")
-    if parsed.isna().any():
+    bare = _without_signs(marked, separator)
+    parsed = None if bare is None else pd.to_numeric(bare, errors="coerce")
+    if bare is None or parsed is None or parsed.isna().any():
+        return None
+    has_marks = bool((bare != marked).any())
+    if not has_marks and not is_missing.any():
         return None
     values = pd.Series(np.nan, index=column.index, name=column.name)
     values.loc[parsed.index] = parsed.astype(float)
-    words = tuple(dict.fromkeys(text[is_missing]))
-    return Numbers(values, words, int(is_missing.sum()), bool((bare != text[~is_missing]).any()))
+    return Numbers(values, tuple(dict.fromkeys(text[is_missing])), int(is_missing.sum()), has_marks)
 
 
-def cleaned(features: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the features with columns of marked numbers as numbers, and in words what was read so."""
-    found = {name: numbers for name in features.columns if (numbers := numbers_of(features[name])) is not None}
+def _without_signs(text: pd.Series, separator: str) -> pd.Series | None:
+    """Return numbers without currency, per cent and marks of thousands; None where cells are written in two ways."""
+    is_share = text.str.endswith("%")
+    if is_share.any() and not is_share.all():
+        return None
+    bare = text.str.replace(PER_CENT, "", regex=True).str.replace(CURRENCY, r"\1", n=1, regex=True)
+    is_spaced = bare.str.fullmatch(SPACED)
+    bare = bare.where(~is_spaced, bare.str.replace(r"[\s\u00a0]", "", regex=True))
+    with_commas = bare[bare.str.contains(",", regex=False)]
+    if not len(with_commas):
+        return bare
+    thousands = with_commas.str.fullmatch(THOUSANDS).all()
+    others = bare.drop(with_commas.index)
+    decimal = with_commas.str.fullmatch(DECIMAL_COMMA).all() and others.str.fullmatch(WHOLE).all()
+    if thousands and not (decimal and separator != ","):
+        return bare.str.replace(",", "", regex=False)
+    return bare.str.replace(",", ".", regex=False) if decimal else None
+
+
+def cleaned(table: pd.DataFrame, separator: str = ",") -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with columns of marked numbers as numbers, and in words what was read so."""
+    found = {
+        place: numbers
+        for place in range(table.shape[1])
+        if (numbers := numbers_of(table.iloc[:, place], separator)) is not None
+    }
     if not found:
-        return features, []
-    return features.assign(**{str(name): numbers.values for name, numbers in found.items()}), list(_notes(found))
+        return table, []
+    columns = [found[place].values if place in found else table.iloc[:, place] for place in range(table.shape[1])]
+    return pd.concat(columns, axis=1), list(_notes({str(table.columns[place]): found[place] for place in found}))
 
 
 def _notes(found: dict[str, Numbers]) -> Iterator[str]:
@@ -116,18 +152,25 @@ def _named(columns: dict[str, Numbers]) -> str:
 def copies_of_target(features: pd.DataFrame, y: pd.Series, target: str) -> list[str]:
     """Return the columns that hold the target once more, under its name with a number behind."""
     again = re.compile(re.escape(target) + r"\.\d+")
-    return [str(name) for name in features.columns if again.fullmatch(str(name)) and _says_the_same(features[name], y)]
+    return [name for name in telling_columns(features, y) if again.fullmatch(name)]
 
 
 def telling_columns(features: pd.DataFrame, y: pd.Series) -> list[str]:
-    """Return the columns that tell the target of each row exactly, value by value."""
-    return [str(name) for name in features.columns if _says_the_same(features[name], y)]
+    """Return the columns of which each value stands for one label, and each label for one value.
+
+    Where all values differ a column is no such one: an identifier tells nothing of new rows.
+    """
+    labels, distinct = pd.factorize(y)
+    if not 1 < len(distinct) < len(y):
+        return []
+    return [
+        str(features.columns[place])
+        for place in range(features.shape[1])
+        if _tells(pd.factorize(features.iloc[:, place])[0], labels, len(distinct))
+    ]
 
 
-def _says_the_same(column: pd.Series, y: pd.Series) -> bool:
-    """Return whether each value of a column stands for one label, and each label for one value."""
-    codes, labels = pd.factorize(column)[0], pd.factorize(y)[0]
-    n_values = len(np.unique(codes))
-    if n_values < 2 or n_values == len(codes):
+def _tells(codes: np.ndarray, labels: np.ndarray, n_labels: int) -> bool:
+    if len(np.unique(codes)) != n_labels:
         return False
-    return len(np.unique(np.column_stack([codes, labels]), axis=0)) == n_values == len(np.unique(labels))
+    return len(np.unique(np.column_stack([codes, labels]), axis=0)) == n_labels

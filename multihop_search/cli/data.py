@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.utils import Bunch
 
-from multihop_search.cli.cleaning import cleaned, copies_of_target, separator_of, telling_columns
+from multihop_search.cli.cleaning import cleaned, copies_of_target, numbers_of, separator_of, telling_columns
 from multihop_search.errors import InvalidData
 from multihop_search.problem.table_files import counts_rows, holds_containers, left_out_columns, read_frame
 
@@ -117,23 +117,37 @@ def read_table(file: File, target: str) -> Table:
     if missing:
         notes.append(f"{missing:,} of {len(frame):,} rows have no label in {target!r}: they are left out")
         frame = frame[frame[target].notna()].reset_index(drop=True)
-    features = frame.drop(columns=target)
+    y, features = frame[target], frame.drop(columns=target)
     left_out = left_out_columns(features)
-    left_out |= dict.fromkeys(copies_of_target(features, frame[target], target), "the target once more")
-    left_out |= dict.fromkeys(features.columns[features.isna().all()], "no values")
     features = features.drop(columns=list(left_out))
+    more = dict.fromkeys(copies_of_target(features, y, target), "the target once more")
+    more |= dict.fromkeys(features.columns[features.isna().all()], "no values")
+    features, left_out = features.drop(columns=list(more)), left_out | more
     if not features.shape[1]:
         others = f"only {', '.join(map(repr, left_out))}, which cannot be used" if left_out else "none"
         raise InvalidData(f"{file.name} must have a column beside the target, it has {others}: add features.")
-    y = frame[target].astype(float) if pd.api.types.infer_dtype(frame[target]) == "decimal" else frame[target]
-    features, read = cleaned(features)
-    notes += [*read, *_telling(telling_columns(features, y), target)]
+    features, read = cleaned(features, separator)
+    y, read_target = _target(y, separator)
+    notes += [*read_target, *read, *_telling(telling_columns(features, y), target)]
     return Table(file.name, features.replace([np.inf, -np.inf], np.nan), y, left_out, tuple(notes))
+
+
+def _target(y: pd.Series, separator: str) -> tuple[pd.Series, list[str]]:
+    """Return the target, with numbers for decimals and for numbers with signs, and what is to be said of it.
+
+    Words for missing values are labels of their own.
+    """
+    if pd.api.types.infer_dtype(y) == "decimal":
+        return y.astype(float), []
+    numbers = numbers_of(y, separator)
+    if numbers is None or numbers.n_missing:
+        return y, []
+    return numbers.values, [f"read as numbers, without their signs and commas: the target {y.name!r}"]
 
 
 def _telling(names: list[str], target: str) -> list[str]:
     if not names:
         return []
     return [
-        f"{', '.join(map(repr, names))} tells {target!r} exactly: leave it out of the table if it is not known before"
+        f"{', '.join(map(repr, names))} tells {target!r} exactly: leave it out of the table if it is not known in time"
     ]

@@ -88,9 +88,8 @@ class Deadline:
     @property
     def last_step(self) -> float:
         """Seconds that the last step takes: the teacher, of each group that is judged the longest path, the refit."""
-        judged = sum(self._below.values()) if self._judged else 0.0
         teacher = self._times * self._teacher if self._taught else 0.0
-        return AT_LEAST + MARGIN * (teacher + judged + max(self._below.values(), default=0.0))
+        return AT_LEAST + MARGIN * (teacher + self._judging + self._longest)
 
     @property
     def for_all_rows(self) -> float:
@@ -98,17 +97,25 @@ class Deadline:
         times = len(self._problem.whole.train) / len(self._problem.searched.train)
         if times == 1:
             return 0.0
-        judged = sum(self._below.values()) if self._fresh else 0.0
         teacher = self._of_teacher if self._taught else 0.0
-        return MARGIN * (times * teacher + (times - 1) * (judged + max(self._below.values(), default=0.0)))
+        judging = self._judging if self._fresh else 0.0
+        return MARGIN * (times * teacher + (times - 1) * (judging + self._longest))
 
     def has_time_for(self, fold: Fold, record: TrialRecord) -> bool:
         """Return whether a path can be fitted on the training rows of a fold, beside the verdict."""
-        judged = sum(self._below.values()) if self._judged else 0.0
-        if self._fresh:
-            judged *= len(fold.train) / len(self._problem.searched.train)
-        needed = self._upper(record, fold) + self._student(record, fold) + judged
+        times = len(fold.train) / len(self._problem.searched.train) if self._fresh else 1.0
+        needed = self._upper(record, fold) + self._student(record, fold) + times * self._judging
         return self._at - time.monotonic() >= AT_LEAST + MARGIN * needed
+
+    @property
+    def _longest(self) -> float:
+        """Seconds of the longest path below the teacher, on the rows searched."""
+        return max(self._below.values(), default=0.0)
+
+    @property
+    def _judging(self) -> float:
+        """Seconds of the fits of the verdict below the teacher, on the rows searched."""
+        return sum(self._below.values()) if self._judged else 0.0
 
     def _upper(self, record: TrialRecord, fold: Fold) -> float:
         return record.upper_seconds / max(len(record.fit_times), 1) * self._share(fold)

@@ -12,7 +12,7 @@ from multihop_search.engine.student import fit_student, judge
 from multihop_search.executors import Future, Session
 from multihop_search.paths.ladder import Ladder
 from multihop_search.paths.path import TEACHER, Hop, Path, Truncate
-from multihop_search.problem.problem import Problem
+from multihop_search.problem.problem import Problem, Role
 from multihop_search.transfer.schemes.model_compression import MOST_ROWS
 from multihop_search.transfer.transfer_set import TeacherOutputs
 
@@ -51,11 +51,17 @@ class Prefixes:
         return self.session.submit(judge, *self.shared, number, path, *above)
 
     def student(self, number: int, path: Path) -> Future:
-        """Return the future of the student of `path`, fitted on the training rows of a fold, once for all who ask."""
-        if (number, path) not in self._students:
-            above = (self.outputs(number, path.prefix),) if path.hops else ()
-            self._students[number, path] = self.session.submit(fit_student, *self.shared, number, path, *above)
-        return self._students[number, path]
+        """Return the future of the student of `path`, fitted on the training rows of a fold.
+
+        On a sample that is searched it is fitted once: rows outside choose by it, and others judge it.
+        """
+        if (number, path) in self._students:
+            return self._students[number, path]
+        above = (self.outputs(number, path.prefix),) if path.hops else ()
+        future = self.session.submit(fit_student, *self.shared, number, path, *above)
+        if self.problem.fold(number).role == Role.SEARCHED:
+            self._students[number, path] = future
+        return future
 
     def outputs(self, number: int, hops: tuple[Hop, ...]) -> Future:
         """Return the future of the outputs of the model that `hops` lead to in a fold; submits what is missing."""

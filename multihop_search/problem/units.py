@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+
+ABSENT = "\u2013"
+"""Stands where there is no number."""
 
 
 @dataclass(frozen=True)
@@ -86,3 +90,20 @@ MEASURES = {
 def measures_of(*, regression: bool) -> tuple[str, ...]:
     """Return the names of the measures of a task."""
     return ("rmse", "r2") if regression else ("log_loss", "accuracy")
+
+
+def number(value: float, digits: int = 4) -> str:
+    """Return a number with so many significant digits, thousands with commas; a dash where there is none.
+
+    Examples
+    --------
+    >>> number(12345.6), number(0.123456), number(3.0), number(float("nan"))
+    ('12,346', '0.1235', '3', '\u2013')
+    """
+    if not math.isfinite(value):
+        return ABSENT
+    if value == 0:
+        return "0"
+    places = digits - 1 - math.floor(math.log10(abs(value)))
+    text = f"{value:,.{min(max(places, 0), 8)}f}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
+    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text

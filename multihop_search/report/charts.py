@@ -14,8 +14,8 @@ from markupsafe import Markup
 
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.paths.groups import BY_HOPS, Group
-from multihop_search.problem.units import Unit
-from multihop_search.report.markup import join, number, percent, tag
+from multihop_search.problem.units import Unit, number
+from multihop_search.report.markup import join, percent, tag
 from multihop_search.report.scales import Scale, ends
 
 HEIGHT = 320.0

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from multihop_search.paths.groups import MANY_VS_ONE, ONE_VS_PLAIN, OURS_VS_OWN_FIT, OURS_VS_PLAIN
-from multihop_search.report.markup import ABSENT, percent, tag
+from multihop_search.problem.units import ABSENT
+from multihop_search.report.markup import percent, tag
 from multihop_search.report.scales import Scale, ends
 from multihop_search.verdict.interval import INCONCLUSIVE
 from multihop_search.verdict.verdict import Verdict

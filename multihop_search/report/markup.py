@@ -10,13 +10,12 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from multihop_search.problem.units import MEASURES
+from multihop_search.problem.units import ABSENT, MEASURES, number
 
 HIDDEN = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Categories of characters that a browser drops, refuses or breaks a line at."""
 REORDERING = set("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that change the order of what stands beside them."""
-ABSENT = "\u2013"
 VOID = {"meta", "link"}
 """Elements without content."""
 BLOCKS = {
@@ -83,23 +82,6 @@ def _attribute(value: Any) -> str:
 def percent(share: float) -> str:
     """Return a share as SVG takes a length: of the width of the picture, whatever that is."""
     return f"{100 * share:.2f}%"
-
-
-def number(value: float, digits: int = 4) -> str:
-    """Return a number with so many significant digits, thousands with commas; a dash where there is none.
-
-    Examples
-    --------
-    >>> number(12345.6), number(0.123456), number(3.0), number(float("nan"))
-    ('12,346', '0.1235', '3', '\u2013')
-    """
-    if not math.isfinite(value):
-        return ABSENT
-    if value == 0:
-        return "0"
-    places = digits - 1 - math.floor(math.log10(abs(value)))
-    text = f"{value:,.{min(max(places, 0), 8)}f}" if abs(value) >= 1e-4 else f"{value:.{digits - 1}e}"
-    return text.rstrip("0").rstrip(".") if "." in text and "e" not in text else text
 
 
 def score(value: float, measure: str) -> str:

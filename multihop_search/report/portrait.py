@@ -14,7 +14,8 @@ from sklearn.pipeline import Pipeline
 from multihop_search.models.complexity import complexity
 from multihop_search.models.portrayal import Coefficients, OneTree, Shares
 from multihop_search.models.registry import family_of
-from multihop_search.report.markup import number, percent, shown, tag
+from multihop_search.problem.units import number
+from multihop_search.report.markup import percent, shown, tag
 from multihop_search.report.text import describe, names_within
 from multihop_search.report.trees import PALETTE, draw_tree
 

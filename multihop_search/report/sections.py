@@ -14,12 +14,12 @@ from markupsafe import Markup
 from multihop_search.engine.record import COMPLETE, FAIL, PRUNED
 from multihop_search.paths.groups import Group
 from multihop_search.paths.path import TEACHER
-from multihop_search.problem.units import MEASURES
+from multihop_search.problem.units import MEASURES, number
 from multihop_search.report.charts import MOST_POINTS, history_chart, legend, n_below, size_chart
 from multihop_search.report.elements import as_given, details, head, note, numeric, row_head, scrolled, section, table
 from multihop_search.report.facts import Compared, Facts
 from multihop_search.report.gains import Gain, gains
-from multihop_search.report.markup import broken_name, duration, join, number, score, shown, tag
+from multihop_search.report.markup import broken_name, duration, join, score, shown, tag
 from multihop_search.report.portrait import Portrait, portrait
 from multihop_search.report.steps import Settings, steps_of
 from multihop_search.verdict.verdict import Verdict
@@ -138,7 +138,7 @@ def _steps(verdict: Verdict) -> list[Markup]:
         added = (
             "" if math.isnan(gain) else f"{gain:+.{unit.places}f} ({low:+.{unit.places}f} to {high:+.{unit.places}f})"
         )
-        rows.append(tag("tr", row_head(name), numeric(f"{verdict.unit.sign * value:.4g}"), numeric(added)))
+        rows.append(tag("tr", row_head(name), numeric(number(verdict.unit.sign * value)), numeric(added)))
     words = note("Step by step: what the same choice picks as more kinds of trials are added. These gains add up.")
     return [words, table([*heads], rows, label="gains step by step")]
 

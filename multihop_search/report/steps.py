@@ -8,8 +8,9 @@ from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from multihop_search.paths.path import TEACHER, Path, Truncate
+from multihop_search.problem.units import number
 from multihop_search.report.facts import Measured
-from multihop_search.report.markup import number, shown
+from multihop_search.report.markup import shown
 
 Settings = tuple[tuple[str, str], ...]
 

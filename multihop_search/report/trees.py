@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from multihop_search.report.markup import join, number, shown, tag
+from multihop_search.problem.units import number
+from multihop_search.report.markup import join, shown, tag
 
 MOST_LEAVES = 64
 """Leaves that are drawn: of a larger tree its first levels."""

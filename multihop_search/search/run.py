@@ -210,13 +210,8 @@ class Run:
         local = Prefixes(SerialExecutor().start(), problem, self.setup.ladder)
         limited = self._settings["hop_timeout"] is not None  # else workers hold no memory while this process refits
         last = not limited and not runs_hops(problem, self.fresh)
-        teacher: FittedTeacher | None = None
         try:
-            if self._deadline is None or self._deadline.allows_teacher:
-                with self._stage("fitting the teacher"):
-                    teacher = (prefixes.session.last_result if last else prefixes.session.result)(future)
-            else:
-                prefixes.session.cancel(future)
+            teacher = self._teacher(prefixes.session, future, last=last)
         except ClusterLost as error:
             warn(f"the last step runs in this process: {error}", RefitWarning)
             prefixes, teacher = local, local.session.result(local.teacher(problem.searched.number))
@@ -267,6 +262,15 @@ class Run:
                 "(results_ holds the trials)."
             ) from error
         self.refit_seconds = time.perf_counter() - start
+
+    def _teacher(self, session: Session, future: Future, *, last: bool) -> FittedTeacher | None:
+        """Return the teacher on all rows searched; None where there is no time for it."""
+        if self._deadline is not None and not self._deadline.allows_teacher:
+            session.cancel(future)
+            return None
+        with self._stage("fitting the teacher"):
+            teacher: FittedTeacher = (session.last_result if last else session.result)(future)
+        return teacher
 
     def _select(
         self,

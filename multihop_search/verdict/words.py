@@ -17,7 +17,7 @@ from multihop_search.paths.groups import (
     Group,
 )
 from multihop_search.paths.path import TEACHER
-from multihop_search.problem.units import MEASURES, GainUnit
+from multihop_search.problem.units import MEASURES, GainUnit, number
 from multihop_search.verdict.interval import BEATS, EQUIVALENT, LOSES
 
 if TYPE_CHECKING:
@@ -58,17 +58,14 @@ def lines(verdict: Verdict) -> list[str]:
 
 def _headline(verdict: Verdict, comparison: Comparison) -> str:
     row, answer = verdict.table.loc[comparison.name], _answer(verdict, comparison)
-    is_tuned = _n_tuned(verdict, comparison) >= FEWEST_TUNED
-    is_usual = comparison.worse == Group.OWN_FIT or OURS_VS_OWN_FIT.name not in verdict.table.index
-    usual = "the usual tuned model" if is_tuned else "the usual model, not tuned"
-    usual = usual if is_usual else "the best model without a teacher" + ("" if is_tuned else ", not tuned")
     if answer == UNKNOWN:
         return f"{answer}: {_why_unknown(verdict)}."
+    tuned = "tuned" if _n_tuned(verdict, comparison) >= FEWEST_TUNED else "untuned"
+    is_usual = comparison.worse == Group.OWN_FIT or OURS_VS_OWN_FIT.name not in verdict.table.index
+    rival = f"the usual {tuned} model" if is_usual else f"the best {tuned} model without a teacher"
     if _is_nothing(row):
-        return _sentence(
-            answer, f"{usual} is the choice" if is_tuned else f"{usual}, is the choice", verdict, comparison
-        )
-    change = _change(verdict, comparison, f" ({usual})", " (ours)")
+        return _sentence(answer, f"{rival} is the choice", verdict, comparison)
+    change = _change(verdict, comparison, f" ({rival})", " (ours)")
     measures = _measures(verdict, comparison.worse, Group.SELECTED)
     return _sentence(answer, "; ".join([change, *measures]), verdict, comparison)
 
@@ -123,18 +120,14 @@ def _why_unknown(verdict: Verdict) -> str:
 
 
 def _score(verdict: Verdict, group: str) -> str:
-    return _number(verdict.unit.sign * verdict.scores.loc[group, "score"])
-
-
-def _number(value: float) -> str:
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+    return number(verdict.unit.sign * verdict.scores.loc[group, "score"])
 
 
 def _measures(verdict: Verdict, rival: Group, ours: Group) -> list[str]:
     """Return what each measure beside the score was and is, such as accuracy."""
     return [
-        f"{MEASURES[name].label} from {_number(verdict.scores.loc[rival, name])} to "
-        f"{_number(verdict.scores.loc[ours, name])}"
+        f"{MEASURES[name].label} from {number(verdict.scores.loc[rival, name])} to "
+        f"{number(verdict.scores.loc[ours, name])}"
         for name in verdict.scores.columns
         if name != "score" and MEASURES[name].label != verdict.score and np.isfinite(verdict.scores.loc[ours, name])
     ]
@@ -160,7 +153,7 @@ def _amount(verdict: Verdict, gain: float, unit: GainUnit) -> str:
 def _sentence(title: str, text: str, verdict: Verdict, comparison: Comparison) -> str:
     """Return a sentence and what would settle it; an answer says whether the usual model was tuned."""
     count, advice = _n_tuned(verdict, comparison), verdict.advice.get(comparison.name, "")
-    untuned = f"only {_trials(count)} of it: {FEWEST_TUNED} are needed to call it tuned"
+    untuned = f"that model had {_trials(count)}, tuning takes {FEWEST_TUNED}"
     more = [advice] * bool(advice) + [untuned] * (bool(title) and count < FEWEST_TUNED)
     return " ".join([f"{title}: {text}." if title else f"{text}.", *(f"{_capital(part)}." for part in more)])
 
@@ -185,9 +178,10 @@ def _step_by_step(verdict: Verdict) -> str:
     if len(steps) < 3 or not steps["gain"].iloc[1:].any():
         return ""
     added = (
-        f"{name} {_amount(verdict, gain, unit) if gain else 'nothing'}" for name, gain in steps["gain"].iloc[1:].items()
+        f"{_amount(verdict, gain, unit) if gain else 'unchanged'} by {name}"
+        for name, gain in steps["gain"].iloc[1:].items()
     )
-    return f"Where it comes from, step by step: {', '.join(added)}."
+    return f"Step by step: {verdict.score} {', '.join(added)}."
 
 
 def steps_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
@@ -219,7 +213,7 @@ def _unskilled(verdict: Verdict) -> list[str]:
 
 def _beside(verdict: Verdict, row: str) -> str:
     score, guessed = (verdict.unit.sign * verdict.scores.loc[name, "score"] for name in (row, NO_SKILL))
-    return f"{verdict.score} {_number(score)}, {verdict.guess.partition(' ')[0]} {_number(guessed)}"
+    return f"{verdict.score} {number(score)}, {verdict.guess.partition(' ')[0]} {number(guessed)}"
 
 
 def gains_to_read(verdict: Verdict) -> tuple[pd.DataFrame, GainUnit]:
