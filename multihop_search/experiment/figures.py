@@ -10,8 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from multihop_search.experiment.statistics import Estimate, Ranks
-from multihop_search.problem import number
-from multihop_search.report.markup import percent, shown, tag
+from multihop_search.report.markup import number, percent, shown, tag
 from multihop_search.report.scales import Scale, ends
 
 SQUARE, BOTTOM, LINE = 380.0, 34.0, 26.0

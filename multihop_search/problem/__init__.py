@@ -3,6 +3,5 @@
 from multihop_search.problem.responses import response_table
 from multihop_search.problem.row_scores import Accuracy, FlooredLogLoss, RowScoring
 from multihop_search.problem.table_files import left_out_columns, read_frame
-from multihop_search.problem.units import number
 
-__all__ = ["Accuracy", "FlooredLogLoss", "RowScoring", "left_out_columns", "number", "read_frame", "response_table"]
+__all__ = ["Accuracy", "FlooredLogLoss", "RowScoring", "left_out_columns", "read_frame", "response_table"]

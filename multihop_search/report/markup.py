@@ -10,7 +10,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from multihop_search.problem.units import ABSENT, MEASURES, number
+from multihop_search.problem.units import ABSENT, MEASURES
+from multihop_search.problem.units import number as number  # what pages write, experiments too
 
 HIDDEN = {"Cc", "Cs", "Cn", "Co", "Zl", "Zp"}
 """Categories of characters that a browser drops, refuses or breaks a line at."""
