@@ -183,7 +183,7 @@ def test_the_table_holds_honest_scores_and_the_sizes_of_models_fitted_on_all_row
 ) -> None:
     rows = {row[0].split()[0] + " " + row[0].split()[-1]: row for row in Page(page(facts)).rows}
     table = {name[: -len(model.kind)].strip(): model for model in facts.compared for name in [model.name + model.kind]}
-    assert list(table) == ["teacher", "plain", "plain alone", "one hop", "ours"]
+    assert list(table) == ["teacher", "plain", "usual model", "one hop", "ours"]
     scores = small.verdict_.scores
     for name, row in (("teacher", "teacher"), ("plain", "plain"), ("one hop", "one-hop"), ("ours", "selected")):
         cells = next(cells for cells in rows.values() if cells[0].startswith(name))

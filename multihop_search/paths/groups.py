@@ -45,7 +45,7 @@ BY_HOPS = (Group.PLAIN, Group.ONE_HOP, Group.MULTI_HOP)
 """The groups that every trial is in one of."""
 LABELS = {
     Group.PLAIN: "plain",
-    Group.OWN_FIT: "plain alone",
+    Group.OWN_FIT: "usual model",
     Group.SHRUNK: "plain with shrinkage",
     Group.UP_TO_ONE_HOP: "up to one hop",
     Group.ONE_HOP: "one hop",

@@ -105,7 +105,11 @@ def side_by_side(facts: Facts) -> Markup:
         f"Honest scores, by {verdict.judged_on}{lower}. ",
         tag("i", "Plain"),
         f" is the student without a teacher, the best of {n_plain} trial{'s' * (n_plain != 1)}",
-        *(["; ", tag("i", Group.OWN_FIT.label), " is the best of those that its own class fitted"] if alone else []),
+        *(
+            ["; ", tag("i", Group.OWN_FIT.label), " is the best of those that its own class fitted, without shrinkage"]
+            if alone
+            else []
+        ),
         f". {nodes if _size_head(facts) == 'nodes' else sizes} The time is that of one prediction for one row, on one "
         "thread.",
     )
